@@ -1,0 +1,5 @@
+"""The command `trussform`."""
+
+from trussform.cli.app import app
+
+__all__ = ["app"]

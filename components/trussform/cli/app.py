@@ -1,0 +1,152 @@
+"""The commands: what the library decides, shown without Pulumi, cluster or network."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trussform import project
+from trussform.cli import explain as explained
+from trussform.cli import lock as locking
+from trussform.cli import render as rendered
+from trussform.config import Config
+from trussform.plan import Plan
+from trussform.problem import Problem, Refused, errors
+from trussform.schema import Model
+from trussform.stage import Stage
+
+app = typer.Typer(
+    help="Truss config.yaml files on your own Kubernetes: look before you `pulumi up`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+StackFile = Annotated[
+    Path,
+    typer.Option("--stack", metavar="FILE", help="The stage: stacks/Pulumi.<stack>.yaml."),
+]
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[PATH]...", help="A config.yaml or its folder. Default: the stack's."),
+]
+
+
+class Format(StrEnum):
+    text = "text"
+    json = "json"
+
+
+class Schema(StrEnum):
+    config = "config"
+    stage = "stage"
+
+
+@app.command()
+def check(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="A config.yaml or its folder. Default, with --stack: the stack's servers.",
+        ),
+    ] = None,
+    stack: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check against this stage, overrides included."),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="json: a list of objects.")] = Format.text,
+) -> None:
+    """Say all that is wrong with configs, each at its file:line:column. Exits 1 on an error."""
+    if not paths and stack is None:
+        raise typer.BadParameter("give a PATH, or --stack FILE")
+    problems = _check(paths or [], stack)
+    if format is Format.json:
+        print(json.dumps([problem.as_dict() for problem in problems], indent=2))
+    else:
+        for problem in problems:
+            print(problem)
+        count = len(errors(problems))
+        print(f"{count} errors, {len(problems) - count} warnings", file=sys.stderr)
+    raise typer.Exit(1 if errors(problems) else 0)
+
+
+@app.command()
+def render(
+    stack: StackFile,
+    paths: Paths = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write DIR/<server>/*.yaml. Default: all to stdout."),
+    ] = None,
+) -> None:
+    """Write the Kubernetes objects as YAML, secrets by name only, and the Dockerfiles."""
+    plans = _planned(stack, paths)
+    if out is None:
+        sys.stdout.write(rendered.stream(plans))
+        return
+    for file in rendered.write(plans, out):
+        print(file)
+
+
+@app.command()
+def explain(stack: StackFile, paths: Paths = None) -> None:
+    """Show every decision for each server, with its reason."""
+    explained.show(_planned(stack, paths))
+
+
+@app.command()
+def lock(stack: StackFile) -> None:
+    """Look up the digests of the stage's base images and write its lock file."""
+    try:
+        read = project.read_stack(stack)
+        _stop(project.plan_servers(read)[1])
+        file, changes = locking.lock(read, stack)
+    except Refused as refused:
+        _stop(refused.problems)
+        raise AssertionError("unreachable") from refused
+    for line in changes:
+        print(line)
+    print(f"wrote {file}; commit it")
+
+
+@app.command()
+def schema(
+    of: Annotated[Schema, typer.Argument(help="config: config.yaml. stage: trussform:stage.")],
+) -> None:
+    """Print the JSON Schema of a file, so that an editor completes it."""
+    models: dict[Schema, type[Model]] = {Schema.config: Config, Schema.stage: Stage}
+    print(json.dumps(models[of].model_json_schema(), indent=2))
+
+
+def _check(paths: list[Path], stack: Path | None) -> list[Problem]:
+    try:
+        if stack is not None:
+            return project.plan_servers(project.read_stack(stack), paths)[1]
+        return [
+            problem
+            for path in dict.fromkeys(paths)
+            for problem in project.plan_servers(project.without_stage(path), [path])[1]
+        ]
+    except Refused as refused:
+        return list(refused.problems)
+
+
+def _planned(stack: Path, paths: list[Path] | None) -> dict[str, Plan]:
+    try:
+        plans, problems = project.plan_servers(project.read_stack(stack), paths or [])
+    except Refused as refused:
+        plans, problems = {}, list(refused.problems)
+    _stop(problems)
+    return plans
+
+
+def _stop(problems: list[Problem] | tuple[Problem, ...]) -> None:
+    """Print the problems; with an error among them, end here."""
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if errors(problems):
+        raise typer.Exit(1)

@@ -1,0 +1,43 @@
+"""The plan as a table that a person reads in one look."""
+
+from rich.console import Console
+from rich.table import Table
+
+from trussform.plan import Plan
+
+
+def show(plans: dict[str, Plan]) -> None:
+    console = Console()
+    for name, plan in plans.items():
+        table = Table(title=f"{name} in {plan.environment}", title_justify="left", show_lines=True)
+        table.add_column("decision", no_wrap=True)
+        table.add_column("is", overflow="fold")
+        table.add_column("because", overflow="fold")
+        for row in rows(plan):
+            table.add_row(*row)
+        console.print(table, markup=False)
+
+
+def rows(plan: Plan) -> list[tuple[str, str, str]]:
+    """Each decision: its name, what it is, and why."""
+    image, rollout = plan.image, plan.rollout
+    return [
+        ("image", str(image), image.why),
+        ("digest", image.digest or "not known yet", image.why_digest),
+        ("command", str(plan.command), plan.command.why),
+        ("variables", _variables(plan), "Truss's APP_HOME, then the config's, null as None"),
+        ("concurrency", str(plan.concurrency), "predict_concurrency: a hint; nothing enforces it"),
+        ("size", str(plan.size), plan.size.why),
+        ("gpu", str(plan.gpu), plan.gpu.why),
+        ("probes", str(plan.probes), plan.probes.why),
+        ("rollout", str(rollout), rollout.why),
+        ("deadlines", rollout.deadlines, rollout.why_deadlines),
+        ("secrets", str(plan.secrets), plan.secrets.why),
+        ("user", str(plan.user), plan.user.why),
+        ("files", str(plan.files), plan.files.why),
+        ("routes", str(plan.routes), plan.routes.why),
+    ]
+
+
+def _variables(plan: Plan) -> str:
+    return ", ".join(f"{name}={text}" for name, text in plan.environment_variables.items())

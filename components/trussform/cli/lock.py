@@ -1,0 +1,68 @@
+"""Base tags, resolved to digests and kept in a file."""
+
+from pathlib import Path
+
+import requests
+import yaml
+from docker_image.reference import Reference
+from oras.container import Container
+from oras.provider import Registry
+
+from trussform import project
+from trussform.problem import Place, Problem, Refused
+
+_MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+
+
+def lock(stack: project.Stack, stack_file: Path) -> tuple[Path, list[str]]:
+    """Write the lock file; gives its path and a line for each image.
+
+    Raises `Refused` where the stage's tags are not locked or an image cannot be looked up;
+    then the file stays as it was.
+    """
+    if stack.stage.tags != "locked":
+        message = "the stage follows its tags, so there is nothing to lock"
+        place = stack.source.place(("tags",))
+        raise Refused([Problem(place, "tags", message, "write `tags: locked` in the stage")])
+    plans, _ = project.plan_servers(stack)
+    images = sorted({plan.image.base for plan in plans.values() if "@" not in plan.image.base})
+    digests: dict[str, str] = {}
+    problems: list[Problem] = []
+    for image in images:
+        try:
+            digests[image] = digest(image)
+        except (requests.RequestException, ValueError) as error:
+            message = f"`{image}` cannot be looked up: {error}"
+            help = "check the name, the network and `docker login`"
+            problems.append(Problem(Place(str(stack_file)), "", message, help))
+    if problems:
+        raise Refused(problems)
+    file = project.lock_file(stack_file)
+    head = f"# The digests of {stack_file.name}; only `trussform lock` changes them.\n"
+    file.write_text(head + yaml.safe_dump({"digests": digests}))
+    return file, [_change(image, stack.stage.digests.get(image), digests[image]) for image in images]
+
+
+def _change(image: str, before: str | None, now: str) -> str:
+    if before is None:
+        return f"{image}: {now}"
+    return f"{image}: {now} ({'unchanged' if before == now else f'was {before}'})"
+
+
+def digest(image: str) -> str:
+    """The digest that the registry has for a tag now, by Docker's own login."""
+    reference = Reference.parse_normalized_named(image)
+    tag = reference["tag"] or "latest"
+    registry = Registry()
+    container = Container(f"{reference['name']}:{tag}")
+    registry.auth.load_configs(container)
+    url = f"{registry.prefix}://{container.manifest_url()}"
+    answer = registry.do_request(url, "HEAD", headers={"Accept": ", ".join(_MANIFESTS)})
+    if answer.status_code != 200:
+        raise ValueError(f"the registry answers {answer.status_code}")
+    return answer.headers["Docker-Content-Digest"]

@@ -1,0 +1,104 @@
+"""Plans as YAML files: what `pulumi up` would make, for reading and for kubectl."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trussform import manifests
+from trussform.manifests import Manifest
+from trussform.manifests import image as spelled
+from trussform.plan import Plan
+
+
+def stream(plans: dict[str, Plan]) -> str:
+    """All objects of all servers as one multi-document YAML."""
+    documents = [_yaml(namespace) for namespace in _namespaces(plans)]
+    for plan in plans.values():
+        first, *rest = [_yaml(manifest) for manifest in objects(plan)]
+        documents += [_secret_note(plan) + first, *rest]
+    return "".join(f"---\n{document}" for document in documents)
+
+
+def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
+    """Write `out/<server>/*.yaml` and `out/<server>/image/`, giving each file as it is written."""
+    for namespace in _namespaces(plans):
+        # The name sorts first, and kubectl applies a folder in order.
+        yield _file(out / f"0-namespace-{namespace['metadata']['name']}.yaml", _yaml(namespace))
+    for plan in plans.values():
+        folder = out / plan.name
+        for manifest in objects(plan):
+            suffix = manifest["metadata"]["name"].removeprefix(plan.name)
+            note = _secret_note(plan) if manifest["kind"] == "Deployment" else ""
+            name = f"{manifest['kind'].lower()}{suffix}.yaml"
+            yield _file(folder / name, note + _yaml(manifest))
+        if plan.image.build is not None:
+            spelled.write(spelled.context(plan.image.build, plan.image.pinned), folder / "image")
+            yield folder / "image" / "Dockerfile"
+
+
+def objects(plan: Plan) -> list[Manifest]:
+    """The objects of one server, with the names that are known without a deployment."""
+    return manifests.manifests(
+        plan,
+        manifests.values(
+            plan,
+            image=_image(plan),
+            secret=_secret(plan) if plan.secrets.any else None,
+            concat=lambda *parts: "".join(parts),
+        ),
+    )
+
+
+def _image(plan: Plan) -> str:
+    image = plan.image
+    if image.given is not None:
+        return image.given
+    if image.build is None:
+        return image.pinned
+    tag = spelled.tag(spelled.context(image.build, image.pinned))
+    return spelled.name(image.build.registry, plan.name, tag)
+
+
+def _secret(plan: Plan) -> str:
+    return plan.secrets.existing or f"{plan.name}-secrets"
+
+
+def _secret_note(plan: Plan) -> str:
+    if not plan.secrets.any:
+        return ""
+    name = _secret(plan)
+    files = " ".join(f"--from-file={key}=FILE" for key in plan.secrets.names)
+    command = f"kubectl create secret generic {name} -n {plan.namespace} {files}".rstrip()
+    return f"# Needs the Secret {name}; make it by: {command}\n"
+
+
+def _namespaces(plans: dict[str, Plan]) -> list[Manifest]:
+    names = {plan.namespace: None for plan in plans.values() if plan.create_namespace}
+    return [manifests.namespace(name) for name in names]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as a block, and every value in full."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _yaml(manifest: Manifest) -> str:
+    return yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _file(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path

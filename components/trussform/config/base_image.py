@@ -1,0 +1,38 @@
+"""The image that the server starts from (Truss: `base_image`)."""
+
+from docker_image.reference import InvalidReference, Reference
+from pydantic import field_validator
+
+from trussform.schema import Model, refuse
+
+
+class BaseImage(Model):
+    image: str
+    """Repository with a tag or a digest, as in `vllm/vllm-openai:v0.11.0`."""
+
+    python_executable_path: str = ""
+    """Absolute path of the Python that gets the requirements; default `python3` on PATH."""
+
+    @field_validator("image")
+    @classmethod
+    def _reference(cls, image: str) -> str:
+        return image_reference(image)
+
+    @field_validator("python_executable_path")
+    @classmethod
+    def _absolute(cls, path: str) -> str:
+        if path and not path.startswith("/"):
+            raise refuse(f"`{path}` is not an absolute path", "start it with `/`")
+        return path
+
+
+def image_reference(image: str) -> str:
+    """The image name unchanged, if it is one; pydantic reports the error otherwise."""
+    try:
+        Reference.parse_normalized_named(image)
+    except InvalidReference as error:
+        raise refuse(
+            f"`{image}` is not an image: {error}",
+            "write repository:tag or repository@sha256:…",
+        ) from None
+    return image

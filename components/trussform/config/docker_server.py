@@ -1,0 +1,72 @@
+"""The server in the image: its command, port and endpoints (Truss: `docker_server`)."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from trussform.schema import Model, refuse
+
+_TRUSS_APP_USER = 60000
+"""Baseten's own user; Truss refuses it as `run_as_user_id`, and so does this."""
+
+
+def _endpoint(path: str) -> str:
+    if not path.startswith("/"):
+        raise refuse(f"`{path}` is not a path", f"start it with `/`: `/{path}`")
+    if bad := next((mark for mark in "?#" if mark in path), None):
+        raise refuse(f"`{path}` has a `{bad}`; an endpoint is a path alone", f"end it before `{bad}`")
+    if any(ord(char) <= 32 or ord(char) >= 127 or char in '"\\^`{}<>|' for char in path):
+        raise refuse(f"`{path}` has characters that no path may have", "percent-encode them")
+    if "//" in path or "/../" in f"{path}/" or "/./" in f"{path}/":
+        raise refuse(f"`{path}` is not a plain path", "write it without `//`, `.` and `..`")
+    return path
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+
+
+class DockerServer(Model):
+    start_command: str | None = None
+    """What starts the server. Required, except with `no_build`."""
+
+    server_port: int = Field(ge=1, le=65535)
+    """The port that the server listens on, 1 to 65535."""
+
+    predict_endpoint: Endpoint
+    """The server's path that `/environments/{env}/predict` goes to."""
+
+    readiness_endpoint: Endpoint
+    """Answers 2xx while the server can take requests; traffic stops while it does not."""
+
+    liveness_endpoint: Endpoint
+    """Answers 2xx while the server is alive; the container restarts when it is not."""
+
+    run_as_user_id: int | None = Field(default=None, ge=1)
+    """Linux user id of the server. Default: the image's own user."""
+
+    no_build: bool | None = None
+    """Run the base image as it is, whatever else the config asks to install."""
+
+    @field_validator("start_command")
+    @classmethod
+    def _not_blank(cls, command: str | None) -> str | None:
+        if command is not None and not command.strip():
+            raise refuse("the command is empty", "write the command that starts the server")
+        if command is not None and "\0" in command:
+            raise refuse("the command has a NUL character", "remove it")
+        return command
+
+    @field_validator("run_as_user_id")
+    @classmethod
+    def _own_user(cls, user: int | None) -> int | None:
+        if user == _TRUSS_APP_USER:
+            raise refuse(f"Truss keeps user {user} for itself", "use another user id")
+        return user
+
+    @model_validator(mode="after")
+    def _command_given(self) -> "DockerServer":
+        if self.start_command is None and not self.no_build:
+            raise refuse(
+                "start_command is missing", "add `start_command: …`, the command of the server"
+            )
+        return self

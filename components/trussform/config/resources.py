@@ -1,0 +1,91 @@
+"""What the server needs from its node (Truss: `resources`)."""
+
+import re
+from typing import Any
+
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from trussform.schema import Model, refuse
+
+ACCELERATORS = (
+    "T4", "L4", "A10G", "V100", "A100", "A100_40GB", "H100", "H200", "H100_40GB",
+    "B200", "B300", "GB300", "L40S", "RTX_PRO_6000", "B10",
+)  # fmt: skip
+"""Every accelerator that Truss names."""
+
+_CPU = re.compile(r"(\d+\.?\d*|\.\d+)m?")
+_MEMORY = re.compile(r"(\d+\.?\d*|\.\d+)(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+
+
+class Accelerator(Model):
+    """`L4`, `H100:8`: a kind of GPU and how many of it."""
+
+    name: str
+    count: int = Field(default=1, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            raise refuse("expected the name of an accelerator", "write it as `L4` or `H100:8`")
+        name, colon, count = value.strip().partition(":")
+        if name not in ACCELERATORS:
+            raise refuse(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
+        if colon and not (count.isascii() and count.isdigit() and int(count) > 0):
+            raise refuse(
+                f"`{count}` is not a number of accelerators", f"write `{name}:2` for two of them"
+            )
+        return {"name": name, "count": int(count) if colon else 1}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        names = "|".join(ACCELERATORS)
+        return {"type": "string", "pattern": f"^({names})(:[1-9][0-9]*)?$", "examples": ["L4"]}
+
+    def __str__(self) -> str:
+        return self.name if self.count == 1 else f"{self.name}:{self.count}"
+
+
+class Resources(Model):
+    cpu: str = "1"
+    """Cores that the server needs at least: `4`, `500m`. Truss's default is 1."""
+
+    memory: str = "2Gi"
+    """Memory that the server needs at least: `10Gi`. Truss's default is 2Gi."""
+
+    accelerator: Accelerator | None = None
+    """The GPUs of one replica. Default: none."""
+
+    use_gpu: bool | None = None
+    """Truss derives it from `accelerator`; read and not used."""
+
+    node_count: int | None = None
+    """Nodes of one replica; only 1 is possible here."""
+
+    @field_validator("cpu")
+    @classmethod
+    def _cpu(cls, cpu: str) -> str:
+        if not _CPU.fullmatch(cpu):
+            raise refuse(f"`{cpu}` is not an amount of CPU", 'write cores, as in "4" or "500m"')
+        return cpu
+
+    @field_validator("memory")
+    @classmethod
+    def _memory(cls, memory: str) -> str:
+        if not _MEMORY.fullmatch(memory):
+            raise refuse(f"`{memory}` is not an amount of memory", 'write it as in "10Gi" or "512Mi"')
+        return memory
+
+    @field_validator("node_count")
+    @classmethod
+    def _one_node(cls, count: int | None) -> int | None:
+        if count is not None and count != 1:
+            raise refuse(
+                f"a server on {count} nodes is not possible here",
+                "use an accelerator count that one node has",
+            )
+        return count

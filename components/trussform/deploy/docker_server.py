@@ -1,0 +1,173 @@
+"""The component: one config and one stage become resources."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from trussform import manifests, project
+from trussform.deploy.image import image
+from trussform.deploy.secrets import secret
+from trussform.manifests import Manifest
+from trussform.plan import Plan
+from trussform.problem import Finding, Problem, Refused
+from trussform.stage import NoRoute
+
+
+class Gateway(TypedDict):
+    """The cluster's Gateway."""
+
+    name: pulumi.Input[str]
+    """The Gateway's name."""
+    namespace: NotRequired[pulumi.Input[str]]
+    """The Gateway's namespace. Default: the server's own."""
+
+
+class Placement(TypedDict, total=False):
+    """What a platform stack hands over; each goes before the stage's word."""
+
+    namespace: pulumi.Input[str]
+    """The namespace of every object; it must exist."""
+    domain: pulumi.Input[str]
+    """The server's host is `{server}.{domain}`."""
+    gateway: Gateway
+    """The Gateway of the route."""
+    registry: pulumi.Input[str]
+    """Where a built image is pushed: `registry.example.com/models`."""
+    pull_secret: pulumi.Input[str]
+    """An existing Secret with the registry's login."""
+
+
+class DockerServerArgs(TypedDict):
+    """Arguments of `DockerServer`. `config` and `stage` are plain: they decide what exists."""
+
+    config: str
+    """Path of the `config.yaml` or of its folder, relative to the program's folder."""
+    stage: Mapping[str, Any]
+    """The environment: what `trussform:stage` of a stack file holds."""
+    secrets: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Values by name, for a stage whose secrets are Pulumi's."""
+    placement: NotRequired[Placement]
+    """What comes from other stacks."""
+
+
+class DockerServer(pulumi.ComponentResource):
+    """A custom server from a Truss `config.yaml`: image, Secret, Deployment, Service, routes.
+
+    Raises `pulumi.RunError` with every problem of config and stage, before anything is
+    registered. Every resource is a child, so that providers and options given here reach it.
+    """
+
+    predict_url: pulumi.Output[str]
+    """The URL of the predict endpoint; inside the cluster where the stage has no route."""
+    sync_url: pulumi.Output[str]
+    """The URL that any path of the server can follow."""
+    image: pulumi.Output[str]
+    """The image that runs, with its digest unless the stage is offline."""
+    namespace: pulumi.Output[str]
+    """The namespace of every object."""
+    service: pulumi.Output[str]
+    """The name of the Service; its port is 80."""
+    environment: pulumi.Output[str]
+    """The `{env}` of the URLs."""
+
+    def __init__(
+        self, name: str, args: DockerServerArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        plan, warnings = _planned(name, args)
+        super().__init__("trussform:index:DockerServer", name, None, opts)
+        for warning in warnings:
+            pulumi.log.warn(warning.text, self)
+
+        placement = args.get("placement", {})
+        values = manifests.values(
+            plan,
+            image=image(name, plan, placement.get("registry", _registry(plan)), self),
+            secret=secret(plan, args.get("secrets", {}), placement, self),
+            concat=pulumi.Output.concat,
+            placement=placement,
+        )
+        before: list[pulumi.Resource] = []
+        for manifest in manifests.manifests(plan, values):
+            opts_ = pulumi.ResourceOptions(
+                parent=self, depends_on=before, custom_timeouts=_timeouts(plan)
+            )
+            before = [_resource(name, plan, manifest, opts_)]
+
+        predict, sync = _urls(plan, values)
+        self.predict_url = pulumi.Output.from_input(predict)
+        self.sync_url = pulumi.Output.from_input(sync)
+        self.image = pulumi.Output.from_input(values.image)
+        self.namespace = pulumi.Output.from_input(values.namespace)
+        self.service = pulumi.Output.from_input(plan.name)
+        self.environment = pulumi.Output.from_input(plan.environment)
+        self.register_outputs(
+            {
+                "predict_url": self.predict_url,
+                "sync_url": self.sync_url,
+                "image": self.image,
+                "namespace": self.namespace,
+                "service": self.service,
+                "environment": self.environment,
+            }
+        )
+
+
+def _planned(name: str, args: DockerServerArgs) -> tuple[Plan, list[Problem]]:
+    secrets = args.get("secrets", {})
+    try:
+        stage, source = project.stage_from_dict(dict(args["stage"]))
+        names = None if isinstance(secrets, pulumi.Output) else secrets.keys()
+        stack = project.Stack(stage, source, Path(), names)
+        plan, problems = project.plan_server(
+            stack, name, Path(args["config"]), args.get("placement", {}).keys()
+        )
+    except Refused as refused:
+        raise pulumi.RunError(f"DockerServer {name}:\n{refused}") from None
+    if blocking := project.blocking(problems):
+        raise pulumi.RunError(f"DockerServer {name}:\n{Refused(blocking)}")
+    return plan, problems
+
+
+def _registry(plan: Plan) -> str | None:
+    return plan.image.build.registry if plan.image.build else None
+
+
+def _timeouts(plan: Plan) -> pulumi.CustomTimeouts:
+    timeout = f"{plan.rollout.timeout}s"
+    return pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout)
+
+
+_RESOURCES: dict[str, Any] = {
+    "Deployment": kubernetes.apps.v1.Deployment,
+    "Service": kubernetes.core.v1.Service,
+    "Ingress": kubernetes.networking.v1.Ingress,
+}
+
+
+def _resource(
+    name: str, plan: Plan, manifest: Manifest, opts: pulumi.ResourceOptions
+) -> pulumi.Resource:
+    kind = manifest["kind"]
+    # One object of a kind is `llama-deployment`; several are `llama-ingress-predict`, ….
+    suffix = manifest["metadata"]["name"].removeprefix(plan.name)
+    child = f"{name}-{kind.lower()}{suffix}"
+    body = {"metadata": manifest["metadata"], "spec": manifest["spec"], "opts": opts}
+    if kind in _RESOURCES:
+        return _RESOURCES[kind](child, **body)
+    return kubernetes.apiextensions.CustomResource(
+        child, api_version=manifest["apiVersion"], kind=kind, **body
+    )
+
+
+def _urls(plan: Plan, values: manifests.Values) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+    route = plan.routes.route
+    if isinstance(route, NoRoute):
+        inside = pulumi.Output.concat("http://", plan.name, ".", values.namespace, ".svc")
+        return pulumi.Output.concat(inside, plan.routes.predict), inside
+    base = pulumi.Output.concat(
+        route.scheme, "://", manifests.host(plan, values), f"/environments/{plan.environment}/"
+    )
+    return pulumi.Output.concat(base, "predict"), pulumi.Output.concat(base, "sync")

@@ -1,0 +1,59 @@
+"""The image of a server as an output: looked up, built and pushed, or as the plan has it."""
+
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+
+from trussform.manifests import image as spelled
+from trussform.plan import Plan
+from trussform.plan.image import Build, by_digest
+
+CONTEXTS = Path(".trussform")
+"""Where build contexts are written, below the program's folder: the same path on every
+machine, as Pulumi takes another path for another build."""
+
+
+def image(
+    name: str, plan: Plan, registry: pulumi.Input[str] | None, parent: pulumi.Resource
+) -> pulumi.Output[str]:
+    """`repository@sha256:…`, or a tag where the stage is offline."""
+    if plan.image.given is not None:
+        return pulumi.Output.from_input(plan.image.given)
+    base = _base(plan, parent)
+    if plan.image.build is None:
+        return base
+    context = base.apply(lambda reference: _write(plan, plan.image.build, reference))
+    full_name = pulumi.Output.all(registry, context).apply(
+        lambda known: spelled.name(known[0], plan.name, known[1]["tag"])
+    )
+    if plan.image.offline:
+        return full_name
+    built = docker.Image(
+        f"{name}-image",
+        image_name=full_name,
+        build=docker.DockerBuildArgs(
+            context=context["folder"],
+            dockerfile=pulumi.Output.concat(context["folder"], "/Dockerfile"),
+            platform=plan.image.build.platform,
+        ),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return built.repo_digest
+
+
+def _base(plan: Plan, parent: pulumi.Resource) -> pulumi.Output[str]:
+    if not plan.image.look_up:
+        return pulumi.Output.from_input(plan.image.pinned)
+    found = docker.get_registry_image_output(
+        name=plan.image.base, opts=pulumi.InvokeOutputOptions(parent=parent)
+    )
+    return found.sha256_digest.apply(lambda digest: by_digest(plan.image.base, digest))
+
+
+def _write(plan: Plan, build: Build | None, base: str) -> dict[str, str]:
+    assert build is not None
+    context = spelled.context(build, base)
+    folder = CONTEXTS / plan.environment / plan.name / "image"
+    spelled.write(context, folder)
+    return {"folder": folder.as_posix(), "tag": spelled.tag(context)}

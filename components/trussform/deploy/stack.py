@@ -1,0 +1,93 @@
+"""What a program needs of its stack: the servers' arguments, the cluster and the namespace."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import yaml
+
+from trussform import project
+from trussform.deploy.docker_server import DockerServerArgs, Placement
+from trussform.problem import Place, Problem, Refused
+from trussform.source import Source, read
+
+
+@dataclass(frozen=True)
+class Stack:
+    servers: Mapping[str, DockerServerArgs]
+    """The arguments of each `DockerServer` by name."""
+    opts: pulumi.ResourceOptions
+    """The options of each: the provider, where the stage renders to a folder."""
+
+
+def read_stack() -> Stack:
+    """The stack that Pulumi runs, checked whole: no resource is registered before.
+
+    Raises `pulumi.RunError` with every problem of the stage and of all its servers.
+    """
+    config = pulumi.Config("trussform")
+    file = _stack_file()
+    try:
+        source = _source(config.get_object("stage"), file)
+        # Only the names are taken from here; the values stay secret, below.
+        names = (config.get_object("secrets") or {}).keys()
+        stack = project.stack_from(source, file, names)
+        _, problems = project.plan_servers(stack)
+    except Refused as refused:
+        raise pulumi.RunError(f"nothing was changed:\n{refused}") from None
+    if blocking := project.blocking(problems):
+        raise pulumi.RunError(f"nothing was changed:\n{Refused(blocking)}")
+
+    provider = _provider(stack.stage.render_to)
+    placement: Placement = {"namespace": _namespace(stack, provider)}
+    stage = {**source.data, "digests": stack.stage.digests}
+    secrets = config.get_secret_object("secrets")
+    return Stack(
+        {
+            name: {
+                "config": str(path),
+                "stage": stage,
+                "secrets": {secret: _value(secrets, secret) for secret in names},
+                "placement": placement,
+            }
+            for name, path in project.servers(stack).items()
+        },
+        pulumi.ResourceOptions(provider=provider),
+    )
+
+
+def _stack_file() -> Path:
+    settings = yaml.safe_load(Path("Pulumi.yaml").read_text())
+    return Path(settings.get("stackConfigDir", "."), f"Pulumi.{pulumi.get_stack()}.yaml")
+
+
+def _source(stage: Any, file: Path) -> Source:
+    """Pulumi's word for the values, the file's for their lines."""
+    if not file.is_file():
+        return Source(stage, Place(str(file)))
+    return replace(read(file).below("config", project.STAGE), data=stage)
+
+
+def _provider(render_to: str | None) -> kubernetes.Provider | None:
+    if render_to is None:
+        return None
+    return kubernetes.Provider("render", render_yaml_to_directory=render_to)
+
+
+def _namespace(stack: project.Stack, provider: kubernetes.Provider | None) -> pulumi.Input[str]:
+    name = stack.stage.namespace
+    if not stack.stage.create_namespace or name == "default":
+        return name
+    opts = pulumi.ResourceOptions(provider=provider)
+    made = kubernetes.core.v1.Namespace(name, metadata={"name": name}, opts=opts)
+    return made.metadata["name"]
+
+
+def _value(secrets: pulumi.Output[Any] | None, name: str) -> pulumi.Output[str]:
+    assert secrets is not None
+    # Pulumi keeps `123` and `true` given with --path as a number and a boolean.
+    return secrets.apply(lambda all: all[name] if isinstance(all[name], str) else json.dumps(all[name]))

@@ -1,0 +1,17 @@
+"""Plan -> manifests: the plan in Kubernetes' own words, as plain data."""
+
+from trussform.manifests.deployment import deployment
+from trussform.manifests.routes import host, routes, service
+from trussform.manifests.values import Manifest, Text, Values, values
+from trussform.plan import Plan
+
+__all__ = ["Manifest", "Text", "Values", "host", "manifests", "namespace", "values"]
+
+
+def manifests(plan: Plan, values: Values) -> list[Manifest]:
+    """Every object of one server but its Secret, in the order to make them."""
+    return [deployment(plan, values), service(plan, values), *routes(plan, values)]
+
+
+def namespace(name: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

@@ -1,0 +1,227 @@
+"""The Deployment: one pod template, all that the plan says of the server."""
+
+import re
+from typing import Any
+
+import yaml
+
+from trussform.manifests.values import Manifest, Values
+from trussform.plan import Plan
+from trussform.plan.probes import PERIOD, TIMEOUT, Probe
+
+NAME_LABEL = "app.kubernetes.io/name"
+CONFIG_ANNOTATION = "trussform/config.yaml"
+_NO_WRAP = 1 << 20
+
+_SIGNAL_CHILDREN = (
+    "sleep {delay}; read -r name < /proc/1/comm; "
+    'case "$name" in sh|ash|bash|dash|zsh|busybox) '
+    "kill -TERM $(cat /proc/1/task/1/children);; esac"
+)
+"""A shell as process 1 passes no SIGTERM on, so this gives it to what the shell started.
+Where the shell has given its place to the server (`exec`), SIGTERM reaches that by itself."""
+
+
+def deployment(plan: Plan, values: Values) -> Manifest:
+    rollout = plan.rollout
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(plan, values, plan.name),
+        "spec": {
+            "replicas": rollout.replicas,
+            "progressDeadlineSeconds": rollout.progress_deadline,
+            "selector": {"matchLabels": {NAME_LABEL: plan.name}},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {
+                    "maxSurge": rollout.surge,
+                    "maxUnavailable": rollout.unavailable,
+                },
+            },
+            "template": {
+                "metadata": {"labels": _labels(plan), "annotations": _annotations(plan)},
+                "spec": _pod(plan, values),
+            },
+        },
+    }
+
+
+def metadata(plan: Plan, values: Values, name: str) -> Manifest:
+    return {"name": name, "namespace": values.namespace, "labels": _labels(plan)}
+
+
+def _labels(plan: Plan) -> dict[str, str]:
+    labels = {
+        NAME_LABEL: plan.name,
+        "app.kubernetes.io/managed-by": "trussform",
+        "trussform/environment": plan.environment,
+    }
+    model = re.sub(r"[^-._a-zA-Z0-9]+", "-", plan.model_name or "")[:63].strip("-._")
+    return {**labels, "trussform/model-name": model} if model else labels
+
+
+def _annotations(plan: Plan) -> dict[str, str]:
+    annotations = {
+        CONFIG_ANNOTATION: yaml.safe_dump(
+            plan.config, sort_keys=False, allow_unicode=True, width=_NO_WRAP
+        )
+    }
+    if plan.secrets.any and plan.secrets.version is not None:
+        annotations["trussform/secrets-version"] = plan.secrets.version
+    return annotations
+
+
+def _pod(plan: Plan, values: Values) -> Manifest:
+    spec: Manifest = {
+        "terminationGracePeriodSeconds": plan.rollout.grace,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "fsGroup": plan.user.group,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_server(plan, values)],
+        "volumes": _volumes(plan, values),
+    }
+    if plan.files.copy_app:
+        spec["initContainers"] = [_copy_app(plan, values)]
+    if values.pull_secret is not None:
+        spec["imagePullSecrets"] = [{"name": values.pull_secret}]
+    if plan.gpu.count:
+        spec |= _placement(plan)
+    return spec
+
+
+def _placement(plan: Plan) -> Manifest:
+    gpu = plan.gpu
+    product = {"key": gpu.label, "operator": "In", "values": list(gpu.products)}
+    return {
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchExpressions": [product]}]
+                }
+            }
+        },
+        "tolerations": [{"key": gpu.resource, "operator": "Exists", "effect": "NoSchedule"}],
+    }
+
+
+def _server(plan: Plan, values: Values) -> Manifest:
+    probes = plan.probes
+    container: Manifest = {
+        "name": "server",
+        "image": values.image,
+        "env": [
+            {"name": name, "value": unexpanded(text)}
+            for name, text in plan.environment_variables.items()
+        ],
+        "ports": [{"name": "http", "containerPort": probes.port}],
+        "resources": _resources(plan),
+        "securityContext": _security(plan),
+        "volumeMounts": _mounts(plan),
+        "lifecycle": {"preStop": _pre_stop(plan)},
+        "startupProbe": _probe(probes.startup, probes.port),
+        "readinessProbe": _probe(probes.readiness, probes.port),
+        "livenessProbe": _probe(probes.liveness, probes.port),
+    }
+    if plan.command.argv:
+        container["command"] = [unexpanded(argument) for argument in plan.command.argv]
+    return container
+
+
+def unexpanded(text: str) -> str:
+    """The text such that Kubernetes, which replaces `$(NAME)` and `$$`, gives it back unchanged."""
+    return re.sub(r"\$(?=[$(])", "$$", text)
+
+
+def _pre_stop(plan: Plan) -> Manifest:
+    delay = plan.rollout.drain_delay
+    if plan.command.shell:
+        return {"exec": {"command": ["sh", "-c", _SIGNAL_CHILDREN.format(delay=delay)]}}
+    return {"sleep": {"seconds": delay}}
+
+
+def _resources(plan: Plan) -> Manifest:
+    requests = {"cpu": plan.size.cpu, "memory": plan.size.memory}
+    if not plan.gpu.count:
+        return {"requests": requests}
+    gpus = {plan.gpu.resource: str(plan.gpu.count)}
+    return {"requests": {**requests, **gpus}, "limits": gpus}
+
+
+def _security(plan: Plan) -> Manifest:
+    if plan.user.id is None:
+        return {"allowPrivilegeEscalation": False}
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "runAsUser": plan.user.id,
+    }
+
+
+def _probe(probe: Probe, port: int) -> Manifest:
+    spec: Manifest = {
+        "httpGet": {"path": probe.path, "port": port},
+        "periodSeconds": PERIOD,
+        "timeoutSeconds": TIMEOUT,
+        "failureThreshold": probe.failures,
+    }
+    return {**spec, "initialDelaySeconds": probe.delay} if probe.delay else spec
+
+
+def _mounts(plan: Plan) -> list[Manifest]:
+    mounts: list[Manifest] = [
+        {"name": "tmp", "mountPath": "/tmp"},
+        {"name": "shm", "mountPath": "/dev/shm"},
+        {"name": "config", "mountPath": "/app/config.yaml", "subPath": "config.yaml"},
+    ]
+    if plan.files.copy_app:
+        mounts.insert(0, {"name": "app", "mountPath": "/app"})
+    if plan.secrets.any:
+        mounts.append({"name": "secrets", "mountPath": "/secrets", "readOnly": True})
+    return mounts
+
+
+def _volumes(plan: Plan, values: Values) -> list[Manifest]:
+    config = {
+        "path": "config.yaml",
+        "fieldRef": {"fieldPath": f"metadata.annotations['{CONFIG_ANNOTATION}']"},
+    }
+    volumes: list[Manifest] = [
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": plan.files.shm}},
+        {"name": "config", "downwardAPI": {"items": [config]}},
+    ]
+    if plan.files.copy_app:
+        volumes.insert(0, {"name": "app", "emptyDir": {}})
+    if plan.secrets.any:
+        volumes.append({"name": "secrets", "projected": _secret_files(plan, values)})
+    return volumes
+
+
+def _secret_files(plan: Plan, values: Values) -> Manifest:
+    """Declared secrets must be there; those that the command merely reads may be missing."""
+
+    def source(names: tuple[str, ...], optional: bool) -> Any:
+        items = [{"key": name, "path": name} for name in names]
+        return {"secret": {"name": values.secret, "items": items, "optional": optional}}
+
+    names, undeclared = plan.secrets.names, plan.secrets.undeclared
+    sources = [source(names, False)] if names else []
+    sources += [source(undeclared, True)] if undeclared else []
+    return {"defaultMode": 0o440, "sources": sources}
+
+
+def _copy_app(plan: Plan, values: Values) -> Manifest:
+    """Fills the volume that takes the place of `/app` with what the image has there."""
+    return {
+        "name": "copy-app",
+        "image": values.image,
+        "command": ["sh", "-c", "if [ -d /app ]; then cp -a /app/. /copy/ || true; fi"],
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+        "securityContext": _security(plan),
+        "volumeMounts": [{"name": "app", "mountPath": "/copy"}],
+    }

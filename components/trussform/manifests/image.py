@@ -1,0 +1,133 @@
+"""The build context of an image: a Dockerfile, and the files that it copies."""
+
+import hashlib
+import json
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from trussform.plan.image import Build
+from trussform.problem import Place, Problem, Refused
+
+Context = Mapping[str, str | Path]
+"""Files of the context by their name in it: text made here, or a file to copy."""
+
+
+def context(build: Build, base: str) -> Context:
+    """The whole context for `base`; raises `Refused` where a folder links to the outside."""
+    files: dict[str, str | Path] = {"Dockerfile": dockerfile(build, base)}
+    if build.system_packages:
+        files["system-packages.txt"] = "".join(f"{name}\n" for name in build.system_packages)
+    if build.requirements.strip():
+        files["requirements.txt"] = build.requirements
+    for folder, place in build.folders:
+        for path in _files(folder):
+            files[f"files{place}/{path.relative_to(folder)}"] = path
+    return files
+
+
+def tag(context: Context) -> str:
+    """The tag that the context's content gives: the same for the same files, on every machine."""
+    total = hashlib.sha256()
+    for name in sorted(context):
+        content = context[name]
+        data = content.encode() if isinstance(content, str) else content.read_bytes()
+        executable = not isinstance(content, str) and content.stat().st_mode & 0o100
+        head = f"{name}\0{'x' if executable else '-'}\0{len(data)}\0"
+        total.update(head.encode() + data)
+    return total.hexdigest()[:16]
+
+
+def name(registry: str | None, server: str, tag: str) -> str:
+    """`registry.example.com/models/embeddings:0123456789abcdef`."""
+    return f"{registry}/{server}:{tag}" if registry else f"{server}:{tag}"
+
+
+def write(context: Context, folder: Path) -> None:
+    """Put the context into `folder`, which holds nothing else afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, content in context.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            file.write_text(content)
+        else:
+            shutil.copy(content, file)
+
+
+def dockerfile(build: Build, base: str) -> str:
+    """From what changes least to what changes most. No text of the config is an instruction:
+    lists are files, and commands are JSON."""
+    steps = [
+        f"FROM {base}",
+        "USER root",
+        "ENV HOME=${HOME:-/root} APP_HOME=/app DEBIAN_FRONTEND=noninteractive",
+        "ENV PATH=${PATH}:${HOME}/.local/bin",
+        _run(_CHECK_DEBIAN),
+        _run(_CHECK_PYTHON.format(python=shlex.quote(build.python))),
+        _run("mkdir -p /app /packages"),
+    ]
+    if build.system_packages:
+        steps.append("COPY system-packages.txt /tmp/trussform/")
+        steps.append(_run(_INSTALL_SYSTEM_PACKAGES))
+    if build.requirements.strip():
+        steps.append(_run(_INSTALL_UV.format(python=shlex.quote(build.python))))
+        steps.append("COPY requirements.txt /tmp/trussform/")
+        steps.append(_run(_INSTALL_REQUIREMENTS.format(python=shlex.quote(build.python))))
+    steps += [f"COPY files{place} {place}" for _, place in build.folders]
+    steps += [_run(command) for command in build.commands]
+    if build.user is not None:
+        owner = f"{build.user}:{build.user}"
+        steps.append(_run(f'mkdir -p "$HOME" && chown -R {owner} "$HOME" /app /packages'))
+        steps.append(f"USER {build.user}")
+    return "\n".join(steps) + "\n"
+
+
+_CHECK_DEBIAN = (
+    r"grep -qwE 'ID=\"?debian|ID_LIKE=.*debian' /etc/os-release || "
+    "{ echo 'ERROR: the base image is not Debian or built on it, as Truss demands' >&2; exit 1; }"
+)
+_CHECK_PYTHON = (
+    "{python} -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 14))' || "
+    "{{ echo 'ERROR: the base image needs Python 3.9 to 3.14, as Truss demands' >&2; exit 1; }}"
+)
+_INSTALL_SYSTEM_PACKAGES = (
+    "apt-get update && "
+    "xargs -a /tmp/trussform/system-packages.txt apt-get install -y --no-install-recommends && "
+    "rm -rf /var/lib/apt/lists/*"
+)
+_INSTALL_UV = (
+    "command -v uv >/dev/null && exit; "
+    "if ! {python} -m pip --version >/dev/null 2>&1; then "
+    "apt-get update && apt-get install -y --no-install-recommends python3-pip && "
+    "rm -rf /var/lib/apt/lists/*; fi && "
+    "PIP_BREAK_SYSTEM_PACKAGES=1 {python} -m pip install --no-cache-dir uv"
+)
+_INSTALL_REQUIREMENTS = (
+    'UV_HTTP_TIMEOUT=300 uv pip install --no-cache --python "$(command -v {python})" '
+    "--system --break-system-packages --index-strategy unsafe-best-match "
+    "-r /tmp/trussform/requirements.txt"
+)
+
+
+def _run(command: str) -> str:
+    return "RUN " + json.dumps(["/bin/sh", "-c", command])
+
+
+def _files(folder: Path) -> list[Path]:
+    root = folder.resolve()
+    files = sorted(path for path in folder.rglob("*") if not path.is_dir())
+    for path in files:
+        if not path.resolve().is_relative_to(root) or not path.is_file():
+            raise Refused(
+                [
+                    Problem(
+                        Place(str(path)),
+                        "",
+                        "the link leads out of the folder, or to nothing",
+                        "put the file itself into the folder",
+                    )
+                ]
+            )
+    return files

@@ -1,0 +1,53 @@
+"""What only the deployment knows: strings in `render`, Pulumi outputs in `up`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trussform.plan import Plan
+from trussform.stage import GatewayRoute
+
+Text = Any
+"""A string, or an output that will be one. Opaque here: only `concat` may look inside."""
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Values:
+    image: Text
+    namespace: Text
+    concat: Callable[..., Text]
+    """Joins pieces of text, outputs among them."""
+    secret: Text | None = None
+    """The name of the Secret behind `/secrets`."""
+    pull_secret: Text | None = None
+    domain: Text | None = None
+    gateway: Text | None = None
+    gateway_namespace: Text | None = None
+
+
+def values(
+    plan: Plan,
+    image: Text,
+    secret: Text | None,
+    concat: Callable[..., Text],
+    placement: Mapping[str, Any] | None = None,
+) -> Values:
+    """What the placement gives, and the stage's word for the rest."""
+    placed = placement or {}
+    route = plan.routes.route
+    gateway = {"name": None, "namespace": None}
+    if isinstance(route, GatewayRoute):
+        gateway = {"name": route.name, "namespace": route.namespace}
+    gateway |= placed.get("gateway", {})
+    return Values(
+        image=image,
+        namespace=placed.get("namespace", plan.namespace),
+        concat=concat,
+        secret=secret,
+        pull_secret=placed.get("pull_secret", plan.pull_secret),
+        domain=placed.get("domain", plan.routes.domain),
+        gateway=gateway["name"],
+        gateway_namespace=gateway["namespace"],
+    )

@@ -1,0 +1,158 @@
+"""Which image runs: the base as it is, or one that is built on it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker_image.reference import Reference
+
+from trussform.config import Truss
+from trussform.problem import Finding, Keys
+from trussform.stage import Stage
+
+_ARM = ("GB300",)
+"""Accelerators whose nodes have ARM processors."""
+
+
+@dataclass(frozen=True)
+class Build:
+    requirements: str
+    """The text of the requirements file; empty where there are none."""
+    system_packages: tuple[str, ...]
+    commands: tuple[str, ...]
+    folders: tuple[tuple[Path, str], ...]
+    python: str
+    user: int | None
+    registry: str | None
+    """None: `placement` gives it, or nothing is pushed."""
+    platform: str
+
+
+@dataclass(frozen=True)
+class Image:
+    base: str
+    """As the config writes it."""
+    digest: str | None
+    """The base's digest, where the config or the lock file has it."""
+    look_up: bool
+    """Whether the registry is asked for the base's digest."""
+    offline: bool
+    """Whether the image is only named: nothing is built or pushed."""
+    build: Build | None
+    given: str | None
+    """The finished image, where the stage names one."""
+    why: str
+    why_digest: str
+
+    def __str__(self) -> str:
+        if self.given:
+            return self.given
+        return f"built on {self.base}" if self.build else self.base
+
+    @property
+    def pinned(self) -> str:
+        """The base by digest where one is known, else by its tag."""
+        return by_digest(self.base, self.digest) if self.digest else self.base
+
+
+def by_digest(image: str, digest: str) -> str:
+    """`python:3.11` and a digest -> `python@sha256:…`."""
+    return f"{Reference.parse(image)['name']}@{digest}"
+
+
+def image(truss: Truss, stage: Stage, name: str, placed: Collection[str]) -> tuple[Image, list[Finding]]:
+    base = truss.config.base_image.image
+    server = stage.server(name)
+    given = server.image if stage.builder == "none" else None
+    build, why = _build(truss, stage)
+    digest, why_digest, findings = _digest(base, stage)
+    if given:
+        build, why, findings = None, "the stage names the finished image", []
+    elif build is not None:
+        findings += _buildable(stage, name, placed)
+    offline = stage.render_to is not None
+    plan = Image(
+        base=base,
+        digest=digest,
+        look_up=not (offline or given or digest) and stage.tags == "follow",
+        offline=offline,
+        build=build,
+        given=given,
+        why=why,
+        why_digest=why_digest,
+    )
+    return plan, findings
+
+
+def _build(truss: Truss, stage: Stage) -> tuple[Build | None, str]:
+    config = truss.config
+    if config.docker_server.no_build:
+        return None, "no_build: the base image runs as it is"
+    requirements = "".join(f"{line}\n" for line in config.requirements)
+    if truss.requirements_file is not None:
+        requirements = truss.requirements_file.read_text()
+    reasons = [
+        reason
+        for reason, wanted in (
+            ("requirements", requirements.strip()),
+            ("system_packages", config.system_packages),
+            ("build_commands", config.build_commands),
+            ("folders", truss.folders),
+        )
+        if wanted
+    ]
+    if not reasons:
+        return None, "nothing changes a file of the base image, so it runs as it is"
+    accelerator = config.resources.accelerator
+    return Build(
+        requirements=requirements,
+        system_packages=tuple(config.system_packages),
+        commands=tuple(config.build_commands),
+        folders=truss.folders,
+        python=config.base_image.python_executable_path or "python3",
+        user=config.docker_server.run_as_user_id,
+        registry=stage.registry,
+        platform="linux/arm64" if accelerator and accelerator.name in _ARM else "linux/amd64",
+    ), f"the config has {' and '.join(reasons)}"
+
+
+def _digest(base: str, stage: Stage) -> tuple[str | None, str, list[Finding]]:
+    keys: Keys = ("base_image", "image")
+    if "@" in base:
+        return base.partition("@")[2], "the config names the digest", []
+    if digest := stage.digests.get(base):
+        return digest, "from the lock file; only `trussform lock` moves it", []
+    if stage.render_to is not None:
+        message = f"the tag of `{base}` is not looked up, as this stage is offline"
+        help = "it is resolved to a digest on a real stage"
+        return None, "offline: the tag as it is", [Finding("config", keys, message, help, "warning")]
+    if stage.tags == "locked":
+        message = f"the stage's tags are locked, and its lock file has no digest of `{base}`"
+        help = "run `trussform lock --stack FILE` and commit the lock file"
+        return None, "not locked yet", [Finding("config", keys, message, help, "up")]
+    return None, "looked up at every up, so that a moved tag shows as a change", []
+
+
+def _buildable(stage: Stage, name: str, placed: Collection[str]) -> list[Finding]:
+    if stage.render_to is not None:
+        return []
+    if stage.builder == "none":
+        keys: Keys = ("servers", name, "image") if name in stage.servers else ("builder",)
+        return [
+            Finding(
+                "stage",
+                keys,
+                f"the server `{name}` needs a build, and the stage's builder is none",
+                "name the finished image: `image: repository@sha256:…`",
+            )
+        ]
+    if stage.registry is None and "registry" not in placed:
+        return [
+            Finding(
+                "stage",
+                ("registry",),
+                f"the server `{name}` needs a build, and the stage has no registry for it",
+                "add `registry: registry.example.com/models`",
+            )
+        ]
+    return []

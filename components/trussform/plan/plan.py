@@ -1,0 +1,95 @@
+"""Every decision for one server in one stage, each with its reason."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from trussform.config import Truss
+from trussform.plan import pod
+from trussform.plan.command import Command, command
+from trussform.plan.gpu import Gpu, gpu
+from trussform.plan.image import Image, image
+from trussform.plan.names import kubernetes_name
+from trussform.plan.probes import Probes, probes
+from trussform.plan.rollout import Rollout, rollout
+from trussform.plan.routes import Routes, routes
+from trussform.plan.secrets import Secrets, secrets
+from trussform.problem import Finding
+from trussform.stage import Stage
+
+
+@dataclass(frozen=True)
+class Plan:
+    name: str
+    """The server's name in Kubernetes and in its host."""
+    environment: str
+    namespace: str
+    create_namespace: bool
+    pull_secret: str | None
+    model_name: str | None
+    image: Image
+    command: Command
+    environment_variables: dict[str, str]
+    concurrency: int
+    """predict_concurrency: a hint for autoscalers, which nothing here enforces."""
+    size: pod.Size
+    gpu: Gpu
+    probes: Probes
+    secrets: Secrets
+    user: pod.User
+    files: pod.Files
+    rollout: Rollout
+    routes: Routes
+    config: dict[str, Any]
+    """The effective config, for `/app/config.yaml`."""
+    findings: tuple[Finding, ...]
+
+
+def plan(
+    truss: Truss,
+    stage: Stage,
+    name: str,
+    secret_names: Collection[str] | None = None,
+    placed: Collection[str] = (),
+) -> Plan:
+    """Decide everything about one server.
+
+    `secret_names`: the secrets that the stage has values for; None where that is unknown.
+    `placed`: what comes at deploy time from elsewhere: domain, gateway, registry, ….
+    """
+    config = truss.config
+    image_plan, about_image = image(truss, stage, name, placed)
+    command_plan, about_command = command(config)
+    gpu_plan, about_gpu = gpu(config, stage)
+    secrets_plan, about_secrets = secrets(config, stage, secret_names)
+    routes_plan, about_routes = routes(config, stage, placed)
+    probes_plan = probes(config, stage)
+    return Plan(
+        name=kubernetes_name(name),
+        environment=stage.environment,
+        namespace=stage.namespace,
+        create_namespace=stage.create_namespace and stage.namespace != "default",
+        pull_secret=stage.pull_secret,
+        model_name=config.model_name,
+        image=image_plan,
+        command=command_plan,
+        environment_variables=pod.environment_variables(config),
+        concurrency=config.runtime.predict_concurrency,
+        size=pod.size(config),
+        gpu=gpu_plan,
+        probes=probes_plan,
+        secrets=secrets_plan,
+        user=pod.user(config),
+        files=pod.files(config, builds=image_plan.build is not None),
+        rollout=rollout(config, stage, name, probes_plan),
+        routes=routes_plan,
+        config=truss.source.data,
+        findings=(
+            *truss.findings,
+            *about_image,
+            *about_command,
+            *about_gpu,
+            *about_secrets,
+            *about_routes,
+        ),
+    )

@@ -1,0 +1,66 @@
+"""What surrounds the server in its pod: user, files, environment and sizes."""
+
+from dataclasses import dataclass
+
+from trussform.config import Config
+
+GROUP = 60000
+"""The group that may read the secrets; any number serves, as the pod's processes get it."""
+
+
+@dataclass(frozen=True)
+class User:
+    id: int | None
+    """None: the image's own user."""
+    group: int
+    why: str
+
+    def __str__(self) -> str:
+        return "the image's own" if self.id is None else str(self.id)
+
+
+@dataclass(frozen=True)
+class Files:
+    copy_app: bool
+    """Whether `/app` is a volume that gets a copy of the image's `/app` first."""
+    shm: str
+    """Size limit of `/dev/shm`."""
+    why: str
+
+    def __str__(self) -> str:
+        app = "a volume with a copy of the image's" if self.copy_app else "the image's"
+        return f"/app {app}; /tmp a volume; /dev/shm up to {self.shm}"
+
+
+@dataclass(frozen=True)
+class Size:
+    cpu: str
+    memory: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"requests {self.cpu} CPU and {self.memory}"
+
+
+def user(config: Config) -> User:
+    id = config.docker_server.run_as_user_id
+    why = "the config says nothing else" if id is None else "run_as_user_id; no capabilities"
+    return User(id, GROUP, why)
+
+
+def files(config: Config, builds: bool) -> Files:
+    """A build gives `/app` to the user in the image; root owns it anyway."""
+    copy = config.docker_server.run_as_user_id is not None and not builds
+    gpus = config.resources.accelerator.count if config.resources.accelerator else 0
+    why = "run_as_user_id could not write the image's own /app" if copy else "writable as it is"
+    return Files(copy, f"{8 * gpus}Gi" if gpus else "1Gi", f"{why}; shared memory 8Gi per GPU")
+
+
+def size(config: Config) -> Size:
+    resources = config.resources
+    return Size(resources.cpu, resources.memory, "minimums in Truss: requests, never limits")
+
+
+def environment_variables(config: Config) -> dict[str, str]:
+    """Truss's own image sets APP_HOME; the config's variables come last and win."""
+    return {"APP_HOME": "/app", **config.environment_variables}

@@ -1,0 +1,79 @@
+"""How a new version replaces the old one, and how long each step may take."""
+
+from dataclasses import dataclass
+
+from trussform.config import Config
+from trussform.plan.probes import Probes
+from trussform.stage import Stage
+
+DRAIN_DELAY = 5
+"""Seconds between leaving the endpoints and SIGTERM: routers hear of it later than the pod."""
+DRAIN = 600
+"""Seconds that a stopping pod gives its requests where the stage names no request_timeout."""
+SLACK = 60
+"""Seconds by which each deadline is later than what it waits for."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    replicas: int
+    surge: int
+    unavailable: int
+    drain_delay: int
+    grace: int
+    """terminationGracePeriodSeconds."""
+    progress_deadline: int
+    """progressDeadlineSeconds."""
+    timeout: int
+    """Seconds after which Pulumi stops waiting."""
+    why: str
+    why_deadlines: str
+
+    def __str__(self) -> str:
+        return f"{self.replicas} replicas, surge {self.surge}, unavailable {self.unavailable}"
+
+    @property
+    def deadlines(self) -> str:
+        return (
+            f"grace {self.grace} s, progress {self.progress_deadline} s, pulumi {self.timeout} s"
+        )
+
+
+def rollout(config: Config, stage: Stage, name: str, probes: Probes) -> Rollout:
+    server = stage.server(name)
+    replicas = stage.replicas if server.replicas is None else server.replicas
+    spare = stage.spare_gpus if server.spare_gpus is None else server.spare_gpus
+    gpus = config.resources.accelerator.count if config.resources.accelerator else 0
+    drain = stage.request_timeout or DRAIN
+    grace = DRAIN_DELAY + drain + 5
+    limits = stage.deadlines
+    waits = grace + limits.provisioning + limits.pull + probes.startup_budget
+    surges = gpus == 0 or spare >= gpus
+    if surges:
+        why = "the new pod starts first: " + (
+            f"{spare} spare GPUs are declared, it needs {gpus}" if gpus else "it needs no GPU"
+        )
+    elif replicas > 1:
+        why = f"one replica at a time gives its GPUs to the next; needs {replicas - 1} to carry the load"
+    else:
+        why = (
+            "no spare GPU is declared, so the old pod goes first: without service for at most "
+            f"{grace + limits.pull + probes.startup_budget} s (grace + pull + start)"
+        )
+    deadline = waits + SLACK
+    batches = max(1, replicas)
+    return Rollout(
+        replicas=replicas,
+        surge=1 if surges else 0,
+        unavailable=0 if surges else 1,
+        drain_delay=DRAIN_DELAY,
+        grace=grace,
+        progress_deadline=deadline,
+        timeout=batches * deadline + SLACK,
+        why=why,
+        why_deadlines=(
+            f"grace {grace} (requests {drain}) + node {limits.provisioning} "
+            f"+ pull {limits.pull} + start {probes.startup_budget} < progress; "
+            f"{batches} x progress < pulumi"
+        ),
+    )

@@ -1,0 +1,80 @@
+"""The URLs of a server, the same as on Baseten but for the host."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from trussform.config import Config
+from trussform.problem import Finding, Keys
+from trussform.stage import GatewayRoute, NoRoute, Route, Stage
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One path of the outside and where it goes in the server."""
+
+    name: str
+    match: Literal["exact", "prefix"]
+    path: str
+    rewrite: str
+
+
+@dataclass(frozen=True)
+class Routes:
+    route: Route
+    rules: tuple[Rule, ...]
+    predict: str
+    """The server's own predict endpoint."""
+    domain: str | None
+    timeout: int | None
+    """Seconds after which the route gives up a request; None: never."""
+    why: str
+
+    def __str__(self) -> str:
+        if isinstance(self.route, NoRoute):
+            return "none"
+        rules = ", ".join(
+            f"{rule.path}{'/*' if rule.match == 'prefix' else ''} -> {rule.rewrite}"
+            for rule in self.rules
+        )
+        return f"{self.route.kind}: {rules}"
+
+
+def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Routes, list[Finding]]:
+    base = f"/environments/{stage.environment}"
+    predict = config.docker_server.predict_endpoint
+    rules = [
+        Rule("predict", "exact", f"{base}/predict", predict),
+        Rule("sync", "prefix", f"{base}/sync", "/"),
+    ]
+    if config.runtime.transport.kind == "websocket":
+        rules.append(Rule("websocket", "exact", f"{base}/websocket", predict))
+    if isinstance(stage.route, NoRoute):
+        return Routes(stage.route, (), predict, None, None, "the stage routes nothing to the outside"), []
+    timeout = stage.request_timeout
+    cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
+    why = f"Baseten's paths; {cut}; open to all who reach the gateway"
+    plan = Routes(stage.route, tuple(rules), predict, stage.domain, timeout, why)
+    return plan, _missing(stage, placed)
+
+
+def _missing(stage: Stage, placed: Collection[str]) -> list[Finding]:
+    findings: list[Finding] = []
+
+    def need(keys: Keys, message: str, help: str) -> None:
+        findings.append(Finding("stage", keys, message, help))
+
+    if stage.auth is None:
+        need(("auth",), "a route is open to the outside, and nobody said who may call it",
+             "write `auth: none` if everybody who reaches the gateway may")  # fmt: skip
+    if stage.domain is None and "domain" not in placed:
+        need(("domain",), "a route needs a host, and the stage has no domain",
+             "add `domain: models.example.com`, or `route: {kind: none}`")  # fmt: skip
+    if (
+        isinstance(stage.route, GatewayRoute)
+        and stage.route.name is None
+        and "gateway" not in placed
+    ):
+        need(("route", "name"), "the route needs the name of the cluster's Gateway",
+             "add `name: NAME`, or `kind: ingress`")  # fmt: skip
+    return findings

@@ -1,0 +1,89 @@
+"""What is wrong, where, and what to do: the one shape of every complaint."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Key = str | int
+Keys = tuple[Key, ...]
+"""Where a value stands in its file: `("docker_server", "server_port")`."""
+
+Level = Literal["error", "up", "warning"]
+"""`error` stops every command; `up` stops an up, and is a warning to the others."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A position in a file; line and column count from 1, and 0 means the whole file."""
+
+    path: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One complaint. `message` says what is wrong, `help` what to do about it."""
+
+    place: Place
+    field: str
+    message: str
+    help: str
+    level: Level = "error"
+
+    @property
+    def text(self) -> str:
+        """The line without its level, for a log that shows the level itself."""
+        return self._line("")
+
+    def __str__(self) -> str:
+        return self._line("" if self.level == "error" else "warning: ")
+
+    def _line(self, level: str) -> str:
+        field = f"{self.field}: " if self.field else ""
+        return f"{self.place}: {level}{field}{self.message}; {self.help}"
+
+    def as_dict(self) -> dict[str, str | int]:
+        return {
+            "path": self.place.path,
+            "line": self.place.line,
+            "column": self.place.column,
+            "field": self.field,
+            "level": "error" if self.level == "error" else "warning",
+            "message": self.message,
+            "help": self.help,
+        }
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A complaint about a field, made where nobody knows the field's line."""
+
+    about: Literal["config", "stage"]
+    keys: Keys
+    message: str
+    help: str
+    level: Level = "error"
+
+
+class Refused(Exception):
+    """The input cannot be used; `problems` says why, all at once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def errors(problems: Iterable[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.level == "error"]
+
+
+def dotted(keys: Keys) -> str:
+    """The field's name as people write it: `requirements[0]`, `secrets.token`."""
+    name = ""
+    for key in keys:
+        name += f"[{key}]" if isinstance(key, int) else f".{key}" if name else key
+    return name
