@@ -20,6 +20,7 @@ MAX_VALUES = 50_000
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
+_COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,10 @@ class _Walk:
                 "write the values out instead of repeating anchors",
             )
         self.values[keys] = self.place(node)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+            raise _refusal(
+                self.place(node), f"not valid YAML: the tag {node.tag}", "remove the tag"
+            )
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*keys, i)) for i, child in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):

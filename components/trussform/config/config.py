@@ -31,7 +31,7 @@ NOT_YET = (
 _SECRET_NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _TOKEN = re.compile(
-    r"-----BEGIN |(hf_|sk-|ghp_|github_pat_|glpat-|xox[abp]-|AKIA|AIza|nvapi-|eyJ)[-\w.]{10,}"
+    r"-----BEGIN |(hf_|sk-|ghp_|github_pat_|glpat-|xox[abp]-|AKIA|AIza|nvapi-|eyJ)(?=\S*\d)[-\w.]{12,}"
     r"|(?=[^<>\s]*\d)(?=[^<>\s]*[a-zA-Z])[-\w.+/=]{24,}$"
 )
 

@@ -1,0 +1,236 @@
+"""What a config may say, and what is said of one that cannot be used."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Workspace
+from trussform import project
+from trussform.config import read_truss
+from trussform.config.config import looks_like_a_token
+from trussform.problem import Refused
+
+VALID = """\
+base_image:
+  image: python:3.11-slim
+docker_server:
+  start_command: serve
+  server_port: 8000
+  predict_endpoint: /predict
+  readiness_endpoint: /ready
+  liveness_endpoint: /live
+"""
+
+
+def lines(workspace: Workspace, text: str) -> list[str]:
+    """The complaints about a config, without the folder in front."""
+    workspace.write_config(text)
+    with pytest.raises(Refused) as caught:
+        read_truss(workspace.config)
+    return [str(problem).rpartition("server/")[2] for problem in caught.value.problems]
+
+
+def test_both_examples_are_read() -> None:
+    llama = read_truss(ROOT / "examples/vllm-llama-3.1-8b").config
+    embeddings = read_truss(ROOT / "examples/infinity-embeddings/config.yaml").config
+    assert str(llama.resources.accelerator) == "L4"
+    assert llama.secrets == {"hf_access_token": None}
+    assert llama.runtime.predict_concurrency == 128
+    assert embeddings.requirements == ["infinity-emb[all]"]
+    assert embeddings.environment_variables == {"hf_access_token": "None"}
+
+
+def test_variables_become_the_text_that_truss_makes_of_them(workspace: Workspace) -> None:
+    from truss.base.truss_config import TrussConfig
+
+    variables = {"t": True, "f": False, "n": None, "i": 8, "x": 1.5, "e": "", "s": "on"}
+    path = workspace.write_config({"environment_variables": variables})
+    expected = TrussConfig.from_yaml(path).environment_variables
+    assert read_truss(path).config.environment_variables == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (
+            ("  server_port: 8000\n", ""),
+            "config.yaml:3:1: docker_server.server_port: required field is missing; "
+            "add `server_port: …` here",
+        ),
+        (
+            ("server_port: 8000", "server_port: 80000"),
+            "config.yaml:5:16: docker_server.server_port: input should be less than or equal to "
+            "65535; change the value to fit",
+        ),
+        (
+            ("server_port: 8000", "server_port: many"),
+            "config.yaml:5:16: docker_server.server_port: expected a whole number, found text; "
+            "write a number without quotes",
+        ),
+        (
+            ("  server_port", "  server_prot: 1\n  server_port"),
+            "config.yaml:5:3: docker_server.server_prot: unknown field; did you mean `server_port`?",
+        ),
+        (
+            ("/predict", "predict"),
+            "config.yaml:6:21: docker_server.predict_endpoint: `predict` is not a path; "
+            "start it with `/`: `/predict`",
+        ),
+        (
+            ("/predict", "/predict?stream=true"),
+            "config.yaml:6:21: docker_server.predict_endpoint: `/predict?stream=true` has a `?`; "
+            "an endpoint is a path alone; end it before `?`",
+        ),
+        (
+            ("/predict", "http://x/predict"),
+            "config.yaml:6:21: docker_server.predict_endpoint: `http://x/predict` is not a path; "
+            "start it with `/`: `/http://x/predict`",
+        ),
+        (
+            ("python:3.11-slim", "Python:3.11"),
+            "config.yaml:2:10: base_image.image: `Python:3.11` is not an image: invalid "
+            "reference format: repository name (library/Python) must be lowercase; write repository:tag or repository@sha256:…",
+        ),
+        (
+            ("docker_server:", "docker_server:\n  start_command: other"),
+            "config.yaml:5:3: docker_server.start_command: the key stands twice, first at line 4; "
+            "keep one of the two",
+        ),
+    ],
+)
+def test_a_mistake_is_told_at_its_line(
+    workspace: Workspace, change: tuple[str, str], complaint: str
+) -> None:
+    assert lines(workspace, VALID.replace(*change)) == [complaint]
+
+
+@pytest.mark.parametrize(
+    ("addition", "complaint"),
+    [
+        (
+            "resources:\n  accelerator: L5\n",
+            "config.yaml:10:16: resources.accelerator: unknown accelerator `L5`; use one of T4, L4,",
+        ),
+        (
+            "resources:\n  accelerator: L4:none\n",
+            "config.yaml:10:16: resources.accelerator: `none` is not a number of accelerators; "
+            "write `L4:2` for two of them",
+        ),
+        (
+            "resources: {memory: lots}\n",
+            "config.yaml:9:21: resources.memory: `lots` is not an amount of memory; "
+            'write it as in "10Gi" or "512Mi"',
+        ),
+        (
+            "resources: {node_count: 2}\n",
+            "config.yaml:9:25: resources.node_count: a server on 2 nodes is not possible here; "
+            "use an accelerator count that one node has",
+        ),
+        (
+            "weights:\n  - source: hf://a/b\n    mount_location: /m\n",
+            "config.yaml:9:1: weights: Trussform cannot honour this field yet; "
+            "remove it here, or have what it does done in the image",
+        ),
+        (
+            "runtime: {transport: {kind: carrier}}\n",
+            "config.yaml:9:22: runtime.transport: {'kind': 'carrier'} is not allowed; "
+            "use one of 'http', 'websocket'",
+        ),
+        (
+            "requirements: [a]\nrequirements_file: r.txt\n",
+            "config.yaml:1:1: both `requirements` and `requirements_file` are given; "
+            "keep one of the two",
+        ),
+        (
+            "data_dir: ../other\n",
+            "config.yaml:9:11: data_dir: `../other` leaves the config's folder; "
+            "name something below the folder",
+        ),
+        (
+            "secrets: [token]\n",
+            "config.yaml:9:10: secrets: expected fields and values, found a list; "
+            "write `name: value` lines",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_at_its_line(
+    workspace: Workspace, addition: str, complaint: str
+) -> None:
+    (line,) = lines(workspace, VALID + addition)
+    assert line.startswith(complaint)
+
+
+def test_a_real_secret_in_the_file_is_refused_and_not_repeated(workspace: Workspace) -> None:
+    token = "hf_" + "aB3" * 8
+    (line,) = lines(workspace, VALID + f"secrets:\n  token: {token}\n")
+    assert line.startswith("config.yaml:10:10: secrets.token: this looks like a real secret")
+    assert token not in line
+
+
+@pytest.mark.parametrize("text", ["null", "none", "<your token>", "hf_access_token", "change me"])
+def test_a_placeholder_is_not_taken_for_a_secret(text: str) -> None:
+    assert not looks_like_a_token(text)
+
+
+def test_all_mistakes_are_told_at_once(workspace: Workspace) -> None:
+    text = VALID.replace("8000", "0").replace("/ready", "ready") + "wieghts: []\nweights: [x]\n"
+    assert len(lines(workspace, text)) == 4
+
+
+def test_an_empty_file_says_what_is_required(workspace: Workspace) -> None:
+    assert [line.partition(": ")[2] for line in lines(workspace, "")] == [
+        "docker_server: required field is missing; add `docker_server: …` here",
+        "base_image: required field is missing; add `base_image: …` here",
+    ]
+
+
+def test_a_file_that_is_a_list_is_refused(workspace: Workspace) -> None:
+    (line,) = lines(workspace, "- a\n")
+    assert line == "config.yaml:1:1: expected fields and values, found a list; write `field: value` lines"
+
+
+def test_a_field_of_the_trusss_server_is_a_warning(workspace: Workspace) -> None:
+    workspace.write_config(VALID + "python_version: py311\n")
+    (finding,) = read_truss(workspace.config).findings
+    assert finding.level == "warning"
+    assert finding.keys == ("python_version",)
+
+
+def test_requirements_beside_the_config_are_installed_with_a_warning(workspace: Workspace) -> None:
+    workspace.write_config()
+    (workspace.folder / "server" / "requirements.txt").write_text("six\n")
+    truss = read_truss(workspace.config)
+    assert truss.requirements_file == workspace.folder / "server" / "requirements.txt"
+    assert [finding.level for finding in truss.findings] == ["warning"]
+
+
+def test_a_requirements_file_that_is_not_there_is_an_error(workspace: Workspace) -> None:
+    _, problems = workspace.plan({"requirements_file": "deps.txt"})
+    assert [(p.level, p.field, p.message) for p in problems] == [
+        ("error", "requirements_file", "no such file beside the config")
+    ]
+
+
+def test_the_stage_overrides_the_config_as_strictly(workspace: Workspace) -> None:
+    workspace.write_config()
+    stack = workspace.write_stack(
+        {"servers": {"server": {"config": {"docker_server": {"server_port": "x", "oops": 1}}}}}
+    )
+    _, problems = project.plan_servers(project.read_stack(stack))
+    assert {problem.field for problem in problems} == {
+        "docker_server.server_port",
+        "docker_server.oops",
+    }
+    assert {Path(problem.place.path).name for problem in problems} == {"Pulumi.dev.yaml"}
+
+
+def test_null_in_an_override_deletes_and_a_list_replaces(
+    plan: Callable[..., Any], workspace: Workspace
+) -> None:
+    made = plan(
+        {"requirements": ["six"], "build_commands": ["a", "b"]},
+        {"servers": {"server": {"config": {"requirements": None, "build_commands": ["c"]}}}},
+    )
+    assert made.image.build.requirements == ""
+    assert made.image.build.commands == ("c",)

@@ -1,0 +1,107 @@
+import shlex
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from conftest import Workspace
+from hypothesis import given
+from hypothesis import strategies as st
+from trussform.plan import Plan
+from trussform.plan.command import _joined, _unquoted  # pyright: ignore[reportPrivateUsage]
+
+
+def argv(plan: Callable[..., Plan], command: str) -> tuple[str, ...]:
+    return plan({"docker_server": {"start_command": command}}).command.argv
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("serve --port 8000", ("serve", "--port", "8000")),
+        ('serve --name "two words"', ("serve", "--name", "two words")),
+        ("serve \\\n  --port 8000", ("serve", "--port", "8000")),
+        ("serve \\\r\n  --port 8000\n", ("serve", "--port", "8000")),
+        ("serve --json '{\"a\": \"$b\"}'", ("serve", "--json", '{"a": "$b"}')),
+        ('sh -c "a && b | c > $D"', ("sh", "-c", "a && b | c > $D")),
+        ('sh -c "a \\\n b"', ("sh", "-c", "a  b")),
+    ],
+)
+def test_a_command_is_split_as_a_shell_would(
+    plan: Callable[..., Plan], command: str, expected: tuple[str, ...]
+) -> None:
+    assert argv(plan, command) == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "syntax"),
+    [
+        ("a && b", "&"),
+        ("a | b", "|"),
+        ("a; b", ";"),
+        ("a > log", ">"),
+        ("serve --token $TOKEN", "$T"),
+        ("serve --token $(cat f)", "$("),
+        ("serve `hostname`", "`"),
+    ],
+)
+def test_shell_syntax_without_a_shell_is_an_error_that_shows_what_to_write(
+    workspace: Workspace, command: str, syntax: str
+) -> None:
+    _, (problem,) = workspace.plan({"docker_server": {"start_command": command}})
+    assert problem.level == "error"
+    assert problem.message.startswith(f"`{syntax}` is for a shell")
+    assert problem.help == f"write sh -c {shlex.quote(command)}"
+
+
+def test_a_variable_in_front_of_the_command_is_an_error(workspace: Workspace) -> None:
+    _, (problem,) = workspace.plan({"docker_server": {"start_command": "A=1 serve"}})
+    assert problem.message == "`A=…` in front of a command is for a shell"
+
+
+def test_an_open_quote_is_an_error(workspace: Workspace) -> None:
+    _, (problem,) = workspace.plan({"docker_server": {"start_command": "serve 'x"}})
+    assert problem.message == "not a command: no closing quotation"
+
+
+def test_no_build_runs_the_command_by_a_shell(plan: Callable[..., Plan]) -> None:
+    made = plan({"docker_server": {"no_build": True, "start_command": "a && b"}})
+    assert made.command.argv == ("sh", "-c", "a && b")
+    assert made.command.shell
+
+
+def test_no_build_without_a_command_leaves_the_images_own(plan: Callable[..., Plan]) -> None:
+    made = plan({"docker_server": {"no_build": True, "start_command": None}})
+    assert made.command.argv == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "shell"),
+    [("sh -c 'a'", True), ("/bin/bash run.sh", True), ("serve", False), ("python -m sh", False)],
+)
+def test_it_is_known_whether_a_shell_is_the_first_process(
+    plan: Callable[..., Plan], command: str, shell: bool
+) -> None:
+    assert plan({"docker_server": {"start_command": command}}).command.shell is shell
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1))
+def test_what_is_quoted_comes_back_word_for_word(words: list[str]) -> None:
+    text = shlex.join(words)
+    assert shlex.split(_joined(text.replace("\r\n", "\n"))) == [
+        word.replace("\r\n", "\n") for word in words
+    ]
+
+
+@given(st.text("ab'\"\\ \n", max_size=12))
+def test_continuations_mean_what_they_mean_to_a_shell(text: str) -> None:
+    """Where both can split the text, `sh` and the plan see the same words."""
+    try:
+        words = shlex.split(_joined(text))
+    except ValueError:
+        return
+    if "\n" in "".join(_unquoted(_joined(text))):
+        return  # A newline ends a command for a shell, and is white space to Truss.
+    run = subprocess.run(
+        ["sh", "-c", f"printf '%s\\0' x {text}"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split("\0")[1:-1] == words

@@ -1,0 +1,289 @@
+"""The other decisions, each by what a user relies on."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Workspace
+from hypothesis import given
+from hypothesis import strategies as st
+from trussform import project
+from trussform.config import Config
+from trussform.config.resources import ACCELERATORS
+from trussform.plan import Plan
+from trussform.plan.gpu import gpu
+from trussform.plan.names import kubernetes_name
+from trussform.plan.probes import PERIOD
+from trussform.plan.probes import probes as plan_probes
+from trussform.plan.rollout import rollout
+from trussform.stage import Stage
+
+MakePlan = Callable[..., Plan]
+DIGEST = "sha256:" + "0" * 64
+
+
+def test_nothing_to_install_needs_no_build(plan: MakePlan) -> None:
+    assert plan().image.build is None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"requirements": ["six"]}, {"system_packages": ["ffmpeg"]}, {"build_commands": ["true"]}],
+)
+def test_what_changes_a_file_needs_a_build(plan: MakePlan, config: dict[str, Any]) -> None:
+    assert plan(config).image.build is not None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"docker_server": {"start_command": "other"}},
+        {"environment_variables": {"A": "1"}},
+        {"docker_server": {"server_port": 9000}},
+        {"secrets": {"token": None}},
+    ],
+)
+def test_what_changes_no_file_builds_the_same_image(plan: MakePlan, config: dict[str, Any]) -> None:
+    first = plan({"requirements": ["six"]}).image
+    assert plan({"requirements": ["six"], **config}).image == first
+
+
+def test_a_folder_beside_the_config_needs_a_build(plan: MakePlan, workspace: Workspace) -> None:
+    workspace.write_config()
+    (workspace.folder / "server" / "data").mkdir()
+    made = plan().image.build
+    assert made is not None
+    assert made.folders == ((workspace.folder / "server" / "data", "/app/data"),)
+
+
+def test_no_build_wins_over_requirements(plan: MakePlan) -> None:
+    made = plan({"requirements": ["six"], "docker_server": {"no_build": True}})
+    assert made.image.build is None
+
+
+def test_a_tag_is_looked_up_and_a_digest_is_not(plan: MakePlan) -> None:
+    assert plan().image.look_up
+    pinned = plan({"base_image": {"image": f"python@{DIGEST}"}}).image
+    assert (pinned.look_up, pinned.pinned) == (False, f"python@{DIGEST}")
+
+
+def test_a_tag_beside_a_digest_is_dropped(plan: MakePlan) -> None:
+    assert plan({"base_image": {"image": f"python:3@{DIGEST}"}}).image.pinned == f"python@{DIGEST}"
+
+
+def test_locked_tags_without_a_lock_stop_only_an_up(workspace: Workspace) -> None:
+    made, (problem,) = workspace.plan(None, {"tags": "locked"})
+    assert problem.level == "up"
+    assert not made.image.look_up
+
+
+def test_a_build_needs_a_registry(workspace: Workspace) -> None:
+    _, (problem,) = workspace.plan({"requirements": ["six"]}, {"registry": None})
+    assert (problem.level, problem.field) == ("error", "registry")
+
+
+def test_builder_none_runs_the_named_image_and_refuses_to_guess_one(workspace: Workspace) -> None:
+    config = {"requirements": ["six"]}
+    _, (problem,) = workspace.plan(config, {"builder": "none"})
+    assert (problem.level, problem.field) == ("error", "servers.server.image")
+    named = {"builder": "none", "servers": {"server": {"image": f"a/b@{DIGEST}"}}}
+    made, problems = workspace.plan(config, named)
+    assert (made.image.given, problems) == (f"a/b@{DIGEST}", [])
+
+
+def test_images_for_arm_gpus_are_built_for_arm(plan: MakePlan) -> None:
+    def platform(accelerator: str) -> str:
+        config = {"requirements": ["six"], "resources": {"accelerator": accelerator}}
+        build = plan(config).image.build
+        assert build is not None
+        return build.platform
+
+    assert platform("L4") == "linux/amd64"
+    assert platform("GB300") == "linux/arm64"
+
+
+def test_probes_follow_the_configs_thresholds(plan: MakePlan) -> None:
+    checks = {
+        "startup_threshold_seconds": 95,
+        "stop_traffic_threshold_seconds": 20,
+        "restart_threshold_seconds": 30,
+        "restart_check_delay_seconds": 7,
+    }
+    probes = plan({"runtime": {"health_checks": checks}}).probes
+    assert (probes.startup.path, probes.startup.failures) == ("/ready", 10)
+    assert (probes.readiness.path, probes.readiness.failures) == ("/ready", 2)
+    assert (probes.liveness.path, probes.liveness.failures, probes.liveness.delay) == ("/live", 3, 7)
+
+
+def test_a_start_may_take_half_an_hour_by_default(plan: MakePlan) -> None:
+    assert plan().probes.startup.failures * PERIOD == 1800
+
+
+def config_with(accelerator: str | None, startup: int) -> Config:
+    data: dict[str, Any] = {
+        "base_image": {"image": "a"},
+        "docker_server": {
+            "start_command": "a",
+            "server_port": 1,
+            "predict_endpoint": "/",
+            "readiness_endpoint": "/",
+            "liveness_endpoint": "/",
+        },
+        "resources": {"accelerator": accelerator},
+        "runtime": {"health_checks": {"startup_threshold_seconds": startup}},
+    }
+    return Config.model_validate(data)
+
+
+@given(
+    st.integers(1, 5000),
+    st.sampled_from([None, "L4", "H100:8"]),
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.one_of(st.none(), st.integers(1, 9000)),
+    st.integers(0, 3000),
+    st.integers(0, 3000),
+)
+def test_every_deadline_waits_for_what_it_bounds(
+    startup: int,
+    accelerator: str | None,
+    replicas: int,
+    spare: int,
+    request: int | None,
+    provisioning: int,
+    pull: int,
+) -> None:
+    config = config_with(accelerator, startup)
+    stage = Stage.model_validate(
+        {
+            "environment": "dev",
+            "replicas": replicas,
+            "spare_gpus": spare,
+            "request_timeout": request,
+            "deadlines": {"provisioning": provisioning, "pull": pull},
+        }
+    )
+    made = rollout(config, stage, "a", plan_probes(config, stage))
+    assert made.grace > made.drain_delay + (request or 0)
+    assert made.progress_deadline > made.grace + provisioning + pull + startup
+    assert made.timeout > max(1, replicas) * made.progress_deadline
+    assert (made.surge, made.unavailable) in ((0, 1), (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "replicas", "spare", "surge"),
+    [("L4", 1, 0, 0), ("L4", 3, 0, 0), ("L4", 1, 1, 1), ("L4:2", 1, 1, 0), (None, 1, 0, 1)],
+)
+def test_a_rollout_needs_no_gpu_that_is_not_there(
+    plan: MakePlan, accelerator: str | None, replicas: int, spare: int, surge: int
+) -> None:
+    stage = {"replicas": replicas, "spare_gpus": spare}
+    made = plan({"resources": {"accelerator": accelerator}}, stage).rollout
+    assert made.surge == surge
+
+
+def test_one_gpu_without_a_spare_says_how_long_service_is_gone(plan: MakePlan) -> None:
+    stage = {"request_timeout": 20, "deadlines": {"pull": 30, "startup": 40}}
+    made = plan({"resources": {"accelerator": "L4"}}, stage).rollout
+    assert "without service for at most 100 s" in made.why
+
+
+@pytest.mark.parametrize(
+    ("dialect", "label", "product"),
+    [
+        ("gpu-feature-discovery", "nvidia.com/gpu.product", "NVIDIA-L4"),
+        ("gke", "cloud.google.com/gke-accelerator", "nvidia-l4"),
+        ("karpenter", "karpenter.k8s.aws/instance-gpu-name", "l4"),
+    ],
+)
+def test_the_gpu_is_looked_for_in_the_clusters_words(
+    plan: MakePlan, dialect: str, label: str, product: str
+) -> None:
+    made = plan({"resources": {"accelerator": "L4:2"}}, {"gpu": {"dialect": dialect}}).gpu
+    assert (made.label, made.products, made.count) == (label, (product,), 2)
+
+
+def test_a_clusters_own_label_needs_its_own_values(workspace: Workspace) -> None:
+    config = {"resources": {"accelerator": "L4"}}
+    _, (problem,) = workspace.plan(config, {"gpu": {"label": "gpu"}})
+    assert (problem.level, problem.field) == ("error", "resources.accelerator")
+    made, problems = workspace.plan(config, {"gpu": {"label": "gpu", "products": {"L4": ["l4"]}}})
+    assert (made.gpu.label, made.gpu.products, problems) == ("gpu", ("l4",), [])
+
+
+def test_every_accelerator_of_truss_is_known_or_asks_for_its_label() -> None:
+    from truss.base.truss_config import Accelerator
+
+    assert {accelerator.value for accelerator in Accelerator} == set(ACCELERATORS)
+    for name, dialect in itertools.product(ACCELERATORS, ("gpu-feature-discovery", "gke")):
+        stage = Stage.model_validate({"environment": "dev", "gpu": {"dialect": dialect}})
+        made, findings = gpu(config_with(name, 1), stage)
+        assert bool(made.products) is not bool(findings)
+
+
+def test_a_missing_secret_stops_only_an_up_and_names_the_command(workspace: Workspace) -> None:
+    _, (problem,) = workspace.plan({"secrets": {"token": None}})
+    assert problem.level == "up"
+    assert problem.help == "run: pulumi config set --secret --path 'trussform:secrets.token'"
+
+
+def test_a_secret_that_is_read_and_not_declared_is_a_warning(workspace: Workspace) -> None:
+    command = {"docker_server": {"start_command": "sh -c 'cat /secrets/token'"}}
+    made, (problem,) = workspace.plan(command)
+    assert (problem.level, made.secrets.any) == ("warning", False)
+    made, _ = workspace.plan(command, {"secrets": {"existing": "mine"}})
+    assert (made.secrets.undeclared, made.secrets.existing) == (("token",), "mine")
+
+
+def test_routes_are_basetens(plan: MakePlan) -> None:
+    rules = plan().routes.rules
+    assert [(rule.match, rule.path, rule.rewrite) for rule in rules] == [
+        ("exact", "/environments/dev/predict", "/predict"),
+        ("prefix", "/environments/dev/sync", "/"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "runtime", [{"transport": {"kind": "websocket"}}, {"is_websocket_endpoint": True}]
+)
+def test_a_websocket_server_has_its_own_path(plan: MakePlan, runtime: dict[str, Any]) -> None:
+    paths = [rule.path for rule in plan({"runtime": runtime}).routes.rules]
+    assert "/environments/dev/websocket" in paths
+
+
+@pytest.mark.parametrize(
+    ("stage", "field"),
+    [({"auth": None}, "auth"), ({"domain": None}, "domain"), ({"route": {"name": None}}, "route.name")],
+)
+def test_a_route_needs_a_host_a_gateway_and_a_word_on_access(
+    workspace: Workspace, stage: dict[str, Any], field: str
+) -> None:
+    _, (problem,) = workspace.plan(None, stage)
+    assert (problem.level, problem.field) == ("error", field)
+
+
+def test_without_a_route_nothing_of_it_is_needed(workspace: Workspace) -> None:
+    workspace.write_config()
+    text = "config: {'trussform:stage': {environment: dev, route: {kind: none}, servers: {s: {path: server}}}}"
+    workspace.stack.parent.mkdir()
+    workspace.stack.write_text(text)
+    plans, problems = project.plan_servers(project.read_stack(workspace.stack))
+    assert (plans["s"].routes.rules, problems) == ((), [])
+
+
+@given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200))
+def test_names_are_valid_stable_and_distinct(one: str, other: str) -> None:
+    name = kubernetes_name(one)
+    assert len(name) <= 50
+    assert name.replace("-", "a").isalnum()
+    assert name.isascii()
+    assert name == name.lower()
+    assert name[0].isalpha()
+    assert name[-1] != "-"
+    assert name == kubernetes_name(one)
+    assert (one == other) or name != kubernetes_name(other)
+
+
+def test_a_name_that_is_one_stays() -> None:
+    assert kubernetes_name("llama-3") == "llama-3"

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+from trussform.problem import Place, Refused
+from trussform.source import MAX_BYTES, Source, parse, read
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(Refused) as caught:
+        parse(text, "f.yaml")
+    return str(caught.value)
+
+
+def test_every_value_and_key_has_its_place() -> None:
+    source = parse("a:\n  b: 1\n  c: [x, y]\n", "f.yaml")
+    assert source.data == {"a": {"b": 1, "c": ["x", "y"]}}
+    assert source.place(("a", "b")) == Place("f.yaml", 2, 6)
+    assert source.place(("a", "c", 1)) == Place("f.yaml", 3, 10)
+    assert source.name_place(("a", "c")) == Place("f.yaml", 3, 3)
+
+
+def test_a_missing_value_is_placed_at_the_field_above_it() -> None:
+    source = parse("first: 1\ndocker_server:\n  port: 1\n", "f.yaml")
+    assert source.place(("docker_server", "start_command")) == Place("f.yaml", 2, 1)
+
+
+def test_all_duplicate_keys_are_named_with_both_lines() -> None:
+    text = refusal("a: 1\nb: {c: 1, c: 2}\na: 3\n")
+    assert "f.yaml:2:11: b.c: the key stands twice, first at line 2" in text
+    assert "f.yaml:3:1: a: the key stands twice, first at line 1" in text
+
+
+def test_merge_keys_fill_in_and_do_not_count_as_duplicates() -> None:
+    text = "base: &base {x: 1, y: 1}\na:\n  <<: *base\n  y: 2\n"
+    assert parse(text, "f.yaml").data["a"] == {"x": 1, "y": 2}
+
+
+def test_the_first_of_several_merged_mappings_wins() -> None:
+    text = "p: &p {x: 1}\nq: &q {x: 2, y: 2}\na: {<<: [*p, *q]}\n"
+    assert parse(text, "f.yaml").data["a"] == {"x": 1, "y": 2}
+
+
+def test_an_alias_bomb_is_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
+    assert "aliases in this file multiply" in refusal("\n".join(lines))
+
+
+def test_an_alias_to_itself_is_refused() -> None:
+    assert "f.yaml:1:" in refusal("a: &a [*a]\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 5000, "nested deeper than"),
+        ("a: [1\nb: 2\n", "not valid YAML"),
+        ("a: !!python/object/apply:os.system [id]\n", "not valid YAML"),
+        ("1: one\n", "is read as int, not as text"),
+        ("[a]: b\n", "a key must be text"),
+        ("<<: 3\n", "merges mappings only"),
+        ("a: 1\n---\nb: 2\n", "not valid YAML"),
+        ("a: 2026-99-99\n", "a value cannot be read"),
+        ("a: \x01\n", "not valid YAML"),
+    ],
+)
+def test_what_is_no_plain_yaml_is_refused_at_its_line(text: str, message: str) -> None:
+    assert message in refusal(text)
+    assert refusal(text).startswith("f.yaml:1:") or refusal(text).startswith("f.yaml:2:")
+
+
+def test_a_large_file_is_refused_by_its_size(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("a: " + "x" * MAX_BYTES)
+    with pytest.raises(Refused, match=r"config.yaml:1:1: the file has 1,048,579 bytes"):
+        read(file)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a: \xe9\n"])
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_bytes(content)
+    with pytest.raises(Refused, match=r"config.yaml:1:1: not UTF-8"):
+        read(file)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no such file"):
+        read(tmp_path / "config.yaml")
+
+
+# The examples of RFC 7396, appendix A, that have an object on both sides.
+@pytest.mark.parametrize(
+    ("original", "patch", "result"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_a_patch_merges_as_rfc_7396_says(original: object, patch: object, result: object) -> None:
+    whole = Place("f.yaml", 1, 1)
+    assert Source(original, whole).patched(Source(patch, whole)).data == result
+
+
+def test_patched_values_keep_the_place_of_the_file_they_come_from() -> None:
+    config = parse("a:\n  b: 1\n  c: 2\n", "config.yaml")
+    patch = parse("\n\na: {b: 3}\n", "stack.yaml")
+    both = config.patched(patch)
+    assert both.data == {"a": {"b": 3, "c": 2}}
+    assert both.place(("a", "b")) == Place("stack.yaml", 3, 8)
+    assert both.place(("a", "c")) == Place("config.yaml", 3, 6)

@@ -1,0 +1,119 @@
+"""The stage block: what it may say, and how it is found."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Workspace
+from trussform import project
+from trussform.problem import Refused
+from trussform.project import lock_file, read_stack
+
+
+def complaints(workspace: Workspace, changes: dict[str, Any]) -> list[str]:
+    with pytest.raises(Refused) as caught:
+        read_stack(workspace.write_stack(changes))
+    return [f"{p.field}: {p.message}" for p in caught.value.problems]
+
+
+@pytest.mark.parametrize("name", ["local", "dev", "staging", "production"])
+def test_the_sample_stages_are_read_and_planned(name: str) -> None:
+    plans, problems = project.plan_servers(read_stack(ROOT / f"stacks/Pulumi.{name}.yaml"))
+    assert set(plans) == {"llama", "embeddings"}
+    assert [problem for problem in problems if problem.level == "error"] == []
+
+
+def test_dev_and_production_differ_where_environments_do() -> None:
+    def llama(stack: str) -> dict[str, Any]:
+        read = read_stack(ROOT / f"stacks/Pulumi.{stack}.yaml")
+        plan = project.plan_servers(read)[0]["llama"]
+        embeddings = project.plan_servers(read)[0]["embeddings"]
+        assert embeddings.image.build is not None
+        return {
+            "gpu": plan.gpu.products,
+            "replicas": plan.rollout.replicas,
+            "command": plan.command.argv,
+            "domain": plan.routes.domain,
+            "registry": embeddings.image.build.registry,
+        }
+
+    dev, production = llama("dev"), llama("production")
+    assert [key for key in dev if dev[key] == production[key]] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"replicsa": 2}, "replicsa: unknown field"),
+        ({"environment": "Dev_1"}, "environment: `Dev_1` is not a Kubernetes name"),
+        ({"domain": "a..b"}, "domain: `a..b` is not a domain"),
+        ({"replicas": -1}, "replicas: input should be greater than or equal to 0"),
+        ({"auth": "maybe"}, "auth: 'maybe' is not allowed"),
+        ({"route": {"kind": "ingress", "controller": "haproxy", "name": None, "namespace": None}},
+         "route.controller: 'haproxy' is not allowed"),
+        ({"digests": {"python:3.11": "sha256:beef"}}, "digests: the digest of `python:3.11` is none"),
+        ({"servers": {"server": {"image": "a/b:tag"}}}, "servers.server.image: `a/b:tag` names no digest"),
+        ({"registry": "Not A Registry"}, "registry: `Not A Registry/server` is not an image"),
+        ({"render_to": "out"}, ": `render_to` writes files, and a Pulumi secret would stand in them"),
+    ],
+)  # fmt: skip
+def test_a_wrong_stage_is_refused(
+    workspace: Workspace, changes: dict[str, Any], complaint: str
+) -> None:
+    assert any(text.startswith(complaint) for text in complaints(workspace, changes))
+
+
+def test_a_stack_file_without_a_stage_says_what_to_add(workspace: Workspace) -> None:
+    workspace.write_stack()
+    workspace.stack.write_text("config: {}\n")
+    with pytest.raises(Refused, match="the stack file has no `trussform:stage` block"):
+        read_stack(workspace.stack)
+
+
+def test_a_server_whose_folder_does_not_exist_is_told_at_the_stage(workspace: Workspace) -> None:
+    workspace.write_config()
+    stack = workspace.write_stack({"servers": {"ghost": {"path": "nowhere", "replicas": 2}}})
+    _, (problem,) = project.plan_servers(read_stack(stack))
+    assert problem.field == "servers.ghost.path"
+    assert problem.place.path == str(stack)
+    assert problem.message.startswith("there is no config.yaml at")
+
+
+def test_two_servers_of_one_name_are_refused(workspace: Workspace) -> None:
+    workspace.write_stack()
+    text = workspace.stack.read_text()
+    workspace.stack.write_text(text + "      server:\n        path: other\n")
+    with pytest.raises(Refused, match="the key stands twice"):
+        read_stack(workspace.stack)
+
+
+def test_two_folders_of_one_name_are_refused(workspace: Workspace) -> None:
+    stack = read_stack(workspace.write_stack())
+    with pytest.raises(Refused, match="a second server of the name `b`"):
+        project.servers(stack, [Path("x/b"), Path("y/b")])
+
+
+def test_a_path_outside_the_stack_gets_the_stages_defaults(workspace: Workspace) -> None:
+    other = workspace.write_config().parent.rename(workspace.folder / "other")
+    stack = workspace.write_stack({"replicas": 3, "servers": {"server": {"replicas": 1}}})
+    plans, _ = project.plan_servers(read_stack(stack), [other])
+    assert plans["other"].rollout.replicas == 3
+
+
+def test_a_path_of_a_server_of_the_stack_keeps_its_name_and_overrides(
+    workspace: Workspace,
+) -> None:
+    path = workspace.write_config()
+    stack = workspace.write_stack({"servers": {"server": {"replicas": 4}}})
+    plans, _ = project.plan_servers(read_stack(stack), [path])
+    assert plans["server"].rollout.replicas == 4
+
+
+def test_the_lock_file_gives_the_digests(workspace: Workspace) -> None:
+    digest = "sha256:" + "a" * 64
+    stack = workspace.write_stack({"tags": "locked"})
+    lock_file(stack).write_text(f"digests: {{'python:3.11-slim': '{digest}'}}\n")
+    workspace.write_config()
+    plans, problems = project.plan_servers(read_stack(stack))
+    assert plans["server"].image.pinned == f"python@{digest}"
+    assert problems == []
