@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Workspace
+from workspace import ROOT, Workspace
 from trussform import project
 from trussform.problem import Refused
 from trussform.project import lock_file, read_stack

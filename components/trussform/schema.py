@@ -127,7 +127,9 @@ def _suggestion(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     if close:
         return f"did you mean `{close[0]}`?"
-    return f"remove it, or use one of {', '.join(known)}" if known else "remove it"
+    if 0 < len(known) <= 8:
+        return f"remove it, or use one of {', '.join(known)}"
+    return "remove it; `trussform schema` lists the fields"
 
 
 def _shown(value: Any) -> str:

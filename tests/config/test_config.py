@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Workspace
+from workspace import ROOT, Workspace
 from trussform import project
 from trussform.config import read_truss
 from trussform.config.config import looks_like_a_token

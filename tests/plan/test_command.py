@@ -3,7 +3,7 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from conftest import Workspace
+from workspace import Workspace
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform.plan import Plan

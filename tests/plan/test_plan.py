@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Workspace
+from workspace import Workspace
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform import project

@@ -1,0 +1,170 @@
+"""The commands as a user runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from workspace import ROOT, Workspace
+from trussform.cli import app
+from typer.testing import CliRunner, Result
+
+LOCAL = str(ROOT / "stacks/Pulumi.local.yaml")
+PROBLEM_KEYS = {"path", "line", "column", "field", "level", "message", "help"}
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_check_passes_what_fits() -> None:
+    result = run("check", ROOT / "examples/vllm-llama-3.1-8b", ROOT / "examples/infinity-embeddings")
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_check_prints_every_problem_at_its_place_and_exits_1(workspace: Workspace) -> None:
+    path = workspace.write_config({"docker_server": {"server_port": 0}, "oops": 1})
+    result = run("check", path.parent)
+    assert result.exit_code == 1
+    assert f"{path}:7:16: docker_server.server_port: input should be greater" in result.stdout
+    assert f"{path}:8:1: oops: unknown field; " in result.stdout
+
+
+def test_check_json_is_a_list_of_problems(workspace: Workspace) -> None:
+    path = workspace.write_config({"oops": 1, "python_version": "py311"})
+    problems = json.loads(run("check", path, "--format", "json").stdout)
+    assert [set(problem) for problem in problems] == [PROBLEM_KEYS]
+    assert problems[0]["line"] == 9
+    fixed = workspace.write_config({"python_version": "py311"})
+    result = run("check", "--format", "json", fixed)
+    assert (result.exit_code, json.loads(result.stdout)[0]["level"]) == (0, "warning")
+
+
+def test_check_with_a_stack_checks_the_stage_and_its_servers(workspace: Workspace) -> None:
+    workspace.write_config()
+    assert run("check", "--stack", workspace.write_stack()).exit_code == 0
+    result = run("check", "--stack", workspace.write_stack({"replicas": "x"}))
+    assert result.exit_code == 1
+    assert "Pulumi.dev.yaml:" in result.stdout
+    assert "replicas: expected a whole number, found text" in result.stdout
+
+
+def test_a_secret_that_is_not_set_yet_is_a_warning_here(workspace: Workspace) -> None:
+    workspace.write_config({"secrets": {"token": None}})
+    result = run("check", "--stack", workspace.write_stack())
+    assert result.exit_code == 0
+    assert "pulumi config set --secret --path 'trussform:secrets.token'" in result.stdout
+    stack = workspace.write_stack(**{"trussform:secrets": {"token": {"secure": "v1:x"}}})
+    assert run("check", "--stack", stack).stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["check"], ["check", "--format", "xml", "."], ["render"], ["explain"], ["lock"],
+     ["schema", "pod"], ["nonsense"]],
+)  # fmt: skip
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["check", "render", "explain", "lock", "schema"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "--help" in result.stdout
+
+
+def test_render_prints_all_servers_as_one_stream() -> None:
+    result = run("render", "--stack", LOCAL)
+    documents = list(yaml.safe_load_all(result.stdout))
+    assert [(d["kind"], d["metadata"]["name"]) for d in documents] == [
+        ("Namespace", "models"),
+        ("Deployment", "llama"),
+        ("Service", "llama"),
+        ("HTTPRoute", "llama"),
+        ("Deployment", "embeddings"),
+        ("Service", "embeddings"),
+        ("HTTPRoute", "embeddings"),
+    ]
+    assert "warning: base_image.image: the tag of `python:3.11-slim` is not looked up" in result.stderr
+
+
+def test_render_writes_a_folder_for_each_server_with_the_dockerfile(tmp_path: Path) -> None:
+    result = run("render", "--stack", LOCAL, "--out", tmp_path)
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {
+        "0-namespace-models.yaml",
+        "llama/deployment.yaml",
+        "llama/service.yaml",
+        "llama/httproute.yaml",
+        "embeddings/deployment.yaml",
+        "embeddings/service.yaml",
+        "embeddings/httproute.yaml",
+        "embeddings/image/Dockerfile",
+        "embeddings/image/requirements.txt",
+    }
+    assert f"{tmp_path}/llama/deployment.yaml" in result.stdout
+
+
+def test_render_names_the_secret_and_the_command_that_makes_it(workspace: Workspace) -> None:
+    workspace.write_config({"secrets": {"token": None}})
+    secrets = {"trussform:secrets": {"token": "in-the-clear"}}
+    result = run("render", "--stack", workspace.write_stack(**secrets))
+    command = "kubectl create secret generic server-secrets -n models --from-file=token=FILE"
+    assert command in result.stdout
+    assert "in-the-clear" not in result.output
+
+
+def test_render_of_a_path_outside_the_stack_uses_the_stages_defaults(workspace: Workspace) -> None:
+    path = workspace.write_config()
+    other = path.parent.rename(workspace.folder / "other")
+    result = run("render", "--stack", workspace.write_stack(), other)
+    names = {document["metadata"]["name"] for document in yaml.safe_load_all(result.stdout)}
+    assert names == {"models", "other"}
+
+
+def test_render_stops_at_an_error_and_writes_nothing(workspace: Workspace) -> None:
+    workspace.write_config({"oops": 1})
+    out = workspace.folder / "out"
+    result = run("render", "--stack", workspace.write_stack(), "--out", out)
+    assert (result.exit_code, result.stdout, out.exists()) == (1, "", False)
+    assert "oops: unknown field" in result.stderr
+
+
+def test_explain_gives_each_decision_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    output = run("explain", "--stack", LOCAL).stdout
+    assert "nothing changes a file of the base image, so it runs as it is" in output
+    assert "the config has requirements" in output
+    assert "no spare GPU is declared, so the old pod goes first" in output
+    assert "grace 610 (requests 600) + node 900 + pull 900 + start 1800 < progress" in output
+
+
+@pytest.mark.parametrize(
+    ("of", "files"),
+    [
+        ("config", sorted(ROOT.glob("examples/*/config.yaml"))),
+        ("stage", sorted(ROOT.glob("stacks/Pulumi.*.yaml"))),
+    ],
+)
+def test_the_schema_fits_the_files_it_is_for(of: str, files: list[Path]) -> None:
+    schema = json.loads(run("schema", of).stdout)
+    for file in files:
+        data: Any = yaml.safe_load(file.read_text())
+        jsonschema.validate(data["config"]["trussform:stage"] if of == "stage" else data, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"oops": 1}, schema)
+
+
+def test_check_imports_no_pulumi() -> None:
+    script = (
+        "import sys; from typer.testing import CliRunner; from trussform.cli import app; "
+        f"CliRunner().invoke(app, ['check', '--stack', {LOCAL!r}]); "
+        "print([name for name in sys.modules if name.partition('.')[0].startswith('pulumi')])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"

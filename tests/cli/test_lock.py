@@ -1,0 +1,86 @@
+"""`trussform lock` against a registry that answers over real HTTP on this machine."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import yaml
+from workspace import Workspace
+from oras.provider import Registry
+from trussform.cli import app, lock
+from typer.testing import CliRunner, Result
+
+OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+
+
+class FakeRegistry(BaseHTTPRequestHandler):
+    """Knows one image, `team/server:1`; `digest` is what the tag points at."""
+
+    digest = OLD
+
+    def do_HEAD(self) -> None:
+        known = self.path == "/v2/team/server/manifests/1"
+        self.send_response(200 if known else 404)
+        if known and "application/vnd.oci.image.index.v1+json" in self.headers["Accept"]:
+            self.send_header("Docker-Content-Digest", self.digest)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeRegistry)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(lock, "Registry", lambda: Registry(insecure=True))
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": {}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def run_lock(workspace: Workspace, image: str) -> Result:
+    workspace.write_config({"base_image": {"image": image}})
+    stack = workspace.write_stack({"tags": "locked"})
+    return CliRunner().invoke(app, ["lock", "--stack", str(stack)])
+
+
+def test_lock_writes_the_digests_and_says_what_moved(
+    workspace: Workspace, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = f"{registry}/team/server:1"
+    first = run_lock(workspace, image)
+    assert first.exit_code == 0, first.output
+    lock_file = workspace.stack.with_name("dev.lock.yaml")
+    assert yaml.safe_load(lock_file.read_text()) == {"digests": {image: OLD}}
+    assert f"{image}: {OLD}\n" in first.stdout
+
+    monkeypatch.setattr(FakeRegistry, "digest", NEW)
+    second = run_lock(workspace, image)
+    assert yaml.safe_load(lock_file.read_text()) == {"digests": {image: NEW}}
+    assert f"{image}: {NEW} (was {OLD})" in second.stdout
+
+
+def test_an_image_that_is_not_there_leaves_the_lock_file_alone(
+    workspace: Workspace, registry: str
+) -> None:
+    run_lock(workspace, f"{registry}/team/server:1")
+    lock_file = workspace.stack.with_name("dev.lock.yaml")
+    before = lock_file.read_text()
+    result = run_lock(workspace, f"{registry}/team/other:1")
+    assert result.exit_code == 1
+    assert "cannot be looked up: the registry answers 404" in result.stderr
+    assert lock_file.read_text() == before
+
+
+def test_a_stage_that_follows_its_tags_has_nothing_to_lock(workspace: Workspace) -> None:
+    workspace.write_config()
+    stack = workspace.write_stack()
+    result = CliRunner().invoke(app, ["lock", "--stack", str(stack)])
+    assert result.exit_code == 1
+    assert "the stage follows its tags, so there is nothing to lock" in result.stderr

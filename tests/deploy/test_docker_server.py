@@ -1,0 +1,232 @@
+"""The component against the SDK's mocks: which resources, whose children, and what is secret."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pytest
+from workspace import STAGE, Workspace
+from google.protobuf import json_format
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+from trussform.deploy import DockerServer, DockerServerArgs
+
+DIGEST = "sha256:" + "d" * 64
+COMPONENT = "trussform:index:DockerServer"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+SECRET = "kubernetes:core/v1:Secret"
+IMAGE = "docker:index/image:Image"
+
+
+class Answers(Mocks):
+    """What the providers would say: auto-named Secrets, digests, and inputs as they are."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        outputs = dict(args.inputs)
+        if args.typ == SECRET:
+            outputs["metadata"] = {**args.inputs["metadata"], "name": f"{args.name}-1a2b3c"}
+        if args.typ == IMAGE:
+            outputs["repoDigest"] = f"{args.inputs['imageName'].partition(':')[0]}@{DIGEST}"
+        return f"{args.name}-id", outputs
+
+    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+        assert args.token == "docker:index/getRegistryImage:getRegistryImage"
+        return {"id": "x", "name": args.args["name"], "sha256Digest": DIGEST}
+
+
+class Recorder(MockMonitor):
+    """Keeps every registration as the engine would get it."""
+
+    def __init__(self, mocks: Mocks) -> None:
+        super().__init__(mocks)
+        self.requests: dict[str, Any] = {}
+
+    def RegisterResource(self, request: Any) -> Any:
+        if request.type != "pulumi:pulumi:Stack":
+            self.requests[request.name] = request
+        return super().RegisterResource(request)
+
+    def inputs(self, name: str) -> Any:
+        return json_format.MessageToDict(self.requests[name].object)
+
+
+@pytest.fixture
+def recorder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    monkeypatch.chdir(workspace.folder)
+    mocks = Answers()
+    recorder = Recorder(mocks)
+    set_mocks(mocks, project="p", stack="dev", preview=False, monitor=recorder)
+    yield recorder
+
+
+@pulumi.runtime.test
+def run(program: Callable[[], Any]) -> Any:
+    """Run a program to its end, all of its resources registered."""
+    return program()
+
+
+def resolved(output: pulumi.Output[Any]) -> Any:
+    values: list[Any] = []
+    run(lambda: output.apply(values.append))
+    return values[0]
+
+
+def args(workspace: Workspace, config: dict[str, Any] | None = None, **more: Any) -> DockerServerArgs:
+    workspace.write_config(config)
+    return {"config": "server", "stage": {**STAGE, **more.pop("stage", {})}, **more}
+
+
+def test_the_children_of_a_server(workspace: Workspace, recorder: Recorder) -> None:
+    given = args(workspace, {"secrets": {"token": None}}, secrets={"token": "t"})
+    run(lambda: DockerServer("llama", given).predict_url)
+    assert {name: request.type for name, request in recorder.requests.items()} == {
+        "llama": COMPONENT,
+        "llama-secrets": SECRET,
+        "llama-deployment": DEPLOYMENT,
+        "llama-service": "kubernetes:core/v1:Service",
+        "llama-httproute": "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
+    }
+    urn = f"urn:pulumi:dev::p::pulumi:pulumi:Stack${COMPONENT}::llama"
+    parents = {name: request.parent for name, request in recorder.requests.items()}
+    assert {parents[name] for name in parents if name != "llama"} == {urn}
+
+
+def test_the_outputs_of_a_server(workspace: Workspace, recorder: Recorder) -> None:
+    made: list[DockerServer] = []
+    run(lambda: made.append(DockerServer("llama", args(workspace))))
+    (server,) = made
+    assert resolved(server.predict_url) == (
+        "https://llama.models.example.com/environments/dev/predict"
+    )
+    assert resolved(server.sync_url) == "https://llama.models.example.com/environments/dev/sync"
+    assert resolved(server.image) == f"python@{DIGEST}"
+    assert resolved(server.namespace) == "models"
+    assert resolved(server.service) == "llama"
+    assert resolved(server.environment) == "dev"
+
+
+def test_a_base_that_runs_as_it_is_runs_by_digest(workspace: Workspace, recorder: Recorder) -> None:
+    run(lambda: DockerServer("llama", args(workspace)).image)
+    container = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == f"python@{DIGEST}"
+    assert "llama-image" not in recorder.requests
+
+
+def test_a_build_is_pushed_under_the_tag_of_its_content_and_runs_by_digest(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    given = args(workspace, {"requirements": ["six"]})
+    run(lambda: DockerServer("llama", given).image)
+    image = recorder.inputs("llama-image")
+    assert image["imageName"].startswith("registry.example.com/models/llama:")
+    assert image["build"]["context"] == ".trussform/dev/llama/image"
+    assert image["build"]["platform"] == "linux/amd64"
+    dockerfile = Path(".trussform/dev/llama/image/Dockerfile").read_text()
+    assert dockerfile.startswith(f"FROM python@{DIGEST}\n")
+    container = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == f"registry.example.com/models/llama@{DIGEST}"
+
+
+def test_secret_values_are_secret_and_only_in_the_secret(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    given = args(workspace, {"secrets": {"token": None}}, secrets={"token": "canary"})
+    run(lambda: DockerServer("llama", given).predict_url)
+    values = recorder.inputs("llama-secrets")["stringData"]
+    assert values[rpc._special_sig_key] == rpc._special_secret_sig
+    others = {name: request for name, request in recorder.requests.items() if name != "llama-secrets"}
+    assert "canary" not in str(others)
+
+
+def test_the_pods_use_the_secret_by_its_own_name(workspace: Workspace, recorder: Recorder) -> None:
+    given = args(workspace, {"secrets": {"token": None}}, secrets={"token": "t"})
+    run(lambda: DockerServer("llama", given).predict_url)
+    assert "name" not in recorder.inputs("llama-secrets")["metadata"]
+    spec = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]
+    (volume,) = [volume for volume in spec["volumes"] if volume["name"] == "secrets"]
+    assert volume["projected"]["sources"][0]["secret"]["name"] == "llama-secrets-1a2b3c"
+    (secret,) = [urn for urn in recorder.requests["llama-deployment"].dependencies if "Secret" in urn]
+    assert secret.endswith("::llama-secrets")
+
+
+def test_the_service_waits_for_the_deployment_and_the_route_for_the_service(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    run(lambda: DockerServer("llama", args(workspace)).predict_url)
+    after = {name: list(request.dependencies) for name, request in recorder.requests.items()}
+    assert any(urn.endswith("::llama-deployment") for urn in after["llama-service"])
+    assert any(urn.endswith("::llama-service") for urn in after["llama-httproute"])
+
+
+def test_the_callers_provider_reaches_every_child(workspace: Workspace, recorder: Recorder) -> None:
+    def program() -> Any:
+        provider = kubernetes.Provider("mine")
+        opts = pulumi.ResourceOptions(provider=provider)
+        return DockerServer("llama", args(workspace), opts).predict_url
+
+    run(program)
+    children = [r for r in recorder.requests.values() if r.type.startswith("kubernetes:")]
+    assert len(children) == 3
+    assert all("::mine::" in child.provider for child in children)
+
+
+def test_what_the_platform_places_goes_before_the_stages_word(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    def later(text: str) -> pulumi.Output[str]:
+        return pulumi.Output.from_input(text)
+
+    given = args(
+        workspace,
+        stage={"domain": None, "namespace": "ignored", "route": {"kind": "gateway"}},
+        placement={
+            "namespace": later("elsewhere"),
+            "domain": later("example.org"),
+            "gateway": {"name": later("g"), "namespace": later("gs")},
+            "pull_secret": later("login"),
+        },
+    )
+    run(lambda: DockerServer("llama", given).predict_url)
+    route = recorder.inputs("llama-httproute")
+    assert route["spec"]["hostnames"] == ["llama.example.org"]
+    assert route["spec"]["parentRefs"] == [{"name": "g", "namespace": "gs"}]
+    assert recorder.inputs("llama-deployment")["metadata"]["namespace"] == "elsewhere"
+    pod = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "login"}]
+
+
+def test_pulumi_waits_for_as_long_as_the_plan_says(workspace: Workspace, recorder: Recorder) -> None:
+    stage = {"replicas": 2, "request_timeout": 10, "deadlines": {"provisioning": 0, "pull": 0}}
+    run(lambda: DockerServer("llama", args(workspace, stage=stage)).predict_url)
+    timeouts = recorder.requests["llama-deployment"].customTimeouts
+    assert timeouts.create == timeouts.update == f"{2 * (20 + 1800 + 60) + 60}s"
+
+
+def test_without_a_route_the_urls_are_the_services(workspace: Workspace, recorder: Recorder) -> None:
+    made: list[DockerServer] = []
+    given = args(workspace, stage={"route": {"kind": "none"}})
+    run(lambda: made.append(DockerServer("llama", given)))
+    assert resolved(made[0].predict_url) == "http://llama.models.svc/predict"
+    assert "llama-httproute" not in recorder.requests
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"stage": {"replicas": "x"}}, "stage: replicas: expected a whole number, found text"),
+        ({"config": "nowhere"}, "nowhere/config.yaml: no such file"),
+        ({"secrets": {}}, "secrets.token: the stage has no value for the secret `token`"),
+    ],
+)
+def test_nothing_is_registered_when_anything_is_wrong(
+    workspace: Workspace, recorder: Recorder, change: dict[str, Any], line: str
+) -> None:
+    given = args(workspace, {"secrets": {"token": None}}, secrets={"token": "t"})
+    if "stage" in change:
+        change = {"stage": {**given["stage"], **change["stage"]}}
+    with pytest.raises(pulumi.RunError) as caught:
+        DockerServer("llama", {**given, **change})  # pyright: ignore[reportArgumentType]
+    assert line in str(caught.value)
+    assert recorder.requests == {}

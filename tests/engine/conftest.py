@@ -1,0 +1,47 @@
+"""The real engine, with its state in a folder of the test."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from programs import Cluster, Engine
+from workspace import ROOT
+
+PARTS = ("Pulumi.yaml", "__main__.py", "stacks", "examples")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    for program in ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"):
+        plugins = list((Path.home() / ".pulumi/plugins").glob("resource-kubernetes-*"))
+        if shutil.which(program) is None and not (plugins and "kubernetes" in program):
+            pytest.skip(f"no Pulumi engine: {program} is not on PATH")
+    (tmp_path / "state").mkdir()
+    return Engine(tmp_path)
+
+
+@pytest.fixture
+def project(engine: Engine) -> Path:
+    """A copy of this project's program, to be changed at will."""
+    folder = engine.folder / "project"
+    folder.mkdir()
+    for part in PARTS:
+        source = ROOT / part
+        copy: Callable[..., Any] = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / part)
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """A cluster that runs pods, a Docker daemon, and a registry that both reach."""
+    names = ("KUBECONFIG", "TRUSSFORM_TEST_REGISTRY", "TRUSSFORM_TEST_BASE")
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        pytest.skip(f"no cluster: {', '.join(missing)} not set (see CONTRIBUTING.md)")
+    return Cluster(os.environ["TRUSSFORM_TEST_REGISTRY"], os.environ["TRUSSFORM_TEST_BASE"])

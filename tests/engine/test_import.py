@@ -1,0 +1,76 @@
+"""The wheel in an environment of its own, used by a program of somebody else."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workspace import ROOT
+
+from programs import Engine
+
+EXAMPLE = "import-from-another-stack"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+def test_the_wheel_holds_the_library_typed_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    folders = {name.partition("/")[0] for name in names}
+    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"trussform"}
+    assert "trussform/py.typed" in names
+
+
+def test_a_second_and_a_third_program_use_the_wheel(engine: Engine, wheel: Path) -> None:
+    shutil.copytree(ROOT / "examples", engine.folder / "examples")
+    program = engine.folder / "examples" / EXAMPLE
+    python = fresh_environment(program / ".venv", wheel)
+    origin = subprocess.run(
+        [python, "-c", "import trussform; print(trussform.__file__)"],
+        capture_output=True, text=True, check=True, cwd=program,
+    )  # fmt: skip
+    assert origin.stdout.startswith(str(program / ".venv"))
+
+    engine.stack("prod", program / "platform").up()
+    models = engine.stack(
+        "prod",
+        program,
+        **{"models:platform": "organization/platform/prod", "models:renderTo": "out"},
+    )
+    url = models.up().outputs["predict_url"].value
+    assert url == "https://embeddings.models.example.com/environments/prod/predict"
+
+    state: Any = models.export_stack().deployment
+    children = [r for r in state["resources"] if r["type"].startswith("kubernetes:")]
+    assert len(children) == 3
+    assert all("::cluster::" in child["provider"] for child in children)
+    namespaces = {child["inputs"]["metadata"]["namespace"] for child in children}
+    assert namespaces == {"models"}
+    (route,) = [child for child in children if child["type"].endswith("HTTPRoute")]
+    assert route["inputs"]["spec"]["parentRefs"] == [{"name": "public", "namespace": "gateways"}]
+
+    dashboard = engine.stack(
+        "prod", program / "dashboard", **{"dashboard:models": "organization/models/prod"}
+    )
+    assert dashboard.up().outputs["embeddings_url"].value == url
+
+
+def fresh_environment(folder: Path, wheel: Path) -> Path:
+    """An environment with the wheel and the locked versions of what it needs."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    locked = str(ROOT / "requirements.lock")
+    subprocess.run([*pip, "--require-hashes", "-r", locked], check=True)
+    subprocess.run([*pip, "--no-deps", str(wheel)], check=True)
+    return python

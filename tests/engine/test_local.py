@@ -1,0 +1,114 @@
+"""Stack `local` with the real engine: up, preview, update, destroy; no cluster, no Docker."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from workspace import ROOT
+from pulumi import automation
+from pulumi.automation import CommandError, OpType
+from trussform.cli import app
+from typer.testing import CliRunner
+
+from programs import Engine
+
+
+def documents(files: Iterable[Path]) -> dict[tuple[str, str], Any]:
+    """Every object of some files by kind and name."""
+    return {
+        (document["kind"], document["metadata"]["name"]): document
+        for file in files
+        for document in yaml.safe_load_all(file.read_text())
+    }
+
+
+def test_the_life_of_a_stack(engine: Engine, project: Path) -> None:
+    stack = engine.stack("local", project)
+    up = stack.up()
+    assert up.summary.resource_changes == {"create": 11}
+    assert up.outputs["llama"].value["predict_url"] == (
+        "http://llama.models.localhost/environments/local/predict"
+    )
+    assert stack.preview().change_summary == {OpType.SAME: 11}
+
+    config = project / "examples/vllm-llama-3.1-8b/config.yaml"
+    config.write_text(config.read_text().replace("--max-model-len 1024", "--max-model-len 2048"))
+    assert stack.preview().change_summary == {OpType.SAME: 10, OpType.UPDATE: 1}
+    changed = stack.up()
+    assert changed.summary.resource_changes == {"same": 10, "update": 1}
+    assert "~  kubernetes:apps/v1:Deployment llama-deployment updated" in changed.stdout
+    assert not (project / ".trussform").joinpath("local/llama").exists()
+
+    stack.destroy()
+    assert list((project / "out/local").rglob("*.yaml")) == []
+
+
+def test_render_and_up_make_the_same_objects(
+    engine: Engine, project: Path, tmp_path: Path
+) -> None:
+    engine.stack("local", project).up()
+    stack_file = project / "stacks/Pulumi.local.yaml"
+    result = CliRunner().invoke(
+        app, ["render", "--stack", str(stack_file), "--out", str(tmp_path / "rendered")]
+    )
+    assert result.exit_code == 0
+    up = documents((project / "out/local").rglob("*.yaml"))
+    rendered = documents((tmp_path / "rendered").rglob("*.yaml"))
+    assert len(up) == 7
+    assert rendered == up
+
+
+def test_mistakes_stop_an_up_before_anything_is_registered(engine: Engine, project: Path) -> None:
+    for name in ("vllm-llama-3.1-8b", "infinity-embeddings"):
+        config = project / "examples" / name / "config.yaml"
+        config.write_text(config.read_text().replace("server_port", "server_prot"))
+    stack = engine.stack("local", project)
+    with pytest.raises(CommandError) as caught:
+        stack.up()
+    output = str(caught.value)
+    for path, line in (("vllm-llama-3.1-8b", 8), ("infinity-embeddings", 8)):
+        place = f"examples/{path}/config.yaml:{line}:3"
+        assert f"{place}: docker_server.server_prot: unknown field; did you mean" in output
+    assert "Traceback" not in output
+    types = [resource["type"] for resource in resources(stack)]
+    assert types in ([], ["pulumi:pulumi:Stack"])
+
+
+def test_a_stage_with_a_mistake_names_the_line_of_the_stack_file(
+    engine: Engine, project: Path
+) -> None:
+    file = project / "stacks/Pulumi.local.yaml"
+    file.write_text(file.read_text().replace("auth: none", "auht: none"))
+    with pytest.raises(CommandError, match=r"stacks/Pulumi.local.yaml:13:5: auht: unknown field"):
+        engine.stack("local", project).preview()
+
+
+def resources(stack: automation.Stack) -> list[Any]:
+    deployment: Any = stack.export_stack().deployment
+    return (deployment or {}).get("resources", [])
+
+
+def test_other_languages_get_a_schema(engine: Engine) -> None:
+    shutil.copytree(ROOT / "components", engine.folder / "components")
+    shutil.copy(ROOT / "requirements.lock", engine.folder)
+    run = subprocess.run(
+        ["pulumi", "package", "get-schema", str(engine.folder / "components")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **engine.environment},
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    schema = json.loads(run.stdout[run.stdout.index("{") :])
+    server = schema["resources"]["trussform:index:DockerServer"]
+    assert set(server["inputProperties"]) == {"config", "stage", "secrets", "placement"}
+    assert server["inputProperties"]["stage"]["plain"] is True
+    assert set(server["properties"]) == {
+        "environment", "image", "namespace", "predictUrl", "service", "syncUrl",
+    }  # fmt: skip

@@ -1,0 +1,288 @@
+"""The manifests: valid for Kubernetes, and saying what the plan says."""
+
+import itertools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from workspace import Workspace
+from hypothesis import given
+from hypothesis import strategies as st
+from trussform import project
+from trussform.cli.render import objects
+from trussform.manifests import Manifest
+from trussform.manifests.deployment import unexpanded
+from trussform.plan import Plan
+
+MakePlan = Callable[..., Plan]
+CORE = {"Deployment", "Service", "Ingress"}
+
+GPU = {"resources": {"accelerator": "H100:8"}}
+SECRETS = {
+    "secrets": {"token": None},
+    "docker_server": {"start_command": "sh -c 'x /secrets/other'"},
+}
+USER = {"docker_server": {"run_as_user_id": 1000}}
+
+
+def by_kind(plan: Plan) -> dict[str, Manifest]:
+    return {manifest["kind"]: manifest for manifest in objects(plan)}
+
+
+def pod(plan: Plan) -> Manifest:
+    return by_kind(plan)["Deployment"]["spec"]["template"]["spec"]
+
+
+def server(plan: Plan) -> Manifest:
+    return pod(plan)["containers"][0]
+
+
+@pytest.mark.parametrize(
+    ("config", "stage"),
+    list(itertools.product(
+        [{}, GPU, SECRETS, USER, {**GPU, **SECRETS}, {"requirements": ["six"]}],
+        [{}, {"secrets": {"existing": "mine"}, "pull_secret": "login", "replicas": 3}],
+    )),
+)
+def test_every_manifest_fits_kubernetes_schemas(
+    plan: MakePlan, config: dict[str, Any], stage: dict[str, Any]
+) -> None:
+    checked = [
+        kubernetes_validate.validate(manifest, "1.35", strict=True)
+        for manifest in objects(plan(config, stage))
+        if manifest["kind"] in CORE
+    ]
+    assert len(checked) == 2
+
+
+@pytest.mark.parametrize("controller", ["traefik", "nginx"])
+def test_ingresses_fit_kubernetes_schemas(workspace: Workspace, controller: str) -> None:
+    made = ingress_plan(workspace, controller)
+    ingresses = [manifest for manifest in objects(made) if manifest["kind"] == "Ingress"]
+    for manifest in ingresses:
+        kubernetes_validate.validate(manifest, "1.35", strict=True)
+    assert [manifest["metadata"]["name"] for manifest in ingresses] == [
+        "server-predict",
+        "server-sync",
+    ]
+
+
+def ingress_plan(workspace: Workspace, controller: str) -> Plan:
+    workspace.write_config()
+    text = workspace.write_stack().read_text()
+    stage = yaml.safe_load(text)
+    stage["config"]["trussform:stage"]["route"] = {"kind": "ingress", "controller": controller}
+    workspace.stack.write_text(yaml.safe_dump(stage))
+    plans, problems = project.plan_servers(project.read_stack(workspace.stack))
+    assert problems == []
+    return plans["server"]
+
+
+def test_readiness_stops_traffic_liveness_restarts_and_both_wait_for_the_start(
+    plan: MakePlan,
+) -> None:
+    container = server(plan())
+    assert container["startupProbe"]["httpGet"] == {"path": "/ready", "port": 8000}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": 8000}
+    assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": 8000}
+    assert container["startupProbe"]["failureThreshold"] == 180
+
+
+def test_a_gpu_is_asked_for_found_by_label_and_tolerated(plan: MakePlan) -> None:
+    spec = pod(plan(GPU))
+    assert server(plan(GPU))["resources"]["limits"] == {"nvidia.com/gpu": "8"}
+    (term,) = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    assert term["matchExpressions"] == [
+        {
+            "key": "nvidia.com/gpu.product",
+            "operator": "In",
+            "values": ["NVIDIA-H100-80GB-HBM3", "NVIDIA-H100-PCIe", "NVIDIA-H100-NVL"],
+        }
+    ]
+    assert spec["tolerations"][0]["key"] == "nvidia.com/gpu"
+
+
+def test_cpu_and_memory_are_requests_and_never_limits(plan: MakePlan) -> None:
+    resources = server(plan({"resources": {"cpu": "4", "memory": "10Gi"}}))["resources"]
+    assert resources == {"requests": {"cpu": "4", "memory": "10Gi"}}
+
+
+def test_shared_memory_is_in_memory_and_grows_with_the_gpus(plan: MakePlan) -> None:
+    def shm(config: dict[str, Any]) -> Manifest:
+        volumes = {volume["name"]: volume for volume in pod(plan(config))["volumes"]}
+        return volumes["shm"]["emptyDir"]
+
+    assert shm({}) == {"medium": "Memory", "sizeLimit": "1Gi"}
+    assert shm(GPU) == {"medium": "Memory", "sizeLimit": "64Gi"}
+
+
+def test_secrets_are_files_for_the_pods_group_and_nothing_else(plan: MakePlan) -> None:
+    made = plan(SECRETS, {"secrets": {"existing": "mine"}})
+    volumes = {volume["name"]: volume for volume in pod(made)["volumes"]}
+    assert volumes["secrets"]["projected"] == {
+        "defaultMode": 0o440,
+        "sources": [
+            {"secret": {"name": "mine", "optional": False,
+                        "items": [{"key": "token", "path": "token"}]}},
+            {"secret": {"name": "mine", "optional": True,
+                        "items": [{"key": "other", "path": "other"}]}},
+        ],
+    }  # fmt: skip
+    assert {"name": "secrets", "mountPath": "/secrets", "readOnly": True} in server(made)[
+        "volumeMounts"
+    ]
+    assert pod(made)["securityContext"]["fsGroup"] > 0
+    assert "token" not in str(server(made)["env"])
+
+
+def test_a_root_image_keeps_its_app_and_a_user_gets_a_copy_of_it(plan: MakePlan) -> None:
+    def mounts(made: Plan) -> list[str]:
+        return [mount["mountPath"] for mount in server(made)["volumeMounts"]]
+
+    assert "/app" not in mounts(plan())
+    assert "/app" in mounts(plan(USER))
+    (copy,) = pod(plan(USER))["initContainers"]
+    assert copy["image"] == server(plan(USER))["image"]
+    assert copy["securityContext"]["runAsUser"] == 1000
+    assert "/tmp" in mounts(plan())
+
+
+def test_a_built_image_gives_app_to_its_user_itself(plan: MakePlan) -> None:
+    assert "initContainers" not in pod(plan({**USER, "requirements": ["six"]}))
+
+
+def test_the_pod_is_hardened_without_breaking_root_images(plan: MakePlan) -> None:
+    spec = pod(plan())
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert server(plan())["securityContext"] == {"allowPrivilegeEscalation": False}
+    assert server(plan(USER))["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "runAsUser": 1000,
+    }
+    assert "workingDir" not in server(plan())
+
+
+def test_the_effective_config_is_in_the_pod_at_apps_config_yaml(plan: MakePlan) -> None:
+    made = plan({"model_name": "m"}, {"servers": {"server": {"config": {"description": "here"}}}})
+    template = by_kind(made)["Deployment"]["spec"]["template"]
+    config = yaml.safe_load(template["metadata"]["annotations"]["trussform/config.yaml"])
+    assert (config["model_name"], config["description"]) == ("m", "here")
+
+
+def test_a_secrets_version_rolls_the_pods(plan: MakePlan) -> None:
+    def template(version: str) -> Manifest:
+        stage = {"secrets": {"existing": "mine"}, "secrets_version": version}
+        return by_kind(plan(SECRETS, stage))["Deployment"]["spec"]["template"]
+
+    assert template("1") != template("2")
+
+
+def test_the_route_rewrites_predict_exactly_and_strips_sync(plan: MakePlan) -> None:
+    spec = by_kind(plan())["HTTPRoute"]["spec"]
+    assert spec["hostnames"] == ["server.models.example.com"]
+    assert spec["parentRefs"] == [{"name": "public", "namespace": "gateways"}]
+    rules = [
+        (rule["matches"][0]["path"], rule["filters"][0]["urlRewrite"]["path"])
+        for rule in spec["rules"]
+    ]
+    assert rules == [
+        (
+            {"type": "Exact", "value": "/environments/dev/predict"},
+            {"type": "ReplaceFullPath", "replaceFullPath": "/predict"},
+        ),
+        (
+            {"type": "PathPrefix", "value": "/environments/dev/sync"},
+            {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"},
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("timeout", "spelled"), [(None, "0s"), (90, "90s")])
+def test_no_stream_is_cut_unless_the_stage_says_so(
+    plan: MakePlan, timeout: int | None, spelled: str
+) -> None:
+    rules = by_kind(plan(None, {"request_timeout": timeout}))["HTTPRoute"]["spec"]["rules"]
+    assert {rule["timeouts"]["request"] for rule in rules} == {spelled}
+
+
+def test_traefik_gets_its_middlewares(workspace: Workspace) -> None:
+    manifests = objects(ingress_plan(workspace, "traefik"))
+    rewrites = {m["metadata"]["name"]: m["spec"] for m in manifests if m["kind"] == "Middleware"}
+    assert rewrites == {
+        "server-predict": {"replacePath": {"path": "/predict"}},
+        "server-sync": {"stripPrefix": {"prefixes": ["/environments/dev/sync"]}},
+    }
+    used = {
+        m["metadata"]["annotations"]["traefik.ingress.kubernetes.io/router.middlewares"]
+        for m in manifests
+        if m["kind"] == "Ingress"
+    }
+    assert used == {
+        "models-server-predict@kubernetescrd",
+        "models-server-sync@kubernetescrd",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [
+        ("/environments/dev/predict", "/predict"),
+        ("/environments/dev/sync", "/"),
+        ("/environments/dev/sync/", "/"),
+        ("/environments/dev/sync/v1/a b", "/v1/a b"),
+        ("/environments/dev/predict/x", None),
+        ("/environments/dev/syncope", None),
+        ("/environments/prod/predict", None),
+    ],
+)
+def test_nginxs_patterns_rewrite_as_nginx_reads_them(
+    workspace: Workspace, path: str, inside: str | None
+) -> None:
+    reached = None
+    for manifest in objects(ingress_plan(workspace, "nginx")):
+        if manifest["kind"] != "Ingress":
+            continue
+        (rule,) = manifest["spec"]["rules"][0]["http"]["paths"]
+        target = manifest["metadata"]["annotations"]["nginx.ingress.kubernetes.io/rewrite-target"]
+        if re.match(rule["path"], path):
+            reached = re.sub(rf"^{rule['path']}.*", target.replace("$", "\\"), path)
+    assert reached == inside
+
+
+def expanded(text: str) -> str:
+    """What the kubelet makes of an argument when no variable has the names in it: `$$` becomes
+    `$`, and `$(NAME)` would be replaced by the value, which is marked here."""
+    result, i = "", 0
+    while i < len(text):
+        if text[i] == "$" and text[i + 1 : i + 2] == "$":
+            result, i = result + "$", i + 2
+        elif text[i] == "$" and text[i + 1 : i + 2] == "(" and ")" in text[i:]:
+            return "a variable was replaced"
+        else:
+            result, i = result + text[i], i + 1
+    return result
+
+
+@given(st.text("$()aA_ ", max_size=20))
+def test_kubernetes_gives_every_text_back_unchanged(text: str) -> None:
+    assert expanded(unexpanded(text)) == text
+
+
+def test_the_examples_command_keeps_its_command_substitution(plan: MakePlan) -> None:
+    command = {"docker_server": {"start_command": 'sh -c "T=$(cat f) serve"'}}
+    assert server(plan(command))["command"] == ["sh", "-c", "T=$$(cat f) serve"]
+
+
+def test_a_shell_gets_a_hook_that_signals_what_it_started(plan: MakePlan) -> None:
+    shell = server(plan({"docker_server": {"start_command": "sh -c serve"}}))
+    assert shell["lifecycle"]["preStop"]["exec"]["command"][:2] == ["sh", "-c"]
+    assert server(plan())["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}

@@ -1,0 +1,76 @@
+"""The files of a test: the project's own, and small configs and stages made on the spot."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from trussform import project
+from trussform.plan import Plan
+from trussform.problem import Problem
+
+ROOT = Path(__file__).parent.parent
+
+CONFIG: dict[str, Any] = {
+    "base_image": {"image": "python:3.11-slim"},
+    "docker_server": {
+        "start_command": "serve --port 8000",
+        "server_port": 8000,
+        "predict_endpoint": "/predict",
+        "readiness_endpoint": "/ready",
+        "liveness_endpoint": "/live",
+    },
+}
+
+STAGE: dict[str, Any] = {
+    "environment": "dev",
+    "namespace": "models",
+    "domain": "models.example.com",
+    "registry": "registry.example.com/models",
+    "route": {"kind": "gateway", "name": "public", "namespace": "gateways"},
+    "auth": "none",
+}
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            value = merged(result[key], value)
+        result[key] = value
+    return result
+
+
+class Workspace:
+    """A project folder with one server, `server`, whose files a test changes as it likes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "Pulumi.yaml").write_text("name: trussform\nruntime: python\n")
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "server" / "config.yaml"
+
+    @property
+    def stack(self) -> Path:
+        return self.folder / "stacks" / "Pulumi.dev.yaml"
+
+    def write_config(self, changes: dict[str, Any] | str | None = None) -> Path:
+        self.config.parent.mkdir(exist_ok=True)
+        text = changes if isinstance(changes, str) else yaml.safe_dump(merged(CONFIG, changes or {}))
+        self.config.write_text(text)
+        return self.config
+
+    def write_stack(self, changes: dict[str, Any] | None = None, **config: Any) -> Path:
+        stage = merged({**STAGE, "servers": {"server": {"path": "server"}}}, changes or {})
+        self.stack.parent.mkdir(exist_ok=True)
+        self.stack.write_text(yaml.safe_dump({"config": {"trussform:stage": stage, **config}}))
+        return self.stack
+
+    def plan(
+        self, config: dict[str, Any] | None = None, stage: dict[str, Any] | None = None
+    ) -> tuple[Plan, list[Problem]]:
+        self.write_config(config)
+        plans, problems = project.plan_servers(project.read_stack(self.write_stack(stage)))
+        assert plans, problems
+        return plans["server"], problems
