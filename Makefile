@@ -1,5 +1,6 @@
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
@@ -33,7 +34,7 @@ wheel: .venv/.dev  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel
 
 clean:  ## Remove what the commands made
-	rm -rf .venv .trussform out dist
+	rm -rf .venv .trussform .demo out dist
 
 .venv/.run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -46,8 +46,15 @@ def test_an_alias_bomb_is_refused() -> None:
     assert "aliases in this file multiply" in refusal("\n".join(lines))
 
 
-def test_an_alias_to_itself_is_refused() -> None:
-    assert "f.yaml:1:" in refusal("a: &a [*a]\n")
+def test_a_bomb_of_merges_is_refused() -> None:
+    lines = ["a0: &a0 {}"]
+    lines += [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 20)}]}}" for i in range(1, 12)]
+    assert "aliases in this file multiply" in refusal("\n".join(lines))
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: &a {b: *a}\n", "a: &a\n  <<: *a\n"])
+def test_an_alias_to_itself_is_refused(text: str) -> None:
+    assert "aliases in this file multiply" in refusal(text)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +67,10 @@ def test_an_alias_to_itself_is_refused() -> None:
         ("[a]: b\n", "a key must be text"),
         ("<<: 3\n", "merges mappings only"),
         ("a: 1\n---\nb: 2\n", "not valid YAML"),
-        ("a: 2026-99-99\n", "a value cannot be read"),
+        ("a: 2026-99-99\n", "no timestamp can be read"),
+        ("a: !!int ''\n", "no int can be read"),
+        ("a: !!bool foo\n", "no bool can be read"),
+        ("a: !!set {x}\n", "the tag"),
         ("a: \x01\n", "not valid YAML"),
     ],
 )

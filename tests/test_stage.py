@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace import ROOT, Workspace
 from trussform import project
 from trussform.problem import Refused
 from trussform.project import lock_file, read_stack
+from workspace import ROOT, Workspace
 
 
 def complaints(workspace: Workspace, changes: dict[str, Any]) -> list[str]:
@@ -48,15 +48,33 @@ def test_dev_and_production_differ_where_environments_do() -> None:
         ({"environment": "Dev_1"}, "environment: `Dev_1` is not a Kubernetes name"),
         ({"domain": "a..b"}, "domain: `a..b` is not a domain"),
         ({"replicas": -1}, "replicas: input should be greater than or equal to 0"),
-        ({"auth": "maybe"}, "auth: 'maybe' is not allowed"),
-        ({"route": {"kind": "ingress", "controller": "haproxy", "name": None, "namespace": None}},
-         "route.controller: 'haproxy' is not allowed"),
-        ({"digests": {"python:3.11": "sha256:beef"}}, "digests: the digest of `python:3.11` is none"),
-        ({"servers": {"server": {"image": "a/b:tag"}}}, "servers.server.image: `a/b:tag` names no digest"),
-        ({"registry": "Not A Registry"}, "registry: `Not A Registry/server` is not an image"),
-        ({"render_to": "out"}, ": `render_to` writes files, and a Pulumi secret would stand in them"),
+        ({"auth": "maybe"}, "auth: `maybe` is not allowed"),
+        (
+            {
+                "route": {
+                    "kind": "ingress",
+                    "controller": "haproxy",
+                    "name": None,
+                    "namespace": None,
+                }
+            },
+            "route.controller: `haproxy` is not allowed",
+        ),
+        (
+            {"digests": {"python:3.11": "sha256:beef"}},
+            "digests.python:3.11: this is no digest",
+        ),
+        (
+            {"servers": {"server": {"image": "a/b:tag"}}},
+            "servers.server.image: `a/b:tag` names no digest",
+        ),
+        ({"registry": "Not A Registry"}, "registry: an image has no white space"),
+        (
+            {"render_to": "out"},
+            ": `render_to` writes files, and a Pulumi secret would stand in them",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_stage_is_refused(
     workspace: Workspace, changes: dict[str, Any], complaint: str
 ) -> None:
@@ -117,3 +135,61 @@ def test_the_lock_file_gives_the_digests(workspace: Workspace) -> None:
     plans, problems = project.plan_servers(read_stack(stack))
     assert plans["server"].image.pinned == f"python@{digest}"
     assert problems == []
+
+
+def test_a_folder_of_a_staged_servers_name_is_another_server(workspace: Workspace) -> None:
+    workspace.write_config()
+    stack = read_stack(workspace.write_stack({"servers": {"server": {"replicas": 7}}}))
+    with pytest.raises(Refused, match="a second server of the name `server`"):
+        project.servers(stack, [workspace.folder / "elsewhere" / "server"])
+
+
+def test_a_path_stands_for_every_server_that_uses_it(workspace: Workspace) -> None:
+    path = workspace.write_config()
+    stack = workspace.write_stack({"servers": {"second": {"path": "server"}}})
+    assert set(project.servers(read_stack(stack), [path])) == {"server", "second"}
+
+
+def test_mistakes_of_stage_and_configs_are_told_at_once(workspace: Workspace) -> None:
+    workspace.write_config({"oops": 1})
+    with pytest.raises(Refused) as caught:
+        read_stack(workspace.write_stack({"replicas": "x"}))
+    assert {problem.field for problem in caught.value.problems} == {"replicas", "oops"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"secrets": {"hf": "hf_abc123XYZ"}}, {"secrets": "hf_abc123XYZ"}, {"auth": "sk-abc123XYZ"}],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(
+    workspace: Workspace, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(Refused) as caught:
+        read_stack(workspace.write_stack(changes))
+    assert "abc123XYZ" not in str(caught.value)
+
+
+def test_a_stack_file_is_found_from_its_own_folder(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.write_config()
+    stack = workspace.write_stack()
+    monkeypatch.chdir(stack.parent)
+    plans, problems = project.plan_servers(read_stack(Path(stack.name)))
+    assert (set(plans), problems) == ({"server"}, [])
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ({"route": {"kind": "ingress", "controler": "traefik"}}, "did you mean `controller`?"),
+        ({"servers": {"server": {"replica": 1}}}, "did you mean `replicas`?"),
+        ({"deadlines": {"startup_": 1}}, "did you mean `startup`?"),
+    ],
+)
+def test_a_misspelt_field_is_recognized_wherever_it_stands(
+    workspace: Workspace, part: dict[str, Any], names: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        read_stack(workspace.write_stack(part))
+    assert names in {problem.help for problem in caught.value.problems}

@@ -57,7 +57,9 @@ class Workspace:
 
     def write_config(self, changes: dict[str, Any] | str | None = None) -> Path:
         self.config.parent.mkdir(exist_ok=True)
-        text = changes if isinstance(changes, str) else yaml.safe_dump(merged(CONFIG, changes or {}))
+        text = (
+            changes if isinstance(changes, str) else yaml.safe_dump(merged(CONFIG, changes or {}))
+        )
         self.config.write_text(text)
         return self.config
 

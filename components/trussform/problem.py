@@ -1,5 +1,6 @@
 """What is wrong, where, and what to do: the one shape of every complaint."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +11,10 @@ Keys = tuple[Key, ...]
 
 Level = Literal["error", "up", "warning"]
 """`error` stops every command; `up` stops an up, and is a warning to the others."""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that would break a line or colour a terminal."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Problem:
 
     def _line(self, level: str) -> str:
         field = f"{self.field}: " if self.field else ""
-        return f"{self.place}: {level}{field}{self.message}; {self.help}"
+        line = f"{self.place}: {level}{field}{self.message}; {self.help}"
+        return _CONTROL.sub(lambda found: repr(found.group())[1:-1], line)
 
     def as_dict(self) -> dict[str, str | int]:
         return {

@@ -1,17 +1,18 @@
 """A stack file and its servers, read and planned: where every command begins."""
 
-from collections.abc import Collection, Iterable, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from trussform.config import read_truss
-from trussform.config.truss import CONFIG_FILE
+from trussform.config.truss import CONFIG_FILE, config_file
 from trussform.plan import Plan, plan
 from trussform.problem import Finding, Keys, Place, Problem, Refused
 from trussform.schema import Model, fit
-from trussform.source import Source, read
-from trussform.stage import GatewayRoute, Stage
+from trussform.source import Source, is_mapping, read
+from trussform.stage import Digest, GatewayRoute, Stage
 
 STAGE = "trussform:stage"
 SECRETS = "trussform:secrets"
@@ -29,7 +30,7 @@ ANY_STAGE = Stage(
 class Lock(Model):
     """The lock file of a stage with `tags: locked`."""
 
-    digests: dict[str, str]
+    digests: dict[str, Digest]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def read_stack(file: Path) -> Stack:
     return stack_from(
         source.below("config", STAGE),
         file,
-        secrets.keys() if isinstance(secrets, dict) else (),
+        secrets.keys() if is_mapping(secrets) else (),
     )
 
 
@@ -67,39 +68,65 @@ def stack_from(source: Source, file: Path, secret_names: Collection[str] | None)
         message = f"the stack file has no `{STAGE}` block"
         help = f"add `config: {{{STAGE}: {{environment: …}}}}`; `trussform schema stage` has it all"
         raise Refused([Problem(source.whole, "", message, help)])
-    stage = fit(Stage, source)
+    folder = _project_folder(file)
+    try:
+        stage = fit(Stage, source)
+    except Refused as refused:
+        raise Refused([*refused.problems, *_config_problems(source, folder)]) from None
     lock = lock_file(file)
     if stage.tags == "locked" and lock.is_file():
         locked = fit(Lock, read(lock)).digests
         stage = stage.model_copy(update={"digests": {**locked, **stage.digests}})
-    return Stack(stage, source, _project_folder(file), secret_names)
+    return Stack(stage, source, folder, secret_names)
 
 
 def _project_folder(stack_file: Path) -> Path:
-    for folder in stack_file.parents:
-        if (folder / "Pulumi.yaml").is_file():
-            return folder
+    """The nearest folder above with a `Pulumi.yaml`; relative where the stack file's path is."""
+    up = stack_file.parent
+    for folder in Path(os.path.abspath(stack_file)).parents:
+        if os.path.isfile(folder / "Pulumi.yaml"):
+            return up
+        up = Path(os.path.relpath(folder.parent)) if not up.is_absolute() else folder.parent
     return stack_file.parent
 
 
+def _config_problems(source: Source, folder: Path) -> Iterator[Problem]:
+    """What is wrong with the configs of a stage that is wrong itself: all is told at once."""
+    staged = source.below("servers").data
+    for name in staged if is_mapping(staged) else {}:
+        path = source.below("servers", name, "path").data
+        if isinstance(path, str) and "\0" not in path and os.path.isfile(_file(folder / path)):
+            try:
+                read_truss(folder / path)
+            except Refused as refused:
+                yield from refused.problems
+
+
 def servers(stack: Stack, paths: Sequence[Path] = ()) -> dict[str, Path]:
-    """The servers to work on by name: those at `paths`, or all of the stage."""
+    """The servers to work on by name: those at `paths`, or all of the stage.
+
+    A path that is none of the stage's gets its folder's name, and the stage's defaults.
+    """
     staged = {name: stack.folder / server.path for name, server in stack.stage.servers.items()}
     if not paths:
         return staged
-    names = {_resolved(path): name for name, path in staged.items()}
     chosen: dict[str, Path] = {}
     for path in paths:
-        name = names.get(_resolved(path)) or _resolved(path).parent.name
-        if name in chosen and _resolved(chosen[name]) != _resolved(path):
-            message = f"a second server of the name `{name}`, after {chosen[name]}"
-            raise Refused([Problem(Place(str(path)), "", message, "name the folders apart")])
+        names = [name for name, at in staged.items() if _file(at) == _file(path)]
+        if names:
+            chosen |= {name: staged[name] for name in names}
+            continue
+        name = _file(path).parent.name
+        other = staged.get(name) or chosen.get(name)
+        if other is not None and _file(other) != _file(path):
+            message = f"a second server of the name `{name}`, after {other}"
+            raise Refused([Problem(Place(str(path)), "", message, "rename the folder")])
         chosen[name] = path
     return chosen
 
 
-def _resolved(path: Path) -> Path:
-    return (path if path.suffix in (".yaml", ".yml") else path / CONFIG_FILE).resolve()
+def _file(path: Path) -> Path:
+    return Path(os.path.abspath(config_file(path)))
 
 
 def plan_server(
@@ -107,7 +134,7 @@ def plan_server(
 ) -> tuple[Plan, list[Problem]]:
     """Plan one server; raises `Refused` where its config cannot be used at all."""
     staged = ("servers", name) in stack.source.names
-    if staged and not _resolved(path).is_file():
+    if staged and not os.path.isfile(_file(path)):
         at: Keys = ("servers", name, "path")
         message = f"there is no {CONFIG_FILE} at {path}"
         help = "correct the path, or remove the server from this stage"
@@ -119,13 +146,12 @@ def plan_server(
     return decided, [sources[finding.about].problem(finding) for finding in decided.findings]
 
 
-def plan_servers(
-    stack: Stack, paths: Sequence[Path] = ()
-) -> tuple[dict[str, Plan], list[Problem]]:
+def plan_servers(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Plan], list[Problem]]:
     """Plan every server, with the problems of all of them."""
     plans: dict[str, Plan] = {}
     problems: list[Problem] = []
     for name, path in servers(stack, paths).items():
+        found: Iterable[Problem]
         try:
             plans[name], found = plan_server(stack, name, path)
         except Refused as refused:
@@ -151,7 +177,7 @@ def stage_from_dict(data: dict[str, Any]) -> tuple[Stage, Source]:
 
 
 def _names(data: Any, at: Keys = ()) -> dict[Keys, Place]:
-    if not isinstance(data, dict):
+    if not is_mapping(data):
         return {}
     names: dict[Keys, Place] = {}
     for key, value in data.items():

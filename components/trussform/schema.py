@@ -1,13 +1,15 @@
 """The base of both schemas, config and stage, and what they say when data does not fit."""
 
 import difflib
-from typing import Any, TypeVar
+import re
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
 import pydantic
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from trussform.problem import Keys, Problem, Refused, dotted
-from trussform.source import Source
+from trussform.problem import Key, Keys, Problem, Refused, dotted
+from trussform.source import Source, is_mapping
 
 
 class Model(pydantic.BaseModel):
@@ -21,6 +23,16 @@ class Model(pydantic.BaseModel):
 M = TypeVar("M", bound=Model)
 
 
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise refuse("expected a whole number, found true or false", "write a number")
+    return value
+
+
+Int = Annotated[int, pydantic.BeforeValidator(_no_boolean)]
+"""A whole number; pydantic alone would take `true` for 1."""
+
+
 def refuse(message: str, help: str) -> PydanticCustomError:
     """What a validator raises: what is wrong, and what to do."""
     return PydanticCustomError("refused", "{message}", {"message": message, "help": help})
@@ -28,7 +40,7 @@ def refuse(message: str, help: str) -> PydanticCustomError:
 
 def fit(model: type[M], source: Source) -> M:
     """The source's data as `model`; raises `Refused` with every misfit at its line."""
-    if not isinstance(source.data, dict):
+    if not is_mapping(source.data):
         raise Refused(
             [
                 Problem(
@@ -71,9 +83,11 @@ def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Proble
         message, help = "required field is missing", f"add `{keys[-1]}: …` here"
     elif kind == "extra_forbidden":
         place = source.name_place(keys)
-        message, help = "unknown field", _suggestion(str(keys[-1]), _fields(model, keys[:-1]))
+        message, help = "unknown field", _suggestion(str(keys[-1]), _fields(model, detail["loc"]))
     elif kind == "refused":
         message, help = context["message"], context["help"]
+        if detail["loc"][-1:] == ("[key]",):
+            place = source.name_place(keys)
     elif kind in ("literal_error", "enum", "union_tag_invalid"):
         allowed = str(context.get("expected") or context.get("expected_tags"))
         message, help = f"{_shown(detail['input'])} is not allowed", f"use one of {allowed}"
@@ -93,34 +107,53 @@ def _keys(source: Source, detail: ErrorDetails) -> Keys:
     data = source.data
     last = len(detail["loc"]) - 1
     for i, key in enumerate(detail["loc"]):
-        if isinstance(data, dict) and key in data:
-            data = data[key]
-        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
-            data = data[key]
-        elif not (i == last and detail["type"] == "missing"):
+        named = is_mapping(data) and key != "[key]"
+        if (named and key in data) or _has_index(data, key):
+            data = cast(Any, data)[key]
+        elif not (i == last and named and detail["type"] in ("missing", "refused")):
             continue
         keys = (*keys, key)
     return keys
 
 
-def _fields(model: type[Model], keys: Keys) -> list[str]:
-    """The names allowed at `keys`, as far as plain nesting of models shows them."""
-    for key in keys:
-        field = model.model_fields.get(str(key))
-        inner = _inner(field.annotation) if field else None
-        if inner is None:
-            return []
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _has_index(data: Any, key: Key) -> bool:
+    return isinstance(data, list) and isinstance(key, int) and key < len(cast(list[Any], data))
 
 
-def _inner(annotation: Any) -> type[Model] | None:
-    if isinstance(annotation, type):
-        return annotation if issubclass(annotation, Model) else None
-    for part in getattr(annotation, "__args__", ()):
-        if found := _inner(part):
-            return found
-    return None
+def _fields(model: type[Model], loc: tuple[Key, ...]) -> list[str]:
+    """The names allowed where `loc` ends, found by following it through the model's types."""
+    annotation: Any = model
+    for key in loc[:-1]:
+        annotation = _step(annotation, key)
+    found = [part for part in _parts(annotation) if _is_model(part)]
+    return list(found[0].model_fields) if len(found) == 1 else []
+
+
+def _step(annotation: Any, key: Key) -> Any:
+    """The type of what lies under `key`: a field, a value of a dict, or an arm of a union."""
+    for part in _parts(annotation):
+        if _is_model(part) and key in part.model_fields:
+            return part.model_fields[key].annotation
+        if get_origin(part) in (dict, list):
+            return get_args(part)[-1]
+        if _is_model(part) and key in get_args(
+            getattr(part.model_fields.get("kind"), "annotation", None)
+        ):
+            return part
+    return annotation
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The arms of a union, or the type alone, without `Annotated` around them."""
+    if get_origin(annotation) is Annotated:
+        return _parts(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [part for arm in get_args(annotation) for part in _parts(arm)]
+    return [annotation]
+
+
+def _is_model(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, Model)
 
 
 def _suggestion(name: str, known: list[str]) -> str:
@@ -133,11 +166,21 @@ def _suggestion(name: str, known: list[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+    """A value that is a plain word; of others the type, as they could be misplaced secrets."""
+    if isinstance(value, str) and re.fullmatch(r"[a-z_-]{1,20}", value):
+        return f"`{value}`"
+    if is_mapping(value) and isinstance(value.get("kind"), str):
+        return _shown(value["kind"])
+    return _kind(value)
 
 
 def _kind(value: Any) -> str:
     """The type of a value, never the value: it could be a secret in the wrong place."""
-    names = {dict: "fields and values", list: "a list", str: "text", type(None): "nothing"}
-    return names.get(type(value), f"a value of type {type(value).__name__}")
+    names: dict[type[Any], str] = {
+        dict: "fields and values",
+        list: "a list",
+        str: "text",
+        type(None): "nothing",
+    }
+    kind = cast(type[Any], type(value))
+    return names.get(kind, f"a value of type {kind.__name__}")

@@ -4,10 +4,11 @@ Refused: files over 1 MiB, nesting deeper than 60, aliases that multiply, duplic
 keys, tags that make Python objects, text that is not UTF-8.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import yaml
 
@@ -21,6 +22,11 @@ MAX_VALUES = 50_000
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
 _COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+
+
+def is_mapping(data: object) -> TypeGuard[dict[str, Any]]:
+    """Whether data that was read from a file is a mapping; its keys are text then."""
+    return isinstance(data, dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Source:
         """The part of the file under the keys `at`; its data is None where they are absent."""
         data = self.data
         for key in at:
-            data = data.get(key) if isinstance(data, dict) else None
+            data = data.get(key) if is_mapping(data) else None
         depth = len(at)
         return Source(
             data,
@@ -69,42 +75,48 @@ class Source:
 
     def patched(self, patch: "Source") -> "Source":
         """This source with a JSON Merge Patch (RFC 7396) applied: lists replace, null deletes."""
-        if not isinstance(patch.data, dict):
-            return self if patch.data is None else patch
-        merged = dict(self.data) if isinstance(self.data, dict) else {}
-        result = replace(self, data=merged, values=dict(self.values), names=dict(self.names))
-        for key, value in patch.data.items():
-            old = result.below(key)
-            result = result.without((key,))
-            if value is not None:
-                new = replace(old, data=merged.get(key)).patched(patch.below(key))
-                result = result._with(key, new, patch.name_place((key,)))
-        return result
+        if patch.data is None:
+            return self
+        replaced: set[Keys] = set()
+        deleted: set[Keys] = set()
+        data = _merged(self.data, patch.data, (), replaced, deleted)
+
+        def both(old: Mapping[Keys, Place], new: Mapping[Keys, Place]) -> dict[Keys, Place]:
+            gone = replaced | deleted
+            kept = {keys: at for keys, at in old.items() if not _within(keys, gone)}
+            added = {keys: at for keys, at in new.items() if not _within(keys, deleted)}
+            return added | kept
+
+        values, names = both(self.values, patch.values), both(self.names, patch.names)
+        return Source(data, self.whole, values, names)
 
     def without(self, keys: Keys) -> "Source":
         """This source less the value at `keys`."""
-
-        def kept(places: Mapping[Keys, Place]) -> dict[Keys, Place]:
-            return {at: place for at, place in places.items() if at[: len(keys)] != keys}
-
-        return Source(_less(self.data, keys), self.whole, kept(self.values), kept(self.names))
-
-    def _with(self, key: str, part: "Source", name: Place) -> "Source":
-        values = {(key, *keys): at for keys, at in part.values.items()}
-        names = {(key, *keys): at for keys, at in part.names.items()}
-        return Source(
-            {**self.data, key: part.data},
-            self.whole,
-            {**self.values, **values},
-            {**self.names, **names, (key,): name},
-        )
+        data: Any = None
+        for key in reversed(keys):
+            data = {key: data}
+        return self.patched(Source(data, self.whole))
 
 
-def _less(data: Any, keys: Keys) -> Any:
-    if not keys or not isinstance(data, dict) or keys[0] not in data:
-        return data
-    rest = {key: value for key, value in data.items() if key != keys[0]}
-    return rest if len(keys) == 1 else {**rest, keys[0]: _less(data[keys[0]], keys[1:])}
+def _merged(old: Any, patch: Any, at: Keys, replaced: set[Keys], deleted: set[Keys]) -> Any:
+    if not is_mapping(patch):
+        replaced.add(at)
+        return patch
+    if not is_mapping(old):
+        replaced.add(at)
+        old = {}
+    merged = dict(old)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+            deleted.add((*at, key))
+        else:
+            merged[key] = _merged(merged.get(key), value, (*at, key), replaced, deleted)
+    return merged
+
+
+def _within(keys: Keys, above: set[Keys]) -> bool:
+    return any(keys[:depth] in above for depth in range(len(keys) + 1))
 
 
 def read(path: Path) -> Source:
@@ -113,7 +125,7 @@ def read(path: Path) -> Source:
     Raises `Refused` where the file cannot be read, is no single YAML document,
     or breaks one of the rules at the top of this module.
     """
-    return parse(_text(path), str(path))
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, path: str) -> Source:
@@ -130,23 +142,18 @@ def parse(text: str, path: str) -> Source:
         place = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
         what = error.problem or error.context or "not valid YAML"
         raise _refusal(place, f"not valid YAML: {what}", "mend the YAML here") from None
-    except yaml.YAMLError as error:
-        what = " ".join(str(error).split())
-        raise _refusal(
-            Place(path, 1, 1), f"not valid YAML: {what}", "save the file as UTF-8 text"
-        ) from None
-    except ValueError as error:
-        # A scalar whose tag promises more than its text holds, such as a date of 2026-99-99.
-        raise _refusal(
-            Place(path, 1, 1), f"a value cannot be read: {error}", "put such values in quotes"
-        ) from None
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        what = f"not valid YAML: the character {error.character!r} may not stand in it"
+        raise _refusal(Place(path, line, 1), what, "remove the character") from None
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file; raises `Refused` where it is missing, too large or not UTF-8."""
     whole = Place(str(path))
     try:
-        if not path.is_file():
-            raise _refusal(whole, "no such file", "give the path of a YAML file that exists")
+        if not os.path.isfile(path):
+            raise _refusal(whole, "no such file", "give the path of a file that exists")
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise _refusal(
@@ -157,9 +164,8 @@ def _text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise _refusal(
-            Place(str(path), line, 1), "not UTF-8 text", "save the file as UTF-8"
-        ) from None
+        place = Place(str(path), line, 1)
+        raise _refusal(place, "not UTF-8 text", "save the file as UTF-8") from None
     except OSError as error:
         reason = error.strerror or "cannot be read"
         raise _refusal(whole, reason.lower(), "make the file readable") from None
@@ -172,7 +178,8 @@ def _refusal(place: Place, message: str, help: str) -> Refused:
 def _check_shape(text: str, path: str) -> None:
     """Refuse depth before anything recursive sees the file."""
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    events = yaml.parse(text, Loader=_Loader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    for event in cast(Iterable[Any], events):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -207,30 +214,35 @@ class _Walk:
         return Source(data, whole, self.values, self.names)
 
     def value(self, node: yaml.Node, keys: Keys) -> Any:
-        self.count += 1
-        if self.count > MAX_VALUES or len(keys) > MAX_DEPTH:
-            raise _refusal(
-                self.place(node),
-                "aliases in this file multiply without end",
-                "write the values out instead of repeating anchors",
-            )
+        self.step(node, len(keys))
         self.values[keys] = self.place(node)
-        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node)
+        if node.tag not in _COLLECTIONS:
             raise _refusal(
                 self.place(node), f"not valid YAML: the tag {node.tag}", "remove the tag"
             )
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(child, (*keys, i)) for i, child in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, keys)
-        return self.loader.construct_object(node)
+        return [self.value(child, (*keys, i)) for i, child in enumerate(node.value)]
 
-    def mapping(self, node: yaml.MappingNode, keys: Keys) -> dict[Any, Any]:
+    def scalar(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return self.loader.construct_object(node)
+        except (ValueError, LookupError, AttributeError, OverflowError):
+            # The text does not hold what its tag or its form promises, as in 2026-99-99.
+            raise _refusal(
+                self.place(node),
+                f"not valid YAML: no {node.tag.rpartition(':')[2]} can be read from this",
+                "put the value in quotes",
+            ) from None
+
+    def mapping(self, node: yaml.MappingNode, keys: Keys, depth: int = 0) -> dict[Any, Any]:
         data: dict[Any, Any] = {}
         own: set[Any] = set()
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
-                data.update(self.merged(value_node, keys))
+                data.update(self.merged(value_node, keys, depth))
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
                 continue
@@ -251,7 +263,7 @@ class _Walk:
             data[key] = self.value(value_node, at)
         return data
 
-    def merged(self, node: yaml.Node, keys: Keys) -> dict[Any, Any]:
+    def merged(self, node: yaml.Node, keys: Keys, depth: int) -> dict[Any, Any]:
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         data: dict[Any, Any] = {}
         for part in reversed(nodes):
@@ -259,14 +271,25 @@ class _Walk:
                 raise _refusal(
                     self.place(node), "`<<` merges mappings only", "point it at a mapping"
                 )
-            data.update(self.mapping(part, keys))
+            self.step(part, depth)
+            data.update(self.mapping(part, keys, depth + 1))
         return data
+
+    def step(self, node: yaml.Node, depth: int) -> None:
+        """Count a value, as aliases can make a small file an endless one."""
+        self.count += 1
+        if self.count > MAX_VALUES or depth > MAX_DEPTH:
+            raise _refusal(
+                self.place(node),
+                "aliases in this file multiply without end",
+                "write the values out instead of repeating anchors",
+            )
 
     def key(self, node: yaml.Node) -> str:
         self.count += 1
         if not isinstance(node, yaml.ScalarNode):
             raise _refusal(self.place(node), "a key must be text", "write a plain name here")
-        key = self.loader.construct_object(node)
+        key = self.scalar(node)
         if not isinstance(key, str):
             raise _refusal(
                 self.place(node),

@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from workspace import ROOT, Workspace
 from trussform.cli import app
 from typer.testing import CliRunner, Result
+from workspace import ROOT, Workspace
 
 LOCAL = str(ROOT / "stacks/Pulumi.local.yaml")
 PROBLEM_KEYS = {"path", "line", "column", "field", "level", "message", "help"}
@@ -22,7 +22,9 @@ def run(*arguments: str | Path) -> Result:
 
 
 def test_check_passes_what_fits() -> None:
-    result = run("check", ROOT / "examples/vllm-llama-3.1-8b", ROOT / "examples/infinity-embeddings")
+    result = run(
+        "check", ROOT / "examples/vllm-llama-3.1-8b", ROOT / "examples/infinity-embeddings"
+    )
     assert (result.exit_code, result.stdout) == (0, "")
 
 
@@ -31,7 +33,7 @@ def test_check_prints_every_problem_at_its_place_and_exits_1(workspace: Workspac
     result = run("check", path.parent)
     assert result.exit_code == 1
     assert f"{path}:7:16: docker_server.server_port: input should be greater" in result.stdout
-    assert f"{path}:8:1: oops: unknown field; " in result.stdout
+    assert f"{path}:9:1: oops: unknown field; " in result.stdout
 
 
 def test_check_json_is_a_list_of_problems(workspace: Workspace) -> None:
@@ -53,11 +55,12 @@ def test_check_with_a_stack_checks_the_stage_and_its_servers(workspace: Workspac
     assert "replicas: expected a whole number, found text" in result.stdout
 
 
-def test_a_secret_that_is_not_set_yet_is_a_warning_here(workspace: Workspace) -> None:
+def test_check_stops_at_what_an_up_would_stop_at(workspace: Workspace) -> None:
     workspace.write_config({"secrets": {"token": None}})
     result = run("check", "--stack", workspace.write_stack())
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "pulumi config set --secret --path 'trussform:secrets.token'" in result.stdout
+    assert run("render", "--stack", workspace.stack).exit_code == 0
     stack = workspace.write_stack(**{"trussform:secrets": {"token": {"secure": "v1:x"}}})
     assert run("check", "--stack", stack).stdout == ""
 
@@ -90,7 +93,9 @@ def test_render_prints_all_servers_as_one_stream() -> None:
         ("Service", "embeddings"),
         ("HTTPRoute", "embeddings"),
     ]
-    assert "warning: base_image.image: the tag of `python:3.11-slim` is not looked up" in result.stderr
+    assert (
+        "warning: base_image.image: the tag of `python:3.11-slim` is not looked up" in result.stderr
+    )
 
 
 def test_render_writes_a_folder_for_each_server_with_the_dockerfile(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from threading import Thread
 
 import pytest
 import yaml
-from workspace import Workspace
 from oras.provider import Registry
 from trussform.cli import app, lock
 from typer.testing import CliRunner, Result
+from workspace import Workspace
 
 OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 
@@ -84,3 +84,10 @@ def test_a_stage_that_follows_its_tags_has_nothing_to_lock(workspace: Workspace)
     result = CliRunner().invoke(app, ["lock", "--stack", str(stack)])
     assert result.exit_code == 1
     assert "the stage follows its tags, so there is nothing to lock" in result.stderr
+
+
+def test_a_registry_that_does_not_answer_is_told_at_once(workspace: Workspace) -> None:
+    result = run_lock(workspace, "127.0.0.1:1/team/server:1")
+    assert result.exit_code == 1
+    assert result.stderr.count("cannot be looked up") == 1
+    assert "looking up 127.0.0.1:1/team/server:1 …" in result.stderr

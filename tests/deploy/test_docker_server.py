@@ -1,17 +1,17 @@
 """The component against the SDK's mocks: which resources, whose children, and what is secret."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
-from workspace import STAGE, Workspace
 from google.protobuf import json_format
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from trussform.deploy import DockerServer, DockerServerArgs
+from workspace import STAGE, Workspace
 
 DIGEST = "sha256:" + "d" * 64
 COMPONENT = "trussform:index:DockerServer"
@@ -31,9 +31,9 @@ class Answers(Mocks):
             outputs["repoDigest"] = f"{args.inputs['imageName'].partition(':')[0]}@{DIGEST}"
         return f"{args.name}-id", outputs
 
-    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         assert args.token == "docker:index/getRegistryImage:getRegistryImage"
-        return {"id": "x", "name": args.args["name"], "sha256Digest": DIGEST}
+        return {"id": "x", "name": args.args["name"], "sha256Digest": DIGEST}, []
 
 
 class Recorder(MockMonitor):
@@ -53,12 +53,12 @@ class Recorder(MockMonitor):
 
 
 @pytest.fixture
-def recorder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+def recorder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     monkeypatch.chdir(workspace.folder)
     mocks = Answers()
     recorder = Recorder(mocks)
     set_mocks(mocks, project="p", stack="dev", preview=False, monitor=recorder)
-    yield recorder
+    return recorder
 
 
 @pulumi.runtime.test
@@ -73,9 +73,12 @@ def resolved(output: pulumi.Output[Any]) -> Any:
     return values[0]
 
 
-def args(workspace: Workspace, config: dict[str, Any] | None = None, **more: Any) -> DockerServerArgs:
+def args(
+    workspace: Workspace, config: dict[str, Any] | None = None, **more: Any
+) -> DockerServerArgs:
     workspace.write_config(config)
-    return {"config": "server", "stage": {**STAGE, **more.pop("stage", {})}, **more}
+    made: Any = {"config": "server", "stage": {**STAGE, **more.pop("stage", {})}, **more}
+    return made
 
 
 def test_the_children_of_a_server(workspace: Workspace, recorder: Recorder) -> None:
@@ -124,7 +127,7 @@ def test_a_build_is_pushed_under_the_tag_of_its_content_and_runs_by_digest(
     assert image["build"]["context"] == ".trussform/dev/llama/image"
     assert image["build"]["platform"] == "linux/amd64"
     dockerfile = Path(".trussform/dev/llama/image/Dockerfile").read_text()
-    assert dockerfile.startswith(f"FROM python@{DIGEST}\n")
+    assert f"\nFROM python@{DIGEST}\n" in dockerfile
     container = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]["containers"][0]
     assert container["image"] == f"registry.example.com/models/llama@{DIGEST}"
 
@@ -136,7 +139,9 @@ def test_secret_values_are_secret_and_only_in_the_secret(
     run(lambda: DockerServer("llama", given).predict_url)
     values = recorder.inputs("llama-secrets")["stringData"]
     assert values[rpc._special_sig_key] == rpc._special_secret_sig
-    others = {name: request for name, request in recorder.requests.items() if name != "llama-secrets"}
+    others = {
+        name: request for name, request in recorder.requests.items() if name != "llama-secrets"
+    }
     assert "canary" not in str(others)
 
 
@@ -147,7 +152,9 @@ def test_the_pods_use_the_secret_by_its_own_name(workspace: Workspace, recorder:
     spec = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]
     (volume,) = [volume for volume in spec["volumes"] if volume["name"] == "secrets"]
     assert volume["projected"]["sources"][0]["secret"]["name"] == "llama-secrets-1a2b3c"
-    (secret,) = [urn for urn in recorder.requests["llama-deployment"].dependencies if "Secret" in urn]
+    (secret,) = [
+        urn for urn in recorder.requests["llama-deployment"].dependencies if "Secret" in urn
+    ]
     assert secret.endswith("::llama-secrets")
 
 
@@ -197,14 +204,18 @@ def test_what_the_platform_places_goes_before_the_stages_word(
     assert pod["imagePullSecrets"] == [{"name": "login"}]
 
 
-def test_pulumi_waits_for_as_long_as_the_plan_says(workspace: Workspace, recorder: Recorder) -> None:
+def test_pulumi_waits_for_as_long_as_the_plan_says(
+    workspace: Workspace, recorder: Recorder
+) -> None:
     stage = {"replicas": 2, "request_timeout": 10, "deadlines": {"provisioning": 0, "pull": 0}}
     run(lambda: DockerServer("llama", args(workspace, stage=stage)).predict_url)
     timeouts = recorder.requests["llama-deployment"].customTimeouts
     assert timeouts.create == timeouts.update == f"{2 * (20 + 1800 + 60) + 60}s"
 
 
-def test_without_a_route_the_urls_are_the_services(workspace: Workspace, recorder: Recorder) -> None:
+def test_without_a_route_the_urls_are_the_services(
+    workspace: Workspace, recorder: Recorder
+) -> None:
     made: list[DockerServer] = []
     given = args(workspace, stage={"route": {"kind": "none"}})
     run(lambda: made.append(DockerServer("llama", given)))

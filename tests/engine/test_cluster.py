@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from programs import Cluster, Engine
 from pulumi import automation
 from pulumi.automation import OpType
-
-from programs import Cluster, Engine
 
 CANARY = "sesame-opens-nothing-else"
 
@@ -90,13 +89,14 @@ def test_the_whole_way(engine: Engine, project: Path, cluster: Cluster) -> None:
         state = json.dumps(stack.export_stack().deployment)
         assert CANARY not in state
         assert CANARY not in up.stdout
-        assert stack.preview().change_summary == {OpType.SAME: len(resources(stack))}
+        assert set(stack.preview().change_summary) == {OpType.SAME}
         assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
 
         server.write_text(server.read_text().replace("&& python3", "&& exec python3"))
         changed = stack.up()
         assert changed.outputs["built"].value["image"] == image
-        assert changed.summary.resource_changes == {"same": len(resources(stack)) - 1, "update": 1}
+        changes: Any = changed.summary.resource_changes
+        assert (set(changes), changes["update"]) == ({"same", "update"}, 1)
 
         secret_name = resources(stack)["built-secrets"]["id"]
         rotated = automation.ConfigValue(f"{CANARY}-2", secret=True)

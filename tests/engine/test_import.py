@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace import ROOT
-
 from programs import Engine
+from workspace import ROOT
 
 EXAMPLE = "import-from-another-stack"
 

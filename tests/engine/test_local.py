@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
-from workspace import ROOT
+from programs import Engine
 from pulumi import automation
 from pulumi.automation import CommandError, OpType
 from trussform.cli import app
 from typer.testing import CliRunner
-
-from programs import Engine
+from workspace import ROOT
 
 
 def documents(files: Iterable[Path]) -> dict[tuple[str, str], Any]:
@@ -49,9 +48,7 @@ def test_the_life_of_a_stack(engine: Engine, project: Path) -> None:
     assert list((project / "out/local").rglob("*.yaml")) == []
 
 
-def test_render_and_up_make_the_same_objects(
-    engine: Engine, project: Path, tmp_path: Path
-) -> None:
+def test_render_and_up_make_the_same_objects(engine: Engine, project: Path, tmp_path: Path) -> None:
     engine.stack("local", project).up()
     stack_file = project / "stacks/Pulumi.local.yaml"
     result = CliRunner().invoke(

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workspace import Workspace
+from trussform.config.truss import Folder
 from trussform.manifests import image
 from trussform.plan import Plan
 from trussform.plan.image import Build
 from trussform.problem import Refused
+from workspace import Workspace
 
 
 def build(**changes: object) -> Build:
@@ -48,7 +49,7 @@ HOSTILE = [
     "a \\\nFROM scratch",
     "<<EOF\nRUN x\nEOF",
     "# syntax=evil",
-    "echo '\"' \"$(id)\" `id` ${HOME}",
+    'echo \'"\' "$(id)" `id` ${HOME}',
     "\r\nENV A=b",
     "é\u2028USER x",
 ]
@@ -70,20 +71,34 @@ def test_a_build_command_reaches_the_shell_unchanged(text: str) -> None:
 
 def test_folders_are_copied_to_where_truss_puts_them(tmp_path: Path) -> None:
     (tmp_path / "data" / "deep").mkdir(parents=True)
-    (tmp_path / "data" / "deep" / "weights.bin").write_bytes(b"\0\1")
-    context = image.context(build(folders=((tmp_path / "data", "/app/data"),)), "python:3")
+    file = tmp_path / "data" / "deep" / "weights.bin"
+    file.write_bytes(b"\0\1")
+    folder = Folder(tmp_path / "data", "/app/data", (file,))
+    context = image.context(build(folders=(folder,)), "python:3")
     image.write(context, tmp_path / "out")
     assert (tmp_path / "out/files/app/data/deep/weights.bin").read_bytes() == b"\0\1"
     assert "COPY files/app/data /app/data" in (tmp_path / "out/Dockerfile").read_text()
 
 
-@pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "missing"])
-def test_a_link_that_leaves_its_folder_is_refused(tmp_path: Path, target: str) -> None:
-    (tmp_path / "outside").write_text("secret")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "link").symlink_to(target)
-    with pytest.raises(Refused, match="data/link: the link leads out of the folder"):
-        image.context(build(folders=((tmp_path / "data", "/app/data"),)), "python:3")
+@pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "missing", "link", ".."])
+def test_a_link_that_leaves_its_folder_is_refused(workspace: Workspace, target: str) -> None:
+    workspace.write_config()
+    (workspace.folder / "server/outside").write_text("secret")
+    (workspace.folder / "server/data").mkdir()
+    (workspace.folder / "server/data/link").symlink_to(target)
+    _, (problem,) = workspace.plan()
+    assert (problem.level, problem.field) == ("error", "data_dir")
+    assert "link" in problem.message
+
+
+def test_an_empty_folder_is_made_and_not_copied(workspace: Workspace) -> None:
+    workspace.write_config()
+    (workspace.folder / "server/data").mkdir()
+    made = workspace.plan()[0].image.build
+    assert made is not None
+    text = image.dockerfile(made, "python:3")
+    assert "mkdir -p /app /packages /app/data" in text
+    assert "COPY" not in text
 
 
 def test_the_tag_is_of_the_content_and_of_nothing_else(tmp_path: Path) -> None:
@@ -93,7 +108,9 @@ def test_the_tag_is_of_the_content_and_of_nothing_else(tmp_path: Path) -> None:
         (data / "file").write_bytes(content)
         (data / "file").chmod(mode)
         os.utime(data / "file", (len(folder), len(folder)))
-        return image.tag(image.context(build(folders=((data, "/app/data"),)), base))
+        return image.tag(
+            image.context(build(folders=(Folder(data, "/app/data", (data / "file",)),)), base)
+        )
 
     first = tag("here", b"1")
     assert first == tag("elsewhere", b"1")
@@ -102,10 +119,26 @@ def test_the_tag_is_of_the_content_and_of_nothing_else(tmp_path: Path) -> None:
     assert first != tag("c", b"1", base="python:4")
 
 
+def test_the_tag_knows_the_platform() -> None:
+    tags = [
+        image.tag(image.context(build(platform=p), "a")) for p in ("linux/amd64", "linux/arm64")
+    ]
+    assert tags[0] != tags[1]
+
+
 def test_a_context_replaces_the_one_before_it(tmp_path: Path) -> None:
-    image.write({"old": "x"}, tmp_path / "context")
-    image.write({"new": "x"}, tmp_path / "context")
-    assert [path.name for path in (tmp_path / "context").iterdir()] == ["new"]
+    made = image.context(build(), "python:3")
+    image.write({**made, "old": "x"}, tmp_path / "context")
+    image.write(made, tmp_path / "context")
+    assert {path.name for path in (tmp_path / "context").iterdir()} == set(made)
+
+
+def test_a_context_never_takes_the_place_of_somebodys_files(tmp_path: Path) -> None:
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/photo.png").write_bytes(b"1")
+    with pytest.raises(Refused, match="the folder is not empty"):
+        image.write(image.context(build(), "python:3"), tmp_path / "image")
+    assert (tmp_path / "image/photo.png").exists()
 
 
 def test_a_user_owns_what_truss_gives_it(plan: Callable[..., Plan], workspace: Workspace) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from workspace import Workspace
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform import project
@@ -16,6 +15,7 @@ from trussform.cli.render import objects
 from trussform.manifests import Manifest
 from trussform.manifests.deployment import unexpanded
 from trussform.plan import Plan
+from workspace import Workspace
 
 MakePlan = Callable[..., Plan]
 CORE = {"Deployment", "Service", "Ingress"}
@@ -42,10 +42,12 @@ def server(plan: Plan) -> Manifest:
 
 @pytest.mark.parametrize(
     ("config", "stage"),
-    list(itertools.product(
-        [{}, GPU, SECRETS, USER, {**GPU, **SECRETS}, {"requirements": ["six"]}],
-        [{}, {"secrets": {"existing": "mine"}, "pull_secret": "login", "replicas": 3}],
-    )),
+    list(
+        itertools.product(
+            [{}, GPU, SECRETS, USER, {**GPU, **SECRETS}, {"requirements": ["six"]}],
+            [{}, {"secrets": {"existing": "mine"}, "pull_secret": "login", "replicas": 3}],
+        )
+    ),
 )
 def test_every_manifest_fits_kubernetes_schemas(
     plan: MakePlan, config: dict[str, Any], stage: dict[str, Any]

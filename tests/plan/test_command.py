@@ -3,11 +3,11 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from workspace import Workspace
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform.plan import Plan
 from trussform.plan.command import _joined, _unquoted  # pyright: ignore[reportPrivateUsage]
+from workspace import Workspace
 
 
 def argv(plan: Callable[..., Plan], command: str) -> tuple[str, ...]:
@@ -21,7 +21,7 @@ def argv(plan: Callable[..., Plan], command: str) -> tuple[str, ...]:
         ('serve --name "two words"', ("serve", "--name", "two words")),
         ("serve \\\n  --port 8000", ("serve", "--port", "8000")),
         ("serve \\\r\n  --port 8000\n", ("serve", "--port", "8000")),
-        ("serve --json '{\"a\": \"$b\"}'", ("serve", "--json", '{"a": "$b"}')),
+        ('serve --json \'{"a": "$b"}\'', ("serve", "--json", '{"a": "$b"}')),
         ('sh -c "a && b | c > $D"', ("sh", "-c", "a && b | c > $D")),
         ('sh -c "a \\\n b"', ("sh", "-c", "a  b")),
     ],

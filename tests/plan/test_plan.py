@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from workspace import Workspace
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform import project
@@ -18,6 +18,7 @@ from trussform.plan.probes import PERIOD
 from trussform.plan.probes import probes as plan_probes
 from trussform.plan.rollout import rollout
 from trussform.stage import Stage
+from workspace import Workspace
 
 MakePlan = Callable[..., Plan]
 DIGEST = "sha256:" + "0" * 64
@@ -54,7 +55,9 @@ def test_a_folder_beside_the_config_needs_a_build(plan: MakePlan, workspace: Wor
     (workspace.folder / "server" / "data").mkdir()
     made = plan().image.build
     assert made is not None
-    assert made.folders == ((workspace.folder / "server" / "data", "/app/data"),)
+    assert [(f.path, f.place) for f in made.folders] == [
+        (workspace.folder / "server" / "data", "/app/data")
+    ]
 
 
 def test_no_build_wins_over_requirements(plan: MakePlan) -> None:
@@ -113,7 +116,11 @@ def test_probes_follow_the_configs_thresholds(plan: MakePlan) -> None:
     probes = plan({"runtime": {"health_checks": checks}}).probes
     assert (probes.startup.path, probes.startup.failures) == ("/ready", 10)
     assert (probes.readiness.path, probes.readiness.failures) == ("/ready", 2)
-    assert (probes.liveness.path, probes.liveness.failures, probes.liveness.delay) == ("/live", 3, 7)
+    assert (probes.liveness.path, probes.liveness.failures, probes.liveness.delay) == (
+        "/live",
+        3,
+        7,
+    )
 
 
 def test_a_start_may_take_half_an_hour_by_default(plan: MakePlan) -> None:
@@ -254,7 +261,11 @@ def test_a_websocket_server_has_its_own_path(plan: MakePlan, runtime: dict[str, 
 
 @pytest.mark.parametrize(
     ("stage", "field"),
-    [({"auth": None}, "auth"), ({"domain": None}, "domain"), ({"route": {"name": None}}, "route.name")],
+    [
+        ({"auth": None}, "auth"),
+        ({"domain": None}, "domain"),
+        ({"route": {"name": None}}, "route.name"),
+    ],
 )
 def test_a_route_needs_a_host_a_gateway_and_a_word_on_access(
     workspace: Workspace, stage: dict[str, Any], field: str
@@ -265,9 +276,9 @@ def test_a_route_needs_a_host_a_gateway_and_a_word_on_access(
 
 def test_without_a_route_nothing_of_it_is_needed(workspace: Workspace) -> None:
     workspace.write_config()
-    text = "config: {'trussform:stage': {environment: dev, route: {kind: none}, servers: {s: {path: server}}}}"
+    stage = {"environment": "dev", "route": {"kind": "none"}, "servers": {"s": {"path": "server"}}}
     workspace.stack.parent.mkdir()
-    workspace.stack.write_text(text)
+    workspace.stack.write_text(yaml.safe_dump({"config": {"trussform:stage": stage}}))
     plans, problems = project.plan_servers(project.read_stack(workspace.stack))
     assert (plans["s"].routes.rules, problems) == ((), [])
 

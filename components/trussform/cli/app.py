@@ -14,7 +14,7 @@ from trussform.cli import lock as locking
 from trussform.cli import render as rendered
 from trussform.config import Config
 from trussform.plan import Plan
-from trussform.problem import Problem, Refused, errors
+from trussform.problem import Place, Problem, Refused, errors
 from trussform.schema import Model
 from trussform.stage import Stage
 
@@ -60,7 +60,10 @@ def check(
     ] = None,
     format: Annotated[Format, typer.Option(help="json: a list of objects.")] = Format.text,
 ) -> None:
-    """Say all that is wrong with configs, each at its file:line:column. Exits 1 on an error."""
+    """Say all that is wrong with configs, each at its file:line:column. Exits 1 on an error.
+
+    With --stack, all that an up would stop at is an error.
+    """
     if not paths and stack is None:
         raise typer.BadParameter("give a PATH, or --stack FILE")
     problems = _check(paths or [], stack)
@@ -88,8 +91,13 @@ def render(
     if out is None:
         sys.stdout.write(rendered.stream(plans))
         return
-    for file in rendered.write(plans, out):
-        print(file)
+    try:
+        for file in rendered.write(plans, out):
+            print(file)
+    except Refused as refused:
+        _stop(refused.problems)
+    except OSError as error:
+        _stop([Problem(Place(str(error.filename)), "", str(error.strerror), "name another DIR")])
 
 
 @app.command()
@@ -125,7 +133,9 @@ def schema(
 def _check(paths: list[Path], stack: Path | None) -> list[Problem]:
     try:
         if stack is not None:
-            return project.plan_servers(project.read_stack(stack), paths)[1]
+            problems = project.plan_servers(project.read_stack(stack), paths)[1]
+            warnings = [problem for problem in problems if problem.level == "warning"]
+            return [*project.blocking(problems), *warnings]
         return [
             problem
             for path in dict.fromkeys(paths)

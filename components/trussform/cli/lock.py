@@ -1,15 +1,20 @@
 """Base tags, resolved to digests and kept in a file."""
 
+import functools
+import sys
 from pathlib import Path
+from typing import Any
 
 import requests
 import yaml
-from docker_image.reference import Reference
-from oras.container import Container
-from oras.provider import Registry
+from oras.container import Container  # pyright: ignore[reportMissingTypeStubs]
+from oras.provider import Registry  # pyright: ignore[reportMissingTypeStubs]
 
-from trussform import project
+from trussform import project, reference
 from trussform.problem import Place, Problem, Refused
+
+TIMEOUT = 30
+"""Seconds that the registry may take for an answer."""
 
 _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
@@ -34,6 +39,7 @@ def lock(stack: project.Stack, stack_file: Path) -> tuple[Path, list[str]]:
     digests: dict[str, str] = {}
     problems: list[Problem] = []
     for image in images:
+        print(f"looking up {image} …", file=sys.stderr, flush=True)
         try:
             digests[image] = digest(image)
         except (requests.RequestException, ValueError) as error:
@@ -45,7 +51,9 @@ def lock(stack: project.Stack, stack_file: Path) -> tuple[Path, list[str]]:
     file = project.lock_file(stack_file)
     head = f"# The digests of {stack_file.name}; only `trussform lock` changes them.\n"
     file.write_text(head + yaml.safe_dump({"digests": digests}))
-    return file, [_change(image, stack.stage.digests.get(image), digests[image]) for image in images]
+    return file, [
+        _change(image, stack.stage.digests.get(image), digests[image]) for image in images
+    ]
 
 
 def _change(image: str, before: str | None, now: str) -> str:
@@ -56,13 +64,16 @@ def _change(image: str, before: str | None, now: str) -> str:
 
 def digest(image: str) -> str:
     """The digest that the registry has for a tag now, by Docker's own login."""
-    reference = Reference.parse_normalized_named(image)
-    tag = reference["tag"] or "latest"
-    registry = Registry()
-    container = Container(f"{reference['name']}:{tag}")
+    name, tag = reference.full(image)
+    registry: Any = Registry()
+    registry.session.request = functools.partial(registry.session.request, timeout=TIMEOUT)
+    container = Container(f"{name}:{tag}")
     registry.auth.load_configs(container)
     url = f"{registry.prefix}://{container.manifest_url()}"
-    answer = registry.do_request(url, "HEAD", headers={"Accept": ", ".join(_MANIFESTS)})
-    if answer.status_code != 200:
+    # The method unwrapped tries once; wrapped, it tries for two minutes and says nothing.
+    request = registry.do_request.__wrapped__
+    answer = request(registry, url, "HEAD", headers={"Accept": ", ".join(_MANIFESTS)})
+    found = answer.headers.get("Docker-Content-Digest")
+    if answer.status_code != 200 or not found:
         raise ValueError(f"the registry answers {answer.status_code}")
-    return answer.headers["Docker-Content-Digest"]
+    return found

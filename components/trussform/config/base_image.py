@@ -1,8 +1,8 @@
 """The image that the server starts from (Truss: `base_image`)."""
 
-from docker_image.reference import InvalidReference, Reference
 from pydantic import field_validator
 
+from trussform import reference
 from trussform.schema import Model, refuse
 
 
@@ -28,9 +28,11 @@ class BaseImage(Model):
 
 def image_reference(image: str) -> str:
     """The image name unchanged, if it is one; pydantic reports the error otherwise."""
+    if any(char.isspace() for char in image):
+        raise refuse("an image has no white space in its name", "write repository:tag")
     try:
-        Reference.parse_normalized_named(image)
-    except InvalidReference as error:
+        reference.full(image)
+    except reference.Invalid as error:
         raise refuse(
             f"`{image}` is not an image: {error}",
             "write repository:tag or repository@sha256:…",

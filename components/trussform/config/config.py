@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from trussform.config.base_image import BaseImage
 from trussform.config.docker_server import DockerServer
@@ -28,17 +28,78 @@ NOT_YET = (
 )  # fmt: skip
 """Truss fields that Trussform knows of and cannot honour yet; they are refused by name."""
 
-_SECRET_NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_NO_OPERATION: tuple[Any, ...] = (
+    None,
+    [],
+    {},
+    "",
+    {"enabled": False},
+    {"model_server": "TrussServer"},
+)
+"""Values that ask for nothing, whatever the field."""
+
 _TOKEN = re.compile(
-    r"-----BEGIN |(hf_|sk-|ghp_|github_pat_|glpat-|xox[abp]-|AKIA|AIza|nvapi-|eyJ)(?=\S*\d)[-\w.]{12,}"
-    r"|(?=[^<>\s]*\d)(?=[^<>\s]*[a-zA-Z])[-\w.+/=]{24,}$"
+    r"-----BEGIN |[a-z+]+://[^/\s:]+:[^/\s@]+@"
+    r"|(hf|r8|gsk|ghp|github_pat|dckr_pat|glpat|xox[abp]|nvapi|sk|AKIA|AIza|eyJ)(?=\S*[0-9])\S{12,}$"
+    r"|(?=[^<>\s]*[0-9])(?=[^<>\s]*[a-zA-Z])[-\w.+/=]{20,}$|[a-zA-Z0-9]{32,}$"
 )
 
 
-_Variable = Annotated[
-    str, WithJsonSchema({"type": ["string", "number", "boolean", "null"], "title": "Variable"})
+def _variable_name(name: str) -> str:
+    if not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
+        raise refuse(
+            f"`{name}` is no name for an environment variable",
+            "use letters, digits, `_`, `-` and `.`, and no digit first",
+        )
+    return name
+
+
+def _variable(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _secret_name(name: str) -> str:
+    if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", name) or name in (".", ".."):
+        raise refuse(f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`")
+    return name
+
+
+def _secret(value: Any) -> Any:
+    if value is not None and not isinstance(value, str):
+        raise refuse("a secret's value has no place here", "write null")
+    if value is not None and _TOKEN.match(value.strip()):
+        raise refuse(
+            "this looks like a real secret, and the file is no place for it",
+            "write null, give the value to the stage, and have this one revoked",
+        )
+    return value
+
+
+def _package(name: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9][-a-zA-Z0-9.+:~=/*]*", name):
+        raise refuse(f"`{name}` is no Debian package", "write one package name per item")
+    return name
+
+
+def _inside(path: str) -> str:
+    parts = path.split("/")
+    if path.startswith("/") or ".." in parts:
+        raise refuse(f"`{path}` leaves the config's folder", "name something below the folder")
+    if "\0" in path or any(len(part.encode()) > 255 for part in parts):
+        raise refuse("no file can have this name", "write the name of a file or folder")
+    return path
+
+
+VariableName = Annotated[str, AfterValidator(_variable_name)]
+Variable = Annotated[
+    str,
+    BeforeValidator(_variable),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
 ]
+SecretName = Annotated[str, AfterValidator(_secret_name)]
+Secret = Annotated[str | None, BeforeValidator(_secret)]
+Package = Annotated[str, AfterValidator(_package)]
+Inside = Annotated[str, AfterValidator(_inside)]
 
 
 class Config(Model):
@@ -53,20 +114,20 @@ class Config(Model):
 
     resources: Resources = Resources()
     runtime: Runtime = Runtime()
-    environment_variables: dict[str, _Variable] = Field(default_factory=dict)
+    environment_variables: dict[VariableName, Variable] = Field(default_factory=dict)
     """Text by name. Booleans, numbers and null become the text that Truss makes of them."""
-    secrets: dict[str, str | None] = Field(default_factory=dict)
+    secrets: dict[SecretName, Secret] = Field(default_factory=dict)
     """Names of secrets, each null; the values come from the stage."""
 
     requirements: list[str] = Field(default_factory=list)
-    requirements_file: str | None = None
-    system_packages: list[str] = Field(default_factory=list)
+    requirements_file: Inside | None = None
+    system_packages: list[Package] = Field(default_factory=list)
     build_commands: list[str] = Field(default_factory=list)
-    data_dir: str = "data"
+    data_dir: Inside = "data"
     """Folder beside the file, copied to `/app/data` where it exists."""
-    model_module_dir: str = "model"
+    model_module_dir: Inside = "model"
     """Folder beside the file, copied to `/app/model` where it exists."""
-    bundled_packages_dir: str = "packages"
+    bundled_packages_dir: Inside = "packages"
     """Folder beside the file, copied to `/packages` where it exists."""
 
     examples_filename: str = "examples.yaml"
@@ -81,56 +142,7 @@ class Config(Model):
     apply_library_patches: bool = True
     spec_version: str = "2.0"
 
-    @field_validator("environment_variables", mode="before")
-    @classmethod
-    def _as_text(cls, variables: Any) -> Any:
-        if not isinstance(variables, dict):
-            return variables
-        for name in variables:
-            if not _VARIABLE.fullmatch(name):
-                raise refuse(
-                    f"`{name}` is no name for an environment variable",
-                    "use letters, digits, `_`, `-` and `.`, and no digit first",
-                )
-        return {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in variables.items()
-        }
 
-    @field_validator("secrets")
-    @classmethod
-    def _names_only(cls, secrets: dict[str, str | None]) -> dict[str, str | None]:
-        for name in secrets:
-            if not _SECRET_NAME.fullmatch(name) or name in (".", ".."):
-                raise refuse(
-                    f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`"
-                )
-        return secrets
-
-    @field_validator("system_packages")
-    @classmethod
-    def _package_names(cls, packages: list[str]) -> list[str]:
-        for package in packages:
-            if not re.fullmatch(r"[a-zA-Z0-9][-a-zA-Z0-9.+:~=/*]*", package):
-                raise refuse(f"`{package}` is no Debian package", "write one package name per item")
-        return packages
-
-    @field_validator("data_dir", "model_module_dir", "bundled_packages_dir", "requirements_file")
-    @classmethod
-    def _inside(cls, path: str | None) -> str | None:
-        if path is not None and (path.startswith("/") or ".." in path.split("/")):
-            raise refuse(f"`{path}` leaves the config's folder", "name something below the folder")
-        return path
-
-    @model_validator(mode="after")
-    def _one_list_of_requirements(self) -> "Config":
-        if self.requirements and self.requirements_file:
-            raise refuse(
-                "both `requirements` and `requirements_file` are given", "keep one of the two"
-            )
-        return self
-
-
-def looks_like_a_token(value: str) -> bool:
-    """Whether text in a place that should be null could be somebody's real secret."""
-    return bool(_TOKEN.match(value.strip()))
+def asks_for_nothing(value: Any) -> bool:
+    """Whether a field that cannot be honoured may stand in a config all the same."""
+    return value in _NO_OPERATION

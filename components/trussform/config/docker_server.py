@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from trussform.schema import Model, refuse
+from trussform.schema import Int, Model, refuse
 
 _TRUSS_APP_USER = 60000
 """Baseten's own user; Truss refuses it as `run_as_user_id`, and so does this."""
@@ -14,7 +14,11 @@ def _endpoint(path: str) -> str:
     if not path.startswith("/"):
         raise refuse(f"`{path}` is not a path", f"start it with `/`: `/{path}`")
     if bad := next((mark for mark in "?#" if mark in path), None):
-        raise refuse(f"`{path}` has a `{bad}`; an endpoint is a path alone", f"end it before `{bad}`")
+        raise refuse(
+            f"`{path}` has a `{bad}`; an endpoint is a path alone", f"end it before `{bad}`"
+        )
+    if len(path) > 1024:
+        raise refuse("the path is longer than 1,024 characters", "shorten it")
     if any(ord(char) <= 32 or ord(char) >= 127 or char in '"\\^`{}<>|' for char in path):
         raise refuse(f"`{path}` has characters that no path may have", "percent-encode them")
     if "//" in path or "/../" in f"{path}/" or "/./" in f"{path}/":
@@ -26,10 +30,13 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class DockerServer(Model):
-    start_command: str | None = None
+    no_build: bool | None = None
+    """Run the base image as it is, whatever else the config asks to install."""
+
+    start_command: str | None = Field(default=None, validate_default=True)
     """What starts the server. Required, except with `no_build`."""
 
-    server_port: int = Field(ge=1, le=65535)
+    server_port: Int = Field(ge=1, le=65535)
     """The port that the server listens on, 1 to 65535."""
 
     predict_endpoint: Endpoint
@@ -41,15 +48,14 @@ class DockerServer(Model):
     liveness_endpoint: Endpoint
     """Answers 2xx while the server is alive; the container restarts when it is not."""
 
-    run_as_user_id: int | None = Field(default=None, ge=1)
+    run_as_user_id: Int | None = Field(default=None, ge=1, le=2**31 - 1)
     """Linux user id of the server. Default: the image's own user."""
-
-    no_build: bool | None = None
-    """Run the base image as it is, whatever else the config asks to install."""
 
     @field_validator("start_command")
     @classmethod
-    def _not_blank(cls, command: str | None) -> str | None:
+    def _given(cls, command: str | None, info: ValidationInfo) -> str | None:
+        if command is None and not info.data.get("no_build"):
+            raise refuse("required field is missing", "add `start_command: …` here")
         if command is not None and not command.strip():
             raise refuse("the command is empty", "write the command that starts the server")
         if command is not None and "\0" in command:
@@ -62,11 +68,3 @@ class DockerServer(Model):
         if user == _TRUSS_APP_USER:
             raise refuse(f"Truss keeps user {user} for itself", "use another user id")
         return user
-
-    @model_validator(mode="after")
-    def _command_given(self) -> "DockerServer":
-        if self.start_command is None and not self.no_build:
-            raise refuse(
-                "start_command is missing", "add `start_command: …`, the command of the server"
-            )
-        return self

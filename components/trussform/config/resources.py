@@ -7,7 +7,8 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from trussform.schema import Model, refuse
+from trussform.schema import Int, Model, refuse
+from trussform.source import is_mapping
 
 ACCELERATORS = (
     "T4", "L4", "A10G", "V100", "A100", "A100_40GB", "H100", "H200", "H100_40GB",
@@ -15,29 +16,36 @@ ACCELERATORS = (
 )  # fmt: skip
 """Every accelerator that Truss names."""
 
-_CPU = re.compile(r"(\d+\.?\d*|\.\d+)m?")
-_MEMORY = re.compile(r"(\d+\.?\d*|\.\d+)(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_CPU = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)m?")
+_MEMORY = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 
 
 class Accelerator(Model):
     """`L4`, `H100:8`: a kind of GPU and how many of it."""
 
     name: str
-    count: int = Field(default=1, ge=1)
+    count: Int = Field(default=1, ge=1, le=1024)
 
     @model_validator(mode="before")
     @classmethod
     def _parse(cls, value: Any) -> Any:
+        if is_mapping(value) and set(value) <= {"accelerator", "count"}:
+            return {"name": value.get("accelerator"), "count": value.get("count", 1)}
         if not isinstance(value, str):
             raise refuse("expected the name of an accelerator", "write it as `L4` or `H100:8`")
         name, colon, count = value.strip().partition(":")
-        if name not in ACCELERATORS:
-            raise refuse(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
         if colon and not (count.isascii() and count.isdigit() and int(count) > 0):
             raise refuse(
                 f"`{count}` is not a number of accelerators", f"write `{name}:2` for two of them"
             )
         return {"name": name, "count": int(count) if colon else 1}
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in ACCELERATORS:
+            raise refuse(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
+        return name
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -63,7 +71,7 @@ class Resources(Model):
     use_gpu: bool | None = None
     """Truss derives it from `accelerator`; read and not used."""
 
-    node_count: int | None = None
+    node_count: Int | None = None
     """Nodes of one replica; only 1 is possible here."""
 
     @field_validator("cpu")
@@ -77,7 +85,9 @@ class Resources(Model):
     @classmethod
     def _memory(cls, memory: str) -> str:
         if not _MEMORY.fullmatch(memory):
-            raise refuse(f"`{memory}` is not an amount of memory", 'write it as in "10Gi" or "512Mi"')
+            raise refuse(
+                f"`{memory}` is not an amount of memory", 'write it as in "10Gi" or "512Mi"'
+            )
         return memory
 
     @field_validator("node_count")

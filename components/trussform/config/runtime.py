@@ -4,9 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from trussform.schema import Model
+from trussform.schema import Int, Model
+from trussform.source import is_mapping
 
-Seconds = Annotated[int, Field(ge=1)]
+WEEK = 604_800
+
+Seconds = Annotated[Int, Field(ge=1, le=WEEK)]
 
 
 class HealthChecks(Model):
@@ -21,13 +24,13 @@ class HealthChecks(Model):
     restart_threshold_seconds: Seconds = 1800
     """How long liveness may fail before the container is restarted."""
 
-    restart_check_delay_seconds: int = Field(default=0, ge=0)
+    restart_check_delay_seconds: Int = Field(default=0, ge=0, le=WEEK)
     """How long after the container's start liveness is first asked."""
 
     @model_validator(mode="before")
     @classmethod
     def _null_is_default(cls, data: Any) -> Any:
-        if isinstance(data, dict):
+        if is_mapping(data):
             return {name: value for name, value in data.items() if value is not None}
         return data
 
@@ -46,7 +49,7 @@ Transport = Annotated[HTTP | WebSocket, Field(discriminator="kind")]
 
 
 class Runtime(Model):
-    predict_concurrency: int = Field(default=1, ge=1)
+    predict_concurrency: Int = Field(default=1, ge=1)
     """Requests that one replica takes at a time: a hint to readers and autoscalers."""
 
     transport: Transport = HTTP()
@@ -57,7 +60,7 @@ class Runtime(Model):
 
     health_checks: HealthChecks = HealthChecks()
 
-    streaming_read_timeout: int = 60
+    streaming_read_timeout: Int = 60
     enable_tracing_data: bool = False
     enable_debug_logs: bool = False
     truss_server_version_override: str | None = None
@@ -65,10 +68,14 @@ class Runtime(Model):
     @model_validator(mode="before")
     @classmethod
     def _old_names(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
+        if not is_mapping(data):
             return data
         data = {**data}
-        if data.get("transport") in ({}, None):
-            websocket = data.get("is_websocket_endpoint") is True
-            data["transport"] = {"kind": "websocket" if websocket else "http"}
+        if data.get("is_websocket_endpoint") is True:
+            websocket = {"kind": "websocket"}
+            given = data.get("transport")
+            same = is_mapping(given) and given.get("kind") == "websocket"
+            data["transport"] = given if same else websocket
+        elif data.get("transport") in ({}, None):
+            data["transport"] = {"kind": "http"}
         return data

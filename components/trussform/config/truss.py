@@ -1,15 +1,27 @@
 """A config and the files beside it: all that describes one server."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trussform.config.config import NOT_YET, WITHOUT_EFFECT, Config, looks_like_a_token
+from trussform.config.config import NOT_YET, WITHOUT_EFFECT, Config, asks_for_nothing
 from trussform.problem import Finding, Keys, Problem, Refused
 from trussform.schema import fit
-from trussform.source import Source, read
+from trussform.source import Source, read, read_text
 
 CONFIG_FILE = "config.yaml"
 REQUIREMENTS_FILE = "requirements.txt"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder beside the config that the image gets."""
+
+    path: Path
+    place: str
+    """Where it is in the image."""
+    files: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -18,12 +30,16 @@ class Truss:
 
     config: Config
     source: Source
-    folder: Path
-    requirements_file: Path | None
-    """The file of requirements that applies, where there is one."""
-    folders: tuple[tuple[Path, str], ...]
-    """Folders that the image gets, each with its place there."""
+    requirements: str
+    """The text of the requirements that apply; empty where there are none."""
+    folders: tuple[Folder, ...]
     findings: tuple[Finding, ...]
+
+
+def config_file(path: Path) -> Path:
+    """The config that a path stands for: itself, or the `config.yaml` of a folder."""
+    is_file = path.suffix in (".yaml", ".yml") and not os.path.isdir(path)
+    return path if is_file else path / CONFIG_FILE
 
 
 def read_truss(path: Path, patch: Source | None = None) -> Truss:
@@ -31,26 +47,25 @@ def read_truss(path: Path, patch: Source | None = None) -> Truss:
 
     Raises `Refused` with every problem of the file at its line.
     """
-    file = path if path.suffix in (".yaml", ".yml") else path / CONFIG_FILE
+    file = config_file(path)
     source = read(file)
     if patch is not None:
         source = source.patched(patch)
     known, problems = _without_unsupported(source)
-    problems += _real_secrets(source)
     try:
         config = fit(Config, known)
     except Refused as refused:
         raise Refused([*refused.problems, *problems]) from None
     if problems:
         raise Refused(problems)
-    requirements, requirement_findings = _requirements_file(config, file.parent)
+    requirements, about_requirements = _requirements(config, file.parent)
+    folders, about_folders = _folders(config, file.parent)
     return Truss(
         config,
         source,
-        file.parent,
         requirements,
-        _folders(config, file.parent),
-        (*_remarks(source), *requirement_findings),
+        folders,
+        (*_remarks(config, source), *about_requirements, *about_folders),
     )
 
 
@@ -61,105 +76,104 @@ def _without_unsupported(source: Source) -> tuple[Source, list[Problem]]:
         keys: Keys = tuple(name.split("."))
         if keys not in source.names:
             continue
-        if _at(source, keys) not in (None, [], {}, ""):
-            problems.append(
-                Problem(
-                    source.name_place(keys),
-                    name,
-                    "Trussform cannot honour this field yet",
-                    "remove it here, or have what it does done in the image",
-                )
-            )
+        if not asks_for_nothing(source.below(*name.split(".")).data):
+            problems.append(_unsupported(source, keys, name))
         source = source.without(keys)
+    if source.below("runtime", "transport", "kind").data == "grpc":
+        keys = ("runtime", "transport", "kind")
+        problems.append(_unsupported(source, keys, "runtime.transport.kind"))
+        source = source.without(keys[:2])
     return source, problems
 
 
-def _real_secrets(source: Source) -> list[Problem]:
-    secrets = source.data.get("secrets") if isinstance(source.data, dict) else None
-    if not isinstance(secrets, dict):
-        return []
-    return [
-        Problem(
-            source.place(("secrets", name)),
-            f"secrets.{name}",
-            "this looks like a real secret, and the file is no place for it",
-            f"write `{name}: null`, give the value to the stage, and have this one revoked",
-        )
-        for name, value in secrets.items()
-        if isinstance(value, str) and looks_like_a_token(value)
-    ]
-
-
-def _remarks(source: Source) -> list[Finding]:
-    """What is worth a warning and not an error."""
-    remarks = [
-        Finding(
-            "config",
-            tuple(name.split(".")),
-            "has no effect on a custom server",
-            "nothing to do; remove it if it confuses readers",
-            "warning",
-        )
-        for name in WITHOUT_EFFECT
-        if tuple(name.split(".")) in source.names
-    ]
-    for name, value in (source.data.get("secrets") or {}).items():
-        if value is not None:
-            remarks.append(
-                Finding(
-                    "config",
-                    ("secrets", name),
-                    "the text here is not used",
-                    "write null; the value comes from the stage",
-                    "warning",
-                )
-            )
-    return remarks
-
-
-def _requirements_file(config: Config, folder: Path) -> tuple[Path | None, list[Finding]]:
-    if config.requirements_file:
-        file = folder / config.requirements_file
-        keys: Keys = ("requirements_file",)
-        if not file.is_file():
-            return None, [
-                Finding("config", keys, "no such file beside the config", f"create {file}")
-            ]
-        if file.suffix in (".toml", ".lock"):
-            return None, [
-                Finding(
-                    "config",
-                    keys,
-                    f"Trussform cannot install from {file.name} yet",
-                    "export it to a requirements.txt",
-                )
-            ]
-        return file, []
-    file = folder / REQUIREMENTS_FILE
-    if config.requirements or config.docker_server.no_build or not file.is_file():
-        return None, []
-    return file, [
-        Finding(
-            "config",
-            (),
-            f"{REQUIREMENTS_FILE} lies beside the config and is installed, which Baseten does not do",
-            f"add `requirements_file: {REQUIREMENTS_FILE}` so that both do",
-            "warning",
-        )
-    ]
-
-
-def _folders(config: Config, folder: Path) -> tuple[tuple[Path, str], ...]:
-    places = (
-        (config.data_dir, "/app/data"),
-        (config.model_module_dir, "/app/model"),
-        (config.bundled_packages_dir, "/packages"),
+def _unsupported(source: Source, keys: Keys, name: str) -> Problem:
+    return Problem(
+        source.name_place(keys),
+        name,
+        "Trussform cannot honour this field yet",
+        "remove it here, or have what it does done in the image",
     )
-    return tuple((folder / name, place) for name, place in places if (folder / name).is_dir())
 
 
-def _at(source: Source, keys: Keys) -> object:
-    data = source.data
-    for key in keys:
-        data = data.get(key) if isinstance(data, dict) else None
-    return data
+def _remarks(config: Config, source: Source) -> Iterator[Finding]:
+    """What is worth a warning and not an error."""
+    for name in WITHOUT_EFFECT:
+        keys: Keys = tuple(name.split("."))
+        if keys in source.names:
+            help = "nothing to do; remove it if it confuses readers"
+            yield Finding("config", keys, "has no effect on a custom server", help, "warning")
+    for name, value in config.secrets.items():
+        if value is not None:
+            help = "write null; the value comes from the stage"
+            yield Finding("config", ("secrets", name), "the text here is not used", help, "warning")
+    if config.docker_server.no_build:
+        for name in ("requirements", "requirements_file", "system_packages", "build_commands"):
+            if getattr(config, name):
+                help = "remove it, or remove no_build"
+                yield Finding("config", (name,), "no_build installs nothing", help, "warning")
+
+
+def _requirements(config: Config, folder: Path) -> tuple[str, list[Finding]]:
+    keys: Keys = ("requirements_file",)
+    named = config.requirements_file
+    if config.requirements and named:
+        message = "both `requirements` and `requirements_file` are given"
+        return "", [Finding("config", keys, message, "keep one of the two")]
+    if named and named.endswith((".toml", ".lock")):
+        message = f"Trussform cannot install from {named} yet"
+        return "", [Finding("config", keys, message, "export it to a requirements.txt")]
+    if named:
+        try:
+            return read_text(folder / named), []
+        except Refused as refused:
+            (problem,) = refused.problems
+            message = f"{problem.place}: {problem.message}"
+            return "", [Finding("config", keys, message, problem.help)]
+    beside = folder / REQUIREMENTS_FILE
+    if config.requirements or config.docker_server.no_build or not os.path.isfile(beside):
+        return "".join(f"{line}\n" for line in config.requirements), []
+    message = f"{REQUIREMENTS_FILE} lies beside the config and is installed; Baseten would not"
+    help = f"add `requirements_file: {REQUIREMENTS_FILE}` so that both do"
+    return read_text(beside), [Finding("config", (), message, help, "warning")]
+
+
+def _folders(config: Config, folder: Path) -> tuple[tuple[Folder, ...], list[Finding]]:
+    places = (
+        ("data_dir", config.data_dir, "/app/data"),
+        ("model_module_dir", config.model_module_dir, "/app/model"),
+        ("bundled_packages_dir", config.bundled_packages_dir, "/packages"),
+    )
+    folders: list[Folder] = []
+    findings: list[Finding] = []
+    for field, name, place in places:
+        path = folder / name
+        if not os.path.isdir(path):
+            continue
+        if config.docker_server.no_build:
+            message = f"no_build cannot bring the folder {name} into the image yet"
+            findings.append(Finding("config", (field,), message, "remove no_build, or the folder"))
+        files = sorted(Path(at, file) for at, _, found in os.walk(path) for file in found)
+        findings += [
+            Finding("config", (field,), f"{path}: {problem}", "put the files themselves there")
+            for problem in _unfit(path, folder, files)
+        ]
+        folders.append(Folder(path, place, tuple(files)))
+    return tuple(folders), findings
+
+
+def _unfit(path: Path, folder: Path, files: list[Path]) -> Iterator[str]:
+    """What the image cannot get: links to other folders or to the outside, odd names."""
+    if not os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep):
+        yield "the folder is a link that leads out of the config's folder"
+        return
+    inside = os.path.realpath(path) + os.sep
+    links = [Path(at, name) for at, names, _ in os.walk(path) for name in names]
+    for link in links:
+        if link.is_symlink():
+            yield f"{link.relative_to(path)} is a link to a folder"
+    for file in files:
+        name = os.fsencode(file.relative_to(path)).decode(errors="replace")
+        if not os.path.realpath(file).startswith(inside) or not os.path.isfile(file):
+            yield f"the link {name} leads out of the folder, or to nothing"
+        elif not name.isprintable() or "\ufffd" in name:
+            yield f"{name!r} is no name that a build can take"

@@ -12,7 +12,7 @@ from trussform.deploy.image import image
 from trussform.deploy.secrets import secret
 from trussform.manifests import Manifest
 from trussform.plan import Plan
-from trussform.problem import Finding, Problem, Refused
+from trussform.problem import Problem, Refused
 from trussform.stage import NoRoute
 
 
@@ -154,11 +154,11 @@ def _resource(
     # One object of a kind is `llama-deployment`; several are `llama-ingress-predict`, ….
     suffix = manifest["metadata"]["name"].removeprefix(plan.name)
     child = f"{name}-{kind.lower()}{suffix}"
-    body = {"metadata": manifest["metadata"], "spec": manifest["spec"], "opts": opts}
+    body: dict[str, Any] = {"metadata": manifest["metadata"], "spec": manifest["spec"]}
     if kind in _RESOURCES:
-        return _RESOURCES[kind](child, **body)
+        return _RESOURCES[kind](child, **body, opts=opts)
     return kubernetes.apiextensions.CustomResource(
-        child, api_version=manifest["apiVersion"], kind=kind, **body
+        child, api_version=manifest["apiVersion"], kind=kind, **body, opts=opts
     )
 
 

@@ -7,7 +7,8 @@ import pulumi_docker as docker
 
 from trussform.manifests import image as spelled
 from trussform.plan import Plan
-from trussform.plan.image import Build, by_digest
+from trussform.plan.image import Build
+from trussform.reference import by_digest
 
 CONTEXTS = Path(".trussform")
 """Where build contexts are written, below the program's folder: the same path on every
@@ -28,6 +29,11 @@ def image(
         lambda known: spelled.name(known[0], plan.name, known[1]["tag"])
     )
     if plan.image.offline:
+        pulumi.Output.all(full_name, context).apply(
+            lambda known: pulumi.log.info(
+                f"would build {known[0]} from {known[1]['folder']}/Dockerfile", parent
+            )
+        )
         return full_name
     built = docker.Image(
         f"{name}-image",

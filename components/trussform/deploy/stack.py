@@ -12,8 +12,8 @@ import yaml
 
 from trussform import project
 from trussform.deploy.docker_server import DockerServerArgs, Placement
-from trussform.problem import Place, Problem, Refused
-from trussform.source import Source, read
+from trussform.problem import Place, Refused
+from trussform.source import Source, is_mapping, read
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ def read_stack() -> Stack:
     try:
         source = _source(config.get_object("stage"), file)
         # Only the names are taken from here; the values stay secret, below.
-        names = (config.get_object("secrets") or {}).keys()
+        plain = config.get_object("secrets")
+        names = list(plain) if is_mapping(plain) else []
         stack = project.stack_from(source, file, names)
         _, problems = project.plan_servers(stack)
     except Refused as refused:
@@ -90,4 +91,6 @@ def _namespace(stack: project.Stack, provider: kubernetes.Provider | None) -> pu
 def _value(secrets: pulumi.Output[Any] | None, name: str) -> pulumi.Output[str]:
     assert secrets is not None
     # Pulumi keeps `123` and `true` given with --path as a number and a boolean.
-    return secrets.apply(lambda all: all[name] if isinstance(all[name], str) else json.dumps(all[name]))
+    return secrets.apply(
+        lambda all: all[name] if isinstance(all[name], str) else json.dumps(all[name])
+    )

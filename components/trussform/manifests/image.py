@@ -10,20 +10,22 @@ from pathlib import Path
 from trussform.plan.image import Build
 from trussform.problem import Place, Problem, Refused
 
+_HEAD = "# Made by Trussform"
+
 Context = Mapping[str, str | Path]
 """Files of the context by their name in it: text made here, or a file to copy."""
 
 
 def context(build: Build, base: str) -> Context:
-    """The whole context for `base`; raises `Refused` where a folder links to the outside."""
+    """The whole context for `base`."""
     files: dict[str, str | Path] = {"Dockerfile": dockerfile(build, base)}
     if build.system_packages:
         files["system-packages.txt"] = "".join(f"{name}\n" for name in build.system_packages)
     if build.requirements.strip():
         files["requirements.txt"] = build.requirements
-    for folder, place in build.folders:
-        for path in _files(folder):
-            files[f"files{place}/{path.relative_to(folder)}"] = path
+    for folder in build.folders:
+        for file in folder.files:
+            files[f"files{folder.place}/{file.relative_to(folder.path)}"] = file
     return files
 
 
@@ -45,7 +47,13 @@ def name(registry: str | None, server: str, tag: str) -> str:
 
 
 def write(context: Context, folder: Path) -> None:
-    """Put the context into `folder`, which holds nothing else afterwards."""
+    """Put the context into `folder`, in place of an earlier one.
+
+    Raises `Refused` where the folder holds something else, which would be lost.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not _is_context(folder):
+        message = "the folder is not empty, and a build context would take its place"
+        raise Refused([Problem(Place(str(folder)), "", message, "name another folder")])
     shutil.rmtree(folder, ignore_errors=True)
     for name, content in context.items():
         file = folder / name
@@ -56,17 +64,24 @@ def write(context: Context, folder: Path) -> None:
             shutil.copy(content, file)
 
 
+def _is_context(folder: Path) -> bool:
+    file = folder / "Dockerfile"
+    return file.is_file() and file.read_text(errors="replace").startswith(_HEAD)
+
+
 def dockerfile(build: Build, base: str) -> str:
     """From what changes least to what changes most. No text of the config is an instruction:
     lists are files, and commands are JSON."""
+    places = " ".join(folder.place for folder in build.folders)
     steps = [
+        f"{_HEAD} for {build.platform}; it is written anew each time.",
         f"FROM {base}",
         "USER root",
         "ENV HOME=${HOME:-/root} APP_HOME=/app DEBIAN_FRONTEND=noninteractive",
         "ENV PATH=${PATH}:${HOME}/.local/bin",
         _run(_CHECK_DEBIAN),
         _run(_CHECK_PYTHON.format(python=shlex.quote(build.python))),
-        _run("mkdir -p /app /packages"),
+        _run(f"mkdir -p /app /packages {places}".rstrip()),
     ]
     if build.system_packages:
         steps.append("COPY system-packages.txt /tmp/trussform/")
@@ -75,7 +90,7 @@ def dockerfile(build: Build, base: str) -> str:
         steps.append(_run(_INSTALL_UV.format(python=shlex.quote(build.python))))
         steps.append("COPY requirements.txt /tmp/trussform/")
         steps.append(_run(_INSTALL_REQUIREMENTS.format(python=shlex.quote(build.python))))
-    steps += [f"COPY files{place} {place}" for _, place in build.folders]
+    steps += [f"COPY files{f.place} {f.place}" for f in build.folders if f.files]
     steps += [_run(command) for command in build.commands]
     if build.user is not None:
         owner = f"{build.user}:{build.user}"
@@ -113,21 +128,3 @@ _INSTALL_REQUIREMENTS = (
 
 def _run(command: str) -> str:
     return "RUN " + json.dumps(["/bin/sh", "-c", command])
-
-
-def _files(folder: Path) -> list[Path]:
-    root = folder.resolve()
-    files = sorted(path for path in folder.rglob("*") if not path.is_dir())
-    for path in files:
-        if not path.resolve().is_relative_to(root) or not path.is_file():
-            raise Refused(
-                [
-                    Problem(
-                        Place(str(path)),
-                        "",
-                        "the link leads out of the folder, or to nothing",
-                        "put the file itself into the folder",
-                    )
-                ]
-            )
-    return files

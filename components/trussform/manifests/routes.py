@@ -30,9 +30,7 @@ def routes(plan: Plan, values: Values) -> list[Manifest]:
     if isinstance(route, IngressRoute):
         spell = _traefik if route.controller == "traefik" else _nginx
         return [
-            manifest
-            for rule in plan.routes.rules
-            for manifest in spell(plan, values, route, rule)
+            manifest for rule in plan.routes.rules for manifest in spell(plan, values, route, rule)
         ]
     return []
 
@@ -63,7 +61,10 @@ def _http_rule(plan: Plan, rule: Rule) -> Manifest:
     if rule.match == "exact":
         kind, path = "Exact", {"type": "ReplaceFullPath", "replaceFullPath": rule.rewrite}
     else:
-        kind, path = "PathPrefix", {"type": "ReplacePrefixMatch", "replacePrefixMatch": rule.rewrite}
+        kind, path = (
+            "PathPrefix",
+            {"type": "ReplacePrefixMatch", "replacePrefixMatch": rule.rewrite},
+        )
     return {
         "matches": [{"path": {"type": kind, "value": rule.path}}],
         "filters": [{"type": "URLRewrite", "urlRewrite": {"path": path}}],

@@ -32,7 +32,8 @@ def command(config: Config) -> tuple[Command, list[Finding]]:
     if server.no_build:
         why = "Truss runs the command of a no_build server by `sh -c`"
         return Command(("sh", "-c", server.start_command), True, why), []
-    text = _joined(server.start_command)
+    # Supervisor, which runs the command in Truss, reads `%%` as `%`.
+    text = _joined(server.start_command).replace("%%", "%")
     try:
         argv = tuple(shlex.split(text))
     except ValueError as error:
@@ -50,11 +51,18 @@ def command(config: Config) -> tuple[Command, list[Finding]]:
             f"`{argv[0].partition('=')[0]}=…` in front of a command is for a shell",
             f"use environment_variables, or write sh -c {shlex.quote(text)}",
         )
-    shell = PurePosixPath(argv[0]).name in _SHELLS
+    shell = _program(argv) in _SHELLS
     why = "split as a shell would, run without one"
     if shell:
         why += "; it starts a shell itself, which passes no SIGTERM on, so preStop does"
     return Command(argv, shell, why), []
+
+
+def _program(argv: tuple[str, ...]) -> str:
+    """The name of what runs in the end: `env A=1 sh -c …` is `sh`."""
+    names = (PurePosixPath(word).name for word in argv if "=" not in word and word[:1] != "-")
+    first = next(names, "")
+    return next(names, "") if first == "env" else first
 
 
 def _refused(message: str, help: str) -> tuple[Command, list[Finding]]:
@@ -78,8 +86,15 @@ def _marked(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _joined(text: str) -> str:
-    """The text with each backslash-newline taken out, as a shell reads it."""
-    return "".join(piece for piece, _ in _marked(text.replace("\r\n", "\n")) if piece != "\\\n")
+    """The text as a shell reads it: without backslash-newlines and comments."""
+    kept = ""
+    comment = False
+    for piece, quote in _marked(text.replace("\r\n", "\n")):
+        starts = piece == "#" and not quote and (not kept or kept[-1].isspace())
+        comment = piece != "\n" and (comment or starts)
+        if not comment and (piece != "\\\n" or quote == "'"):
+            kept += piece
+    return kept
 
 
 def _unquoted(text: str) -> Iterator[str]:

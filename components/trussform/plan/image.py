@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
-
-from docker_image.reference import Reference
 
 from trussform.config import Truss
+from trussform.config.truss import Folder
 from trussform.problem import Finding, Keys
+from trussform.reference import by_digest
 from trussform.stage import Stage
 
 _ARM = ("GB300",)
@@ -20,7 +19,7 @@ class Build:
     """The text of the requirements file; empty where there are none."""
     system_packages: tuple[str, ...]
     commands: tuple[str, ...]
-    folders: tuple[tuple[Path, str], ...]
+    folders: tuple[Folder, ...]
     python: str
     user: int | None
     registry: str | None
@@ -55,15 +54,12 @@ class Image:
         return by_digest(self.base, self.digest) if self.digest else self.base
 
 
-def by_digest(image: str, digest: str) -> str:
-    """`python:3.11` and a digest -> `python@sha256:…`."""
-    return f"{Reference.parse(image)['name']}@{digest}"
-
-
-def image(truss: Truss, stage: Stage, name: str, placed: Collection[str]) -> tuple[Image, list[Finding]]:
+def image(
+    truss: Truss, stage: Stage, name: str, placed: Collection[str]
+) -> tuple[Image, list[Finding]]:
     base = truss.config.base_image.image
     server = stage.server(name)
-    given = server.image if stage.builder == "none" else None
+    given = server.image
     build, why = _build(truss, stage)
     digest, why_digest, findings = _digest(base, stage)
     if given:
@@ -88,13 +84,10 @@ def _build(truss: Truss, stage: Stage) -> tuple[Build | None, str]:
     config = truss.config
     if config.docker_server.no_build:
         return None, "no_build: the base image runs as it is"
-    requirements = "".join(f"{line}\n" for line in config.requirements)
-    if truss.requirements_file is not None:
-        requirements = truss.requirements_file.read_text()
     reasons = [
         reason
         for reason, wanted in (
-            ("requirements", requirements.strip()),
+            ("requirements", truss.requirements.strip()),
             ("system_packages", config.system_packages),
             ("build_commands", config.build_commands),
             ("folders", truss.folders),
@@ -105,7 +98,7 @@ def _build(truss: Truss, stage: Stage) -> tuple[Build | None, str]:
         return None, "nothing changes a file of the base image, so it runs as it is"
     accelerator = config.resources.accelerator
     return Build(
-        requirements=requirements,
+        requirements=truss.requirements,
         system_packages=tuple(config.system_packages),
         commands=tuple(config.build_commands),
         folders=truss.folders,
@@ -125,7 +118,11 @@ def _digest(base: str, stage: Stage) -> tuple[str | None, str, list[Finding]]:
     if stage.render_to is not None:
         message = f"the tag of `{base}` is not looked up, as this stage is offline"
         help = "it is resolved to a digest on a real stage"
-        return None, "offline: the tag as it is", [Finding("config", keys, message, help, "warning")]
+        return (
+            None,
+            "offline: the tag as it is",
+            [Finding("config", keys, message, help, "warning")],
+        )
     if stage.tags == "locked":
         message = f"the stage's tags are locked, and its lock file has no digest of `{base}`"
         help = "run `trussform lock --stack FILE` and commit the lock file"

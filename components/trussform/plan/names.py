@@ -15,5 +15,7 @@ def kubernetes_name(name: str) -> str:
     if _PLAIN.fullmatch(name):
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    readable = re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-")
-    return f"{readable if readable[:1].isalpha() else f'server-{readable}'.strip('-')}-{digest}"
+    readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if not readable[:1].isalpha():
+        readable = f"server-{readable}"
+    return f"{readable[:40].strip('-')}-{digest}"

@@ -1,5 +1,6 @@
 """Every decision for one server in one stage, each with its reason."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from trussform.plan.routes import Routes, routes
 from trussform.plan.secrets import Secrets, secrets
 from trussform.problem import Finding
 from trussform.stage import Stage
+
+MAX_CONFIG_BYTES = 200_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def plan(
         files=pod.files(config, builds=image_plan.build is not None),
         rollout=rollout(config, stage, name, probes_plan),
         routes=routes_plan,
-        config=truss.source.data,
+        config=_without_values(truss),
         findings=(
             *truss.findings,
             *about_image,
@@ -91,5 +94,21 @@ def plan(
             *about_gpu,
             *about_secrets,
             *about_routes,
+            *_too_large(truss),
         ),
     )
+
+
+def _without_values(truss: Truss) -> dict[str, Any]:
+    """The config as data, its secrets null whatever stands there: pods and YAML show it."""
+    data: dict[str, Any] = truss.source.data
+    return {**data, "secrets": dict.fromkeys(truss.config.secrets)} if "secrets" in data else data
+
+
+def _too_large(truss: Truss) -> list[Finding]:
+    """Kubernetes takes 256 KiB of annotations, and the config is one."""
+    size = len(json.dumps(truss.source.data, default=str).encode())
+    if size <= MAX_CONFIG_BYTES:
+        return []
+    message = f"the config has {size:,} bytes, and a pod can carry {MAX_CONFIG_BYTES:,}"
+    return [Finding("config", (), message, "move what is large into a file under data/")]

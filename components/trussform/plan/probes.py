@@ -1,6 +1,5 @@
 """Three probes from two endpoints: when traffic stops and when the container restarts."""
 
-import math
 from dataclasses import dataclass
 
 from trussform.config import Config
@@ -33,8 +32,9 @@ class Probes:
     def __str__(self) -> str:
         return (
             f"start within {self.startup_budget} s on {self.startup.path}; "
-            f"traffic stops after {self.readiness.failures * PERIOD} s without {self.readiness.path}; "
-            f"restart after {self.liveness.failures * PERIOD} s without {self.liveness.path}"
+            f"without {self.readiness.path}, traffic stops after "
+            f"{self.readiness.failures * PERIOD} s; "
+            f"without {self.liveness.path}, restart after {self.liveness.failures * PERIOD} s"
         )
 
 
@@ -59,4 +59,4 @@ def probes(config: Config, stage: Stage) -> Probes:
 
 
 def _failures(seconds: int) -> int:
-    return max(1, math.ceil(seconds / PERIOD))
+    return max(1, -(-seconds // PERIOD))

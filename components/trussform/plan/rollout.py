@@ -34,9 +34,7 @@ class Rollout:
 
     @property
     def deadlines(self) -> str:
-        return (
-            f"grace {self.grace} s, progress {self.progress_deadline} s, pulumi {self.timeout} s"
-        )
+        return f"grace {self.grace} s, progress {self.progress_deadline} s, pulumi {self.timeout} s"
 
 
 def rollout(config: Config, stage: Stage, name: str, probes: Probes) -> Rollout:
@@ -54,7 +52,7 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes) -> Rollout:
             f"{spare} spare GPUs are declared, it needs {gpus}" if gpus else "it needs no GPU"
         )
     elif replicas > 1:
-        why = f"one replica at a time gives its GPUs to the next; needs {replicas - 1} to carry the load"
+        why = f"one replica at a time: {replicas - 1} of {replicas} carry the load meanwhile"
     else:
         why = (
             "no spare GPU is declared, so the old pod goes first: without service for at most "

@@ -6,7 +6,7 @@ from typing import Literal
 
 from trussform.config import Config
 from trussform.problem import Finding, Keys
-from trussform.stage import GatewayRoute, NoRoute, Route, Stage
+from trussform.stage import GatewayRoute, IngressRoute, NoRoute, Route, Stage
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,25 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
     if config.runtime.transport.kind == "websocket":
         rules.append(Rule("websocket", "exact", f"{base}/websocket", predict))
     if isinstance(stage.route, NoRoute):
-        return Routes(stage.route, (), predict, None, None, "the stage routes nothing to the outside"), []
+        return Routes(
+            stage.route, (), predict, None, None, "the stage routes nothing to the outside"
+        ), []
     timeout = stage.request_timeout
     cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
     why = f"Baseten's paths; {cut}; open to all who reach the gateway"
     plan = Routes(stage.route, tuple(rules), predict, stage.domain, timeout, why)
-    return plan, _missing(stage, placed)
+    return plan, [*_missing(stage, placed), *_unspellable(stage, predict)]
+
+
+def _unspellable(stage: Stage, predict: str) -> list[Finding]:
+    """nginx would read these characters as its own language."""
+    if not (isinstance(stage.route, IngressRoute) and stage.route.controller == "nginx"):
+        return []
+    if not set(predict) & set("$;'"):
+        return []
+    keys: Keys = ("docker_server", "predict_endpoint")
+    message = f"`{predict}` cannot be written for ingress-nginx"
+    return [Finding("config", keys, message, "use another route, or an endpoint without `$;'`")]
 
 
 def _missing(stage: Stage, placed: Collection[str]) -> list[Finding]:

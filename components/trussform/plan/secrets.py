@@ -8,7 +8,7 @@ from trussform.config import Config
 from trussform.problem import Finding
 from trussform.stage import ExistingSecret, Stage
 
-_READ = re.compile(r"/secrets/([-._a-zA-Z0-9]+)")
+_READ = re.compile(r"(?<![-\w./])/secrets/([-._a-zA-Z0-9]*[-_a-zA-Z0-9])")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def secrets(
     undeclared = tuple(
         dict.fromkeys(
             name
-            for found in _READ.findall(config.docker_server.start_command or "")
-            if (name := found.rstrip(".")) not in names
+            for name in _READ.findall(config.docker_server.start_command or "")
+            if name not in names
         )
     )
     if not names and not undeclared:
@@ -70,7 +70,7 @@ def secrets(
             "config",
             ("secrets", name),
             f"the stage has no value for the secret `{name}`",
-            f"run: pulumi config set --secret --path 'trussform:secrets.{name}'",
+            f"run: pulumi config set --secret --path '{_path(name)}'",
             "up",
         )
         for name in names
@@ -79,3 +79,8 @@ def secrets(
     mounted = tuple(name for name in undeclared if name in (available or ()))
     why = "a changed value makes a new Secret, rolls the pods, then removes the old one"
     return Secrets(names, mounted, None, stage.secrets_version, why), findings
+
+
+def _path(name: str) -> str:
+    """The path of a value in Pulumi's config; a dot in the name is no step of the path."""
+    return f'trussform:secrets["{name}"]' if "." in name else f"trussform:secrets.{name}"

@@ -1,0 +1,3 @@
+from trussform.cli import app
+
+app(prog_name="trussform")
