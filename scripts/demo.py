@@ -69,7 +69,10 @@ def pulumi_up() -> None:
     }
     options = automation.LocalWorkspaceOptions(env_vars=environment)
     stack = automation.create_stack("local", work_dir=str(DEMO), opts=options)
-    stack.up(on_output=lambda line: print(line, flush=True))
+    try:
+        stack.up(on_output=lambda line: print(line, flush=True))
+    except automation.CommandError:
+        sys.exit("pulumi up failed, as printed above")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The image of a server as an output: looked up, built and pushed, or as the plan has it."""
 
+import shutil
 from pathlib import Path
 
 import pulumi
@@ -61,5 +62,7 @@ def _write(plan: Plan, build: Build | None, base: str) -> dict[str, str]:
     assert build is not None
     context = spelled.context(build, base)
     folder = CONTEXTS / plan.environment / plan.name / "image"
+    # The folder is ours, whatever an interrupted run has left there.
+    shutil.rmtree(folder, ignore_errors=True)
     spelled.write(context, folder)
     return {"folder": folder.as_posix(), "tag": spelled.tag(context)}
