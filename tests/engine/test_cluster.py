@@ -40,7 +40,7 @@ def stage(cluster: Cluster, namespace: str) -> dict[str, Any]:
         "namespace": namespace,
         "domain": "models.localhost",
         "registry": cluster.registry,
-        "route": {"kind": "ingress", "controller": "nginx"},
+        "route": {"kind": "gateway", "name": "public", "namespace": "gateways"},
         "auth": "none",
         "request_timeout": 5,
         "deadlines": {"provisioning": 0, "pull": 60, "startup": 60},
@@ -82,9 +82,9 @@ def test_the_whole_way(engine: Engine, project: Path, cluster: Cluster) -> None:
         assert running == {image, up.outputs["unbuilt"].value["image"]}
         assert "@sha256:" in up.outputs["unbuilt"].value["image"]
 
-        ingresses = kubectl("get", "ingress", "--namespace", namespace)["items"]
-        hosts = {rule["host"] for item in ingresses for rule in item["spec"]["rules"]}
-        assert hosts == {"built.models.localhost", "unbuilt.models.localhost"}
+        routes = kubectl("get", "httproutes", "--namespace", namespace)["items"]
+        hosts = [host for route in routes for host in route["spec"]["hostnames"]]
+        assert sorted(hosts) == ["built.models.localhost", "unbuilt.models.localhost"]
 
         state = json.dumps(stack.export_stack().deployment)
         assert CANARY not in state

@@ -109,3 +109,17 @@ def test_other_languages_get_a_schema(engine: Engine) -> None:
     assert set(server["properties"]) == {
         "environment", "image", "namespace", "predictUrl", "service", "syncUrl",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["stage", "secrets"])
+def test_config_that_is_no_object_is_a_plain_complaint(
+    engine: Engine, project: Path, key: str
+) -> None:
+    stack = engine.stack("local", project)
+    stack.set_config(f"trussform:{key}", automation.ConfigValue("canary-word"))
+    with pytest.raises(CommandError) as caught:
+        stack.preview()
+    expected = f"Pulumi.local.yaml: trussform:{key}: expected fields and values"
+    assert expected in str(caught.value)
+    assert "canary-word" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)

@@ -111,7 +111,7 @@ def lock(stack: StackFile) -> None:
     """Look up the digests of the stage's base images and write its lock file."""
     try:
         read = project.read_stack(stack)
-        _stop(project.plan_servers(read)[1])
+        _stop(errors(project.plan_servers(read)[1]))
         file, changes = locking.lock(read, stack)
     except Refused as refused:
         _stop(refused.problems)

@@ -12,7 +12,7 @@ import yaml
 
 from trussform import project
 from trussform.deploy.docker_server import DockerServerArgs, Placement
-from trussform.problem import Place, Refused
+from trussform.problem import Place, Problem, Refused
 from trussform.source import Source, is_mapping, read
 
 
@@ -32,10 +32,9 @@ def read_stack() -> Stack:
     config = pulumi.Config("trussform")
     file = _stack_file()
     try:
-        source = _source(config.get_object("stage"), file)
+        source = _source(_object(config, "stage", file), file)
         # Only the names are taken from here; the values stay secret, below.
-        plain = config.get_object("secrets")
-        names = list(plain) if is_mapping(plain) else []
+        names = list(_object(config, "secrets", file) or {})
         stack = project.stack_from(source, file, names)
         _, problems = project.plan_servers(stack)
     except Refused as refused:
@@ -59,6 +58,18 @@ def read_stack() -> Stack:
         },
         pulumi.ResourceOptions(provider=provider),
     )
+
+
+def _object(config: pulumi.Config, name: str, file: Path) -> dict[str, Any] | None:
+    try:
+        found = config.get_object(name)
+    except pulumi.ConfigTypeError:
+        found = ""
+    if found is None or is_mapping(found):
+        return found
+    what = "expected fields and values, found something else"
+    help = f"write `trussform:{name}:` and `name: value` lines below it"
+    raise Refused([Problem(Place(str(file)), f"trussform:{name}", what, help)])
 
 
 def _stack_file() -> Path:
