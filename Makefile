@@ -4,17 +4,27 @@ export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
-.PHONY: help demo test lint format lock wheel clean
+.PHONY: help demo test e2e cluster cluster-down lint format lock wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 demo: .venv/.run  ## Render both examples on the stack `local`
 	@$(BIN)/python scripts/demo.py
 
 test: .venv/.dev  ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/cluster
+
+e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use KUBECONFIG's
+	cd tests/cluster && ../../$(BIN)/python -m machine run \
+		../../$(BIN)/python -m pytest ../../tests/cluster ../../tests/engine/test_cluster.py
+
+cluster: .venv/.dev  ## Boot a real cluster to try things on (Linux, root)
+	@cd tests/cluster && ../../$(BIN)/python -m machine up
+
+cluster-down: .venv/.dev  ## End the cluster
+	@cd tests/cluster && ../../$(BIN)/python -m machine down
 
 lint: .venv/.dev  ## Check style, types and layers
 	$(BIN)/ruff check .

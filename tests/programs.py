@@ -1,9 +1,31 @@
 """Programs run by the real engine, and the cluster that they may use."""
 
+import shutil
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pulumi import automation
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {seconds} s: {what}"
+        time.sleep(0.2)
+
+
+def engine_missing() -> str | None:
+    """What of the engine is missing on this machine; None where it is whole."""
+    for program in ("pulumi", "pulumi-language-python"):
+        if shutil.which(program) is None:
+            return f"{program} is not on PATH"
+    for name in ("kubernetes", "docker"):
+        plugins = (Path.home() / ".pulumi/plugins").glob(f"resource-{name}-v*")
+        if shutil.which(f"pulumi-resource-{name}") is None and not any(plugins):
+            return f"Pulumi's {name} plugin is not installed"
+    return None
 
 
 @dataclass(frozen=True)

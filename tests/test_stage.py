@@ -193,3 +193,68 @@ def test_a_misspelt_field_is_recognized_wherever_it_stands(
     with pytest.raises(Refused) as caught:
         read_stack(workspace.write_stack(part))
     assert names in {problem.help for problem in caught.value.problems}
+
+
+def test_a_secret_value_in_the_stage_is_refused_at_its_line(workspace: Workspace) -> None:
+    workspace.write_config()
+    variables = {"environment_variables": {"TOKEN": {"secure": "v1:abc"}}}
+    with pytest.raises(Refused) as caught:
+        read_stack(workspace.write_stack({"servers": {"server": {"config": variables}}}))
+    (problem,) = caught.value.problems
+    assert problem.field == "servers.server.config.environment_variables.TOKEN"
+    assert problem.message == "a secret has no place in the stage"
+    assert problem.place.line > 1
+
+
+def test_secrets_are_known_by_name_plain_ones_are_told_and_odd_ones_refused(
+    workspace: Workspace,
+) -> None:
+    workspace.write_config({"secrets": {"a": None, "b": None, "c": None}})
+    secrets = {"a": {"secure": "v1:x"}, "b": "in-plain", "c": {"nested": "x"}}
+    _, problems = project.plan_servers(
+        read_stack(workspace.write_stack(**{"trussform:secrets": secrets}))
+    )
+    assert [(p.field, p.level) for p in problems] == [
+        ("trussform:secrets.b", "warning"),
+        ("trussform:secrets.c", "error"),
+    ]
+    whole = {"trussform:secrets": {"secure": "v1:x"}}
+    assert project.plan_servers(read_stack(workspace.write_stack(**whole)))[1] == []
+
+
+def test_an_override_that_deletes_nothing_is_a_warning(workspace: Workspace) -> None:
+    _, (problem,) = workspace.plan(
+        None, {"servers": {"server": {"config": {"secrets": {"token": None}}}}}
+    )
+    assert (problem.level, problem.field) == ("warning", "secrets.token")
+    assert Path(problem.place.path).name == "Pulumi.dev.yaml"
+
+
+def test_digests_of_the_stage_go_before_those_of_the_lock_file(workspace: Workspace) -> None:
+    locked, mine = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    stack = workspace.write_stack({"tags": "locked", "digests": {"python:3.11-slim": mine}})
+    lock_file(stack).write_text(f"digests: {{'python:3.11-slim': '{locked}'}}\n")
+    workspace.write_config()
+    plans, _ = project.plan_servers(read_stack(stack))
+    assert plans["server"].image.digest == mine
+
+
+@pytest.mark.parametrize("namespace", [{"create_namespace": False}, {"namespace": "default"}])
+def test_a_namespace_is_made_only_where_the_stage_says(
+    workspace: Workspace, namespace: dict[str, Any]
+) -> None:
+    assert workspace.plan()[0].create_namespace
+    assert not workspace.plan(None, namespace)[0].create_namespace
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"render_to": ""},
+        {"gpu": {"products": {"L44": ["a"]}}},
+        {"gpu": {"products": {"L4": ["has space"]}}},
+        {"[key]": 1},
+    ],
+)
+def test_odd_values_are_refused(workspace: Workspace, changes: dict[str, Any]) -> None:
+    assert complaints(workspace, changes)

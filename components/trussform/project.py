@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from trussform.config import read_truss
+from trussform.config.resources import ACCELERATORS
 from trussform.config.truss import CONFIG_FILE, config_file
 from trussform.plan import Plan, plan
-from trussform.problem import Finding, Keys, Place, Problem, Refused
+from trussform.problem import Finding, Keys, Place, Problem, Refused, dotted
 from trussform.schema import Model, fit
 from trussform.source import Source, is_mapping, read
-from trussform.stage import Digest, GatewayRoute, Stage
+from trussform.stage import Digest, GatewayRoute, Gpu, Stage
 
 STAGE = "trussform:stage"
 SECRETS = "trussform:secrets"
@@ -23,6 +24,7 @@ ANY_STAGE = Stage(
     domain="example.com",
     auth="none",
     route=GatewayRoute(name="gateway"),
+    gpu=Gpu(products={name: ["any"] for name in ACCELERATORS}),
 )
 """Stands in for the stage where a config is checked alone."""
 
@@ -43,6 +45,8 @@ class Stack:
     """What the paths of the servers are relative to: the project's folder."""
     secret_names: Collection[str] | None
     """The secrets that the stack has values for; None where that is unknown."""
+    problems: tuple[Problem, ...] = ()
+    """What there is to say of the secrets as the file has them."""
 
 
 def lock_file(stack_file: Path) -> Path:
@@ -54,30 +58,61 @@ def lock_file(stack_file: Path) -> Path:
 def read_stack(file: Path) -> Stack:
     """Read a stack file; raises `Refused` with every problem of its stage."""
     source = read(file)
-    secrets = source.below("config", SECRETS).data
-    return stack_from(
-        source.below("config", STAGE),
-        file,
-        secrets.keys() if is_mapping(secrets) else (),
-    )
+    secrets = source.below("config", SECRETS)
+    names: Collection[str] | None = secrets.data.keys() if is_mapping(secrets.data) else ()
+    if _is_secure(secrets.data):
+        names = None  # One secret that holds them all: nobody can see which.
+    return stack_from(source.below("config", STAGE), file, names, secrets)
 
 
-def stack_from(source: Source, file: Path, secret_names: Collection[str] | None) -> Stack:
-    """A stack from its `trussform:stage` block, wherever the block comes from."""
+def stack_from(
+    source: Source, file: Path, secret_names: Collection[str] | None, secrets: Source
+) -> Stack:
+    """A stack from its blocks `trussform:stage` and `trussform:secrets`."""
     if source.data is None:
         message = f"the stack file has no `{STAGE}` block"
         help = f"add `config: {{{STAGE}: {{environment: …}}}}`; `trussform schema stage` has it all"
         raise Refused([Problem(source.whole, "", message, help)])
     folder = _project_folder(file)
+    misplaced = list(_secrets_in_the_stage(source))
     try:
         stage = fit(Stage, source)
     except Refused as refused:
-        raise Refused([*refused.problems, *_config_problems(source, folder)]) from None
+        told = misplaced or refused.problems
+        raise Refused([*told, *_config_problems(source, folder)]) from None
+    if misplaced:
+        raise Refused(misplaced)
     lock = lock_file(file)
     if stage.tags == "locked" and lock.is_file():
         locked = fit(Lock, read(lock)).digests
         stage = stage.model_copy(update={"digests": {**locked, **stage.digests}})
-    return Stack(stage, source, folder, secret_names)
+    return Stack(stage, source, folder, secret_names, tuple(_secret_problems(secrets)))
+
+
+def _is_secure(data: object) -> bool:
+    """Whether data is what Pulumi writes for an encrypted value."""
+    return is_mapping(data) and data.keys() == {"secure"}
+
+
+def _secrets_in_the_stage(source: Source) -> Iterator[Problem]:
+    """Values of the stage end up in state and pods in plain, so none of them may be secret."""
+    for keys, place in source.names.items():
+        above = source.below(*(str(key) for key in keys[:-1])).data
+        if keys[-1:] == ("secure",) and _is_secure(above):
+            help = f"remove it, and give it by `pulumi config set --secret --path '{SECRETS}.NAME'`"
+            yield Problem(place, dotted(keys[:-1]), "a secret has no place in the stage", help)
+
+
+def _secret_problems(secrets: Source) -> Iterator[Problem]:
+    for name, value in secrets.data.items() if is_mapping(secrets.data) else ():
+        if _is_secure(secrets.data) or _is_secure(value):
+            continue
+        field, place = f"{SECRETS}.{name}", secrets.place((name,))
+        if is_mapping(value) or isinstance(value, list):
+            yield Problem(place, field, "a secret is one text", f"set '{field}' to the text alone")
+            continue
+        help = f"run: pulumi config set --secret --path '{field}'"
+        yield Problem(place, field, "the secret stands here in plain", help, "warning")
 
 
 def _project_folder(stack_file: Path) -> Path:
@@ -97,7 +132,7 @@ def _config_problems(source: Source, folder: Path) -> Iterator[Problem]:
         path = source.below("servers", name, "path").data
         if isinstance(path, str) and "\0" not in path and os.path.isfile(_file(folder / path)):
             try:
-                read_truss(folder / path)
+                read_truss(folder / path, source.below("servers", name, "config"))
             except Refused as refused:
                 yield from refused.problems
 
@@ -143,13 +178,14 @@ def plan_server(
     truss = read_truss(path, patch)
     decided = plan(truss, stack.stage, name, stack.secret_names, placed)
     sources = {"config": truss.source, "stage": stack.source}
-    return decided, [sources[finding.about].problem(finding) for finding in decided.findings]
+    found = [sources[finding.about].problem(finding) for finding in decided.findings]
+    return decided, [*truss.problems, *found]
 
 
 def plan_servers(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Plan], list[Problem]]:
     """Plan every server, with the problems of all of them."""
     plans: dict[str, Plan] = {}
-    problems: list[Problem] = []
+    problems: list[Problem] = list(stack.problems)
     for name, path in servers(stack, paths).items():
         found: Iterable[Problem]
         try:

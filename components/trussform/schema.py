@@ -107,7 +107,8 @@ def _keys(source: Source, detail: ErrorDetails) -> Keys:
     data = source.data
     last = len(detail["loc"]) - 1
     for i, key in enumerate(detail["loc"]):
-        named = is_mapping(data) and key != "[key]"
+        marker = key == "[key]" and not (is_mapping(data) and key in data)
+        named = is_mapping(data) and not marker
         if (named and key in data) or _has_index(data, key):
             data = cast(Any, data)[key]
         elif not (i == last and named and detail["type"] in ("missing", "refused")):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from trussform.config.base_image import image_reference
+from trussform.config.resources import ACCELERATORS
 from trussform.config.runtime import WEEK
 from trussform.schema import Int, Model, refuse
 
@@ -45,6 +46,18 @@ def _qualified(name: str) -> str:
     return name
 
 
+def _accelerator(name: str) -> str:
+    if name not in ACCELERATORS:
+        raise refuse(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
+    return name
+
+
+def _label_value(value: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", value):
+        raise refuse(f"`{value}` is no value of a label", "use letters, digits, `-`, `_` and `.`")
+    return value
+
+
 def _digest(digest: str) -> str:
     if not _DIGEST.fullmatch(digest):
         raise refuse("this is no digest", "write sha256: and 64 hex digits")
@@ -71,6 +84,8 @@ def _path(path: str) -> str:
 Label = Annotated[str, AfterValidator(_dns_label)]
 ObjectName = Annotated[str, AfterValidator(_object_name)]
 Qualified = Annotated[str, AfterValidator(_qualified)]
+AcceleratorName = Annotated[str, AfterValidator(_accelerator)]
+LabelValue = Annotated[str, AfterValidator(_label_value)]
 Digest = Annotated[str, AfterValidator(_digest)]
 
 
@@ -114,7 +129,7 @@ class Gpu(Model):
     """Whose node labels tell the kind of GPU."""
     label: Qualified | None = None
     """A node label of the cluster's own, in place of the dialect's."""
-    products: dict[str, list[str]] = Field(default_factory=dict)
+    products: dict[AcceleratorName, list[LabelValue]] = Field(default_factory=dict)
     """Values of the label by accelerator, before the dialect's: `L4: [my-l4]`."""
     resource: Qualified = "nvidia.com/gpu"
 
@@ -170,7 +185,7 @@ class Stage(Model):
     create_namespace: bool = True
     """Whether the program makes the namespace; `default` is never made."""
 
-    render_to: str | None = None
+    render_to: Annotated[str, Field(min_length=1)] | None = None
     """A folder for YAML: nothing is looked up, built or applied. For looking, not for serving."""
 
     registry: Annotated[str, AfterValidator(_registry)] | None = None

@@ -241,3 +241,38 @@ def test_nothing_is_registered_when_anything_is_wrong(
         DockerServer("llama", {**given, **change})  # pyright: ignore[reportArgumentType]
     assert line in str(caught.value)
     assert recorder.requests == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"stage": None}, "args.stage: missing or of another type"),
+        ({"config": 3}, "args.config: missing or of another type"),
+        ({"secrets": "token"}, "args.secrets: expected a dict"),
+        ({"placment": {}}, "args.placment: unknown; use config, stage, secrets, placement"),
+        ({"placement": {"namespce": "x"}}, "args.placement.namespce: unknown"),
+        ({"placement": {"gateway": "main"}}, "args.placement.gateway: expected a dict"),
+        ({"placement": {"gateway": {"namespace": "x"}}}, "args.placement.gateway: expected a dict"),
+    ],
+)
+def test_arguments_of_the_wrong_shape_are_told(
+    workspace: Workspace, recorder: Recorder, change: dict[str, Any], line: str
+) -> None:
+    wrong: Any = {**args(workspace), **change}
+    with pytest.raises(pulumi.RunError) as caught:
+        DockerServer("llama", wrong)
+    assert line in str(caught.value)
+    assert recorder.requests == {}
+
+
+def test_secrets_and_placement_may_be_left_empty(workspace: Workspace, recorder: Recorder) -> None:
+    empty: Any = {**args(workspace), "secrets": None, "placement": None}
+    run(lambda: DockerServer("llama", empty).predict_url)
+    assert "llama-deployment" in recorder.requests
+
+
+def test_a_locked_digest_is_what_runs(workspace: Workspace, recorder: Recorder) -> None:
+    stage = {"tags": "locked", "digests": {"python:3.11-slim": DIGEST}}
+    run(lambda: DockerServer("llama", args(workspace, stage=stage)).image)
+    container = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == f"python@{DIGEST}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import Cluster, Engine
+from programs import Cluster, Engine, engine_missing
 from workspace import ROOT
 
 PARTS = ("Pulumi.yaml", "__main__.py", "stacks", "examples")
@@ -16,10 +16,8 @@ PARTS = ("Pulumi.yaml", "__main__.py", "stacks", "examples")
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    for program in ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"):
-        plugins = list((Path.home() / ".pulumi/plugins").glob("resource-kubernetes-*"))
-        if shutil.which(program) is None and not (plugins and "kubernetes" in program):
-            pytest.skip(f"no Pulumi engine: {program} is not on PATH")
+    if reason := engine_missing():
+        pytest.skip(f"no Pulumi engine: {reason}")
     (tmp_path / "state").mkdir()
     return Engine(tmp_path)
 

@@ -49,8 +49,13 @@ def test_the_life_of_a_stack(engine: Engine, project: Path) -> None:
 
 
 def test_render_and_up_make_the_same_objects(engine: Engine, project: Path, tmp_path: Path) -> None:
-    engine.stack("local", project).up()
     stack_file = project / "stacks/Pulumi.local.yaml"
+    override = "config: {environment_variables: {A: yes, B: 12:30:45, C: 1e3, D: 1.0, E: 0o17}}"
+    path = "path: examples/infinity-embeddings\n"
+    text = stack_file.read_text()
+    assert path in text
+    stack_file.write_text(text.replace(path, f"{path}        {override}\n"))
+    engine.stack("local", project).up()
     result = CliRunner().invoke(
         app, ["render", "--stack", str(stack_file), "--out", str(tmp_path / "rendered")]
     )
@@ -111,15 +116,30 @@ def test_other_languages_get_a_schema(engine: Engine) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("key", ["stage", "secrets"])
+@pytest.mark.parametrize(
+    ("key", "complaint"),
+    [
+        ("stage", "Pulumi.local.yaml:2:20: expected fields and values, found text"),
+        ("secrets", "Pulumi.local.yaml: trussform:secrets: expected fields and values"),
+    ],
+)
 def test_config_that_is_no_object_is_a_plain_complaint(
-    engine: Engine, project: Path, key: str
+    engine: Engine, project: Path, key: str, complaint: str
 ) -> None:
     stack = engine.stack("local", project)
     stack.set_config(f"trussform:{key}", automation.ConfigValue("canary-word"))
     with pytest.raises(CommandError) as caught:
         stack.preview()
-    expected = f"Pulumi.local.yaml: trussform:{key}: expected fields and values"
-    assert expected in str(caught.value)
+    assert complaint in str(caught.value)
     assert "canary-word" not in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+def test_a_secret_in_the_stage_never_gets_to_the_state(engine: Engine, project: Path) -> None:
+    stack = engine.stack("local", project)
+    secret = automation.ConfigValue("canary-word", secret=True)
+    key = "trussform:stage.servers.llama.config.environment_variables.TOKEN"
+    stack.set_config(key, secret, path=True)
+    with pytest.raises(CommandError, match="a secret has no place in the stage"):
+        stack.up()
+    assert "canary-word" not in str(resources(stack))

@@ -288,3 +288,45 @@ def test_a_shell_gets_a_hook_that_signals_what_it_started(plan: MakePlan) -> Non
     shell = server(plan({"docker_server": {"start_command": "sh -c serve"}}))
     assert shell["lifecycle"]["preStop"]["exec"]["command"][:2] == ["sh", "-c"]
     assert server(plan())["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
+
+
+def test_the_text_of_variables_is_not_expanded_by_kubernetes(plan: MakePlan) -> None:
+    made = plan({"environment_variables": {"A": "$(B)", "APP_HOME": "/elsewhere"}})
+    assert server(made)["env"] == [
+        {"name": "APP_HOME", "value": "/elsewhere"},
+        {"name": "A", "value": "$$(B)"},
+    ]
+
+
+def test_a_user_in_an_image_that_was_not_built_for_it_has_a_home(plan: MakePlan) -> None:
+    def home(config: dict[str, Any]) -> list[str]:
+        return [entry["value"] for entry in server(plan(config))["env"] if entry["name"] == "HOME"]
+
+    assert home(USER) == ["/tmp"]
+    assert home({**USER, "requirements": ["six"]}) == []
+    assert home({"docker_server": {"run_as_user_id": 1000, "no_build": True}}) == []
+    assert home({**USER, "environment_variables": {"HOME": "/mine"}}) == ["/mine"]
+
+
+def test_probes_wait_as_long_as_the_config_says(plan: MakePlan) -> None:
+    checks = {"health_checks": {"restart_check_delay_seconds": 7}}
+    container = server(plan({"runtime": checks}))
+    assert container["livenessProbe"]["initialDelaySeconds"] == 7
+    probes = [container[name] for name in ("startupProbe", "readinessProbe", "livenessProbe")]
+    assert {(probe["periodSeconds"], probe["timeoutSeconds"]) for probe in probes} == {(10, 5)}
+
+
+def test_the_stages_own_names_are_used(workspace: Workspace, plan: MakePlan) -> None:
+    made = plan(GPU, {"gpu": {"resource": "example.com/gpu"}, "route": {"listener": "https"}})
+    assert server(made)["resources"]["limits"] == {"example.com/gpu": "8"}
+    assert pod(made)["tolerations"][0]["key"] == "example.com/gpu"
+    assert by_kind(made)["HTTPRoute"]["spec"]["parentRefs"][0]["sectionName"] == "https"
+
+
+def test_nginx_streams_and_takes_bodies_of_any_size(workspace: Workspace) -> None:
+    ingress = by_kind(ingress_plan(workspace, "nginx"))["Ingress"]
+    prefix = "nginx.ingress.kubernetes.io/"
+    annotations = ingress["metadata"]["annotations"]
+    assert annotations[f"{prefix}proxy-buffering"] == "off"
+    assert annotations[f"{prefix}proxy-body-size"] == "0"
+    assert ingress["spec"]["ingressClassName"] == "nginx"

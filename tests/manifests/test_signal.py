@@ -53,9 +53,9 @@ def test_a_server_behind_a_shell_gets_sigterm(
     enter = ["nsenter", "--target", str(inside), "--pid", "--mount"]
     (tmp_path / "sleep").symlink_to("/bin/true")
     path = f"{tmp_path}:{os.environ['PATH']}"
-    subprocess.run(
-        [*enter, *hook(plan, f"{shell} -c x")], check=True, timeout=30, env={"PATH": path}
-    )
+    # Where process 1 ends at once, the hook ends with it, and is none the worse.
+    command = [*enter, *hook(plan, f"{shell} -c x")]
+    subprocess.run(command, check=False, timeout=30, env={"PATH": path})
     # What the kubelet does next: the shell ignores it, a server in its place does not.
     subprocess.run(["kill", "-TERM", str(inside)], check=False)
     assert "drained" in namespace.communicate(timeout=30)[0]

@@ -105,3 +105,34 @@ def test_continuations_mean_what_they_mean_to_a_shell(text: str) -> None:
         ["sh", "-c", f"printf '%s\\0' x {text}"], capture_output=True, text=True, check=True
     )
     assert run.stdout.split("\0")[1:-1] == words
+
+
+def test_two_percent_signs_are_one_to_supervisor(plan: Callable[..., Plan]) -> None:
+    assert argv(plan, "serve --format %%d") == ("serve", "--format", "%d")
+    made = plan({"docker_server": {"no_build": True, "start_command": "date +%%d"}})
+    assert made.command.argv == ("sh", "-c", "date +%%d")
+
+
+def test_supervisors_own_variables_are_refused(workspace: Workspace) -> None:
+    _, (problem,) = workspace.plan({"docker_server": {"start_command": "serve %(ENV_HOME)s"}})
+    assert problem.message == "`%(` is for Supervisor, which does not run here"
+
+
+def test_comments_are_left_out(plan: Callable[..., Plan]) -> None:
+    assert argv(plan, "serve # the server\n# more\n--port 1") == ("serve", "--port", "1")
+    assert argv(plan, "serve a#b '# c'") == ("serve", "a#b", "# c")
+
+
+@pytest.mark.parametrize("command", ["TOKEN={token} serve", "serve --api-key {token} && true"])
+def test_a_token_in_a_command_is_not_repeated(workspace: Workspace, command: str) -> None:
+    token = "hf_" + "aB3" * 8
+    text = command.format(token=token)
+    _, (problem,) = workspace.plan({"docker_server": {"start_command": text}})
+    assert token not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "command", ["env -u A sh -c x", "nohup sh -c x", "nice -n 5 bash x.sh", "./start.sh --fast"]
+)
+def test_a_shell_is_found_behind_what_starts_it(plan: Callable[..., Plan], command: str) -> None:
+    assert plan({"docker_server": {"start_command": command}}).command.shell

@@ -35,7 +35,8 @@ def lock(stack: project.Stack, stack_file: Path) -> tuple[Path, list[str]]:
         place = stack.source.place(("tags",))
         raise Refused([Problem(place, "tags", message, "write `tags: locked` in the stage")])
     plans, _ = project.plan_servers(stack)
-    images = sorted({plan.image.base for plan in plans.values() if "@" not in plan.image.base})
+    tagged = [plan.image.base for plan in plans.values() if plan.image.given is None]
+    images = sorted({image for image in tagged if "@" not in image})
     digests: dict[str, str] = {}
     problems: list[Problem] = []
     for image in images:

@@ -28,6 +28,9 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
         yield _file(out / f"0-namespace-{namespace['metadata']['name']}.yaml", _yaml(namespace))
     for plan in plans.values():
         folder = out / plan.name
+        for stale in folder.glob("*.yaml"):
+            if stale.name.partition("-")[0].removesuffix(".yaml") in _KINDS:
+                stale.unlink()
         for manifest in objects(plan):
             suffix = manifest["metadata"]["name"].removeprefix(plan.name)
             note = _secret_note(plan) if manifest["kind"] == "Deployment" else ""
@@ -77,6 +80,10 @@ def _secret_note(plan: Plan) -> str:
 def _namespaces(plans: dict[str, Plan]) -> list[Manifest]:
     names = {plan.namespace: None for plan in plans.values() if plan.create_namespace}
     return [manifests.namespace(name) for name in names]
+
+
+_KINDS = ("deployment", "service", "httproute", "ingress", "middleware")
+"""What the names of our files begin with; those of an earlier render go."""
 
 
 class _Dumper(yaml.SafeDumper):

@@ -33,8 +33,9 @@ def image_reference(image: str) -> str:
     try:
         reference.full(image)
     except reference.Invalid as error:
+        login = "://" in image or "@" in image.partition("/")[0]
         raise refuse(
-            f"`{image}` is not an image: {error}",
+            "this is not an image" if login else f"`{image}` is not an image: {error}",
             "write repository:tag or repository@sha256:…",
         ) from None
     return image

@@ -146,3 +146,9 @@ class Config(Model):
 def asks_for_nothing(value: Any) -> bool:
     """Whether a field that cannot be honoured may stand in a config all the same."""
     return value in _NO_OPERATION
+
+
+def masked(text: str) -> str:
+    """Text to show to people, without the words that could be secrets."""
+    words = re.split(r"([\s='\"]+)", text)
+    return "".join("…" if _TOKEN.match(word) else word for word in words)

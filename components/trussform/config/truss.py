@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trussform.config.config import NOT_YET, WITHOUT_EFFECT, Config, asks_for_nothing
-from trussform.problem import Finding, Keys, Problem, Refused
+from trussform.problem import Finding, Keys, Problem, Refused, dotted
 from trussform.schema import fit
-from trussform.source import Source, read, read_text
+from trussform.source import Source, is_mapping, read, read_text
 
 CONFIG_FILE = "config.yaml"
 REQUIREMENTS_FILE = "requirements.txt"
@@ -34,6 +34,8 @@ class Truss:
     """The text of the requirements that apply; empty where there are none."""
     folders: tuple[Folder, ...]
     findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
+    """What there is to say of the override."""
 
 
 def config_file(path: Path) -> Path:
@@ -49,7 +51,9 @@ def read_truss(path: Path, patch: Source | None = None) -> Truss:
     """
     file = config_file(path)
     source = read(file)
+    about_patch: list[Problem] = []
     if patch is not None:
+        about_patch = list(_deletes_nothing(source, patch, patch.data, ()))
         source = source.patched(patch)
     known, problems = _without_unsupported(source)
     try:
@@ -66,7 +70,18 @@ def read_truss(path: Path, patch: Source | None = None) -> Truss:
         requirements,
         folders,
         (*_remarks(config, source), *about_requirements, *about_folders),
+        tuple(about_patch),
     )
+
+
+def _deletes_nothing(source: Source, patch: Source, part: object, keys: Keys) -> Iterator[Problem]:
+    """Nulls of an override, which delete, where the config has nothing to delete."""
+    if part is None and keys and keys not in source.names:
+        help = "write the field into the config itself, or remove it here"
+        message = "null deletes, and the config has nothing here"
+        yield Problem(patch.name_place(keys), dotted(keys), message, help, "warning")
+    for key, value in part.items() if is_mapping(part) else ():
+        yield from _deletes_nothing(source, patch, value, (*keys, key))
 
 
 def _without_unsupported(source: Source) -> tuple[Source, list[Problem]]:

@@ -1,6 +1,6 @@
 """The component: one config and one stage become resources."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -13,6 +13,7 @@ from trussform.deploy.secrets import secret
 from trussform.manifests import Manifest
 from trussform.plan import Plan
 from trussform.problem import Problem, Refused
+from trussform.source import is_mapping
 from trussform.stage import NoRoute
 
 
@@ -81,11 +82,11 @@ class DockerServer(pulumi.ComponentResource):
         for warning in warnings:
             pulumi.log.warn(warning.text, self)
 
-        placement = args.get("placement", {})
+        placement = args.get("placement") or {}
         values = manifests.values(
             plan,
             image=image(name, plan, placement.get("registry", _registry(plan)), self),
-            secret=secret(plan, args.get("secrets", {}), placement, self),
+            secret=secret(plan, args.get("secrets") or {}, placement, self),
             concat=pulumi.Output.concat,
             placement=placement,
         )
@@ -116,19 +117,50 @@ class DockerServer(pulumi.ComponentResource):
 
 
 def _planned(name: str, args: DockerServerArgs) -> tuple[Plan, list[Problem]]:
-    secrets = args.get("secrets", {})
+    if mistakes := list(_misfits(args)):
+        raise pulumi.RunError(f"DockerServer {name}:\n" + "\n".join(mistakes))
+    secrets = args.get("secrets") or {}
     try:
         stage, source = project.stage_from_dict(dict(args["stage"]))
         names = None if isinstance(secrets, pulumi.Output) else secrets.keys()
         stack = project.Stack(stage, source, Path(), names)
         plan, problems = project.plan_server(
-            stack, name, Path(args["config"]), args.get("placement", {}).keys()
+            stack, name, Path(args["config"]), (args.get("placement") or {}).keys()
         )
     except Refused as refused:
         raise pulumi.RunError(f"DockerServer {name}:\n{refused}") from None
     if blocking := project.blocking(problems):
         raise pulumi.RunError(f"DockerServer {name}:\n{Refused(blocking)}")
     return plan, problems
+
+
+def _misfits(args: Any) -> Iterator[str]:
+    """What keeps arguments from being `DockerServerArgs`; they are only promised to be."""
+    if not is_mapping(args):
+        yield "args: expected a dict; write {'config': …, 'stage': …}"
+        return
+    kinds = {"config": str, "stage": Mapping}
+    for name, kind in kinds.items():
+        if not isinstance(args.get(name), kind):
+            yield f"args.{name}: missing or of another type; see DockerServerArgs"
+    secrets: Any = args.get("secrets") or {}
+    placement: Any = args.get("placement") or {}
+    for name, value in (("secrets", secrets), ("placement", placement)):
+        if not isinstance(value, Mapping | pulumi.Output):
+            yield f"args.{name}: expected a dict; give values by name"
+    gateway: Any = {"name": ""}
+    if is_mapping(placement):
+        gateway = placement.get("gateway", gateway)
+    if not is_mapping(gateway) or "name" not in gateway:
+        yield "args.placement.gateway: expected a dict with the Gateway's name; see Gateway"
+    parts: list[tuple[str, Any, Any]] = [
+        ("args", args, DockerServerArgs),
+        ("args.placement", placement, Placement),
+        ("args.placement.gateway", gateway, Gateway),
+    ]
+    for where, given, known in parts:
+        for key in given.keys() - known.__annotations__.keys() if is_mapping(given) else ():
+            yield f"{where}.{key}: unknown; use {', '.join(known.__annotations__)}"
 
 
 def _registry(plan: Plan) -> str | None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,12 @@ def read_stack() -> Stack:
     config = pulumi.Config("trussform")
     file = _stack_file()
     try:
-        source = _source(_object(config, "stage", file), file)
+        given = read(file) if file.is_file() else Source({}, Place(str(file)))
+        stage = _block(config, "stage", given)
         # Only the names are taken from here; the values stay secret, below.
+        secrets = _block(config, "secrets", given)
         names = list(_object(config, "secrets", file) or {})
-        stack = project.stack_from(source, file, names)
+        stack = project.stack_from(stage, file, names, secrets)
         _, problems = project.plan_servers(stack)
     except Refused as refused:
         raise pulumi.RunError(f"nothing was changed:\n{refused}") from None
@@ -44,14 +46,13 @@ def read_stack() -> Stack:
 
     provider = _provider(stack.stage.render_to)
     placement: Placement = {"namespace": _namespace(stack, provider)}
-    stage = {**source.data, "digests": stack.stage.digests}
-    secrets = config.get_secret_object("secrets")
+    values = config.get_secret_object("secrets")
     return Stack(
         {
             name: {
                 "config": str(path),
-                "stage": stage,
-                "secrets": {secret: _value(secrets, secret) for secret in names},
+                "stage": {**stage.data, "digests": stack.stage.digests},
+                "secrets": {secret: _value(values, secret) for secret in names},
                 "placement": placement,
             }
             for name, path in project.servers(stack).items()
@@ -77,11 +78,12 @@ def _stack_file() -> Path:
     return Path(settings.get("stackConfigDir", "."), f"Pulumi.{pulumi.get_stack()}.yaml")
 
 
-def _source(stage: Any, file: Path) -> Source:
-    """Pulumi's word for the values, the file's for their lines."""
-    if not file.is_file():
-        return Source(stage, Place(str(file)))
-    return replace(read(file).below("config", project.STAGE), data=stage)
+def _block(config: pulumi.Config, name: str, file: Source) -> Source:
+    """A block of the stack file; from Pulumi, as from an environment, where the file has none."""
+    block = file.below("config", f"trussform:{name}")
+    if block.data is not None:
+        return block
+    return Source(_object(config, name, Path(str(file.whole.path))), Place(file.whole.path))
 
 
 def _provider(render_to: str | None) -> kubernetes.Provider | None:

@@ -14,8 +14,8 @@ CONFIG_ANNOTATION = "trussform/config.yaml"
 _NO_WRAP = 1 << 20
 
 _SIGNAL_CHILDREN = (
-    "sleep {delay}; read -r name < /proc/1/comm; "
-    'case "$name" in sh|ash|bash|dash|zsh|busybox) '
+    'sleep {delay}; case "$(readlink /proc/1/exe)" in '
+    "*/sh|*/ash|*/bash|*/dash|*/zsh|*/busybox) "
     "kill -TERM $(cat /proc/1/task/1/children);; esac"
 )
 """A shell as process 1 passes no SIGTERM on, so this gives it to what the shell started.

@@ -94,7 +94,8 @@ def dockerfile(build: Build, base: str) -> str:
     steps += [_run(command) for command in build.commands]
     if build.user is not None:
         owner = f"{build.user}:{build.user}"
-        steps.append(_run(f'mkdir -p "$HOME" && chown -R {owner} "$HOME" /app /packages'))
+        own = '"$HOME" /app /packages /workspace'
+        steps.append(_run(f"mkdir -p {own} && chown -R {owner} {own}"))
         steps.append(f"USER {build.user}")
     return "\n".join(steps) + "\n"
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from trussform.config import Config
+from trussform.config.config import masked
 from trussform.problem import Finding
 
 _SHELLS = ("sh", "ash", "bash", "dash", "zsh")
+_WRAPPERS = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
 _SHELL_SYNTAX = re.compile(r"[|&;<>`]|\$[\w({]")
 
 
@@ -44,12 +46,14 @@ def command(config: Config) -> tuple[Command, list[Finding]]:
     if found := _SHELL_SYNTAX.search(outside):
         return _refused(
             f"`{found.group()}` is for a shell, and Truss runs this command without one",
-            f"write sh -c {shlex.quote(text)}",
+            f"write sh -c {shlex.quote(masked(text))}",
         )
+    if "%(" in text:
+        return _refused("`%(` is for Supervisor, which does not run here", "write the value itself")
     if "=" in argv[0]:
         return _refused(
             f"`{argv[0].partition('=')[0]}=…` in front of a command is for a shell",
-            f"use environment_variables, or write sh -c {shlex.quote(text)}",
+            f"use environment_variables, or write sh -c {shlex.quote(masked(text))}",
         )
     shell = _program(argv) in _SHELLS
     why = "split as a shell would, run without one"
@@ -59,10 +63,11 @@ def command(config: Config) -> tuple[Command, list[Finding]]:
 
 
 def _program(argv: tuple[str, ...]) -> str:
-    """The name of what runs in the end: `env A=1 sh -c …` is `sh`."""
-    names = (PurePosixPath(word).name for word in argv if "=" not in word and word[:1] != "-")
-    first = next(names, "")
-    return next(names, "") if first == "env" else first
+    """The name of what runs in the end: `env A=1 sh -c …` is `sh`, and so is a script."""
+    names = [PurePosixPath(word).name for word in argv]
+    if names[0] in _WRAPPERS:
+        return next((name for name in names if name in _SHELLS), names[0])
+    return "sh" if names[0].endswith(".sh") else names[0]
 
 
 def _refused(message: str, help: str) -> tuple[Command, list[Finding]]:

@@ -67,6 +67,7 @@ def plan(
     secrets_plan, about_secrets = secrets(config, stage, secret_names)
     routes_plan, about_routes = routes(config, stage, placed)
     probes_plan = probes(config, stage)
+    files = pod.files(config, builds=image_plan.build is not None)
     return Plan(
         name=kubernetes_name(name),
         environment=stage.environment,
@@ -76,14 +77,14 @@ def plan(
         model_name=config.model_name,
         image=image_plan,
         command=command_plan,
-        environment_variables=pod.environment_variables(config),
+        environment_variables=pod.environment_variables(config, files),
         concurrency=config.runtime.predict_concurrency,
         size=pod.size(config),
         gpu=gpu_plan,
         probes=probes_plan,
         secrets=secrets_plan,
         user=pod.user(config),
-        files=pod.files(config, builds=image_plan.build is not None),
+        files=files,
         rollout=rollout(config, stage, name, probes_plan),
         routes=routes_plan,
         config=_without_values(truss),

@@ -61,6 +61,13 @@ def size(config: Config) -> Size:
     return Size(resources.cpu, resources.memory, "minimums in Truss: requests, never limits")
 
 
-def environment_variables(config: Config) -> dict[str, str]:
-    """Truss's own image sets APP_HOME; the config's variables come last and win."""
-    return {"APP_HOME": "/app", **config.environment_variables}
+def environment_variables(config: Config, files: Files) -> dict[str, str]:
+    """What Truss's build sets in the image; the config's variables come last and win.
+
+    HOME is there where a user of the config runs in an image that was not built for it, and
+    could write nowhere at home.
+    """
+    made = {"APP_HOME": "/app"}
+    if files.copy_app and not config.docker_server.no_build:
+        made["HOME"] = "/tmp"
+    return {**made, **config.environment_variables}

@@ -47,7 +47,9 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes) -> Rollout:
     limits = stage.deadlines
     waits = grace + limits.provisioning + limits.pull + probes.startup_budget
     surges = gpus == 0 or spare >= gpus
-    if surges:
+    if replicas == 0:
+        why = "no replica is asked for"
+    elif surges:
         why = "the new pod starts first: " + (
             f"{spare} spare GPUs are declared, it needs {gpus}" if gpus else "it needs no GPU"
         )

@@ -1,0 +1,66 @@
+"""`python -m machine up|down|run COMMAND…`: boots the cluster; ends it and takes away what it
+had; or boots it for one command."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from machine import docker, gateway, images, keys, kubernetes, programs
+from machine.places import DATA, ENVIRONMENT, GATEWAY_PORT, HOME, RUN
+from machine.processes import Failed, say, succeeds
+
+
+def up() -> None:
+    programs.check_machine()
+    programs.install_packages()
+    programs.build()
+    keys.make()
+    docker.up()
+    images.up()
+    kubernetes.up()
+    gateway.up()
+    say("the cluster is up; to use it:")
+    for name, value in ENVIRONMENT.items():
+        print(f"export {name}={value}")
+    print(f"The gateway is at http://127.0.0.1:{GATEWAY_PORT}; end it all by `make cluster-down`.")
+
+
+def down() -> None:
+    gateway.down()
+    kubernetes.down()
+    docker.down()
+    for line in reversed(Path("/proc/mounts").read_text().splitlines()):
+        mount = line.split()[1]
+        if mount.startswith((str(DATA), str(RUN))):
+            succeeds("umount", "--lazy", mount)
+    shutil.rmtree(HOME, ignore_errors=True)
+    shutil.rmtree(RUN, ignore_errors=True)
+    say("the cluster is gone")
+
+
+def run(command: list[str]) -> int:
+    """Run a command with a cluster: the one of KUBECONFIG, or one that lives as long as it."""
+    if os.environ.get("KUBECONFIG"):
+        say(f"using the cluster of {os.environ['KUBECONFIG']}")
+        return subprocess.run(command, check=False).returncode
+    try:
+        up()
+        return subprocess.run(command, env={**os.environ, **ENVIRONMENT}, check=False).returncode
+    finally:
+        down()
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1:] == ["up"]:
+            up()
+        elif sys.argv[1:] == ["down"]:
+            down()
+        elif sys.argv[1:2] == ["run"] and len(sys.argv) > 2:
+            sys.exit(run(sys.argv[2:]))
+        else:
+            sys.exit(__doc__)
+    except Failed as failed:
+        sys.exit(f"make cluster: {failed}")

@@ -1,0 +1,119 @@
+"""The TLS registry, containerd and the Docker daemon."""
+
+import json
+
+from machine.places import (
+    CA_BUNDLE,
+    CONTAINERD_SOCKET,
+    DATA,
+    DOCKER_SOCKET,
+    ETC,
+    PAUSE_IMAGE,
+    PKI,
+    REGISTRY,
+    RUN,
+)
+from machine.processes import start, stop, succeeds
+
+CNI = ETC / "cni"
+
+
+def up() -> None:
+    ETC.mkdir(parents=True, exist_ok=True)
+    _registry()
+    _containerd()
+    _dockerd()
+
+
+def down() -> None:
+    for name in ("dockerd", "containerd", "registry"):
+        stop(name)
+
+
+def in_registry(image: str) -> bool:
+    name, _, tag = image.removeprefix(f"{REGISTRY}/").partition(":")
+    return succeeds("curl", "-fsS", "--cacert", CA_BUNDLE, "--head",
+                    f"https://{REGISTRY}/v2/{name}/manifests/{tag}")  # fmt: skip
+
+
+def _registry() -> None:
+    port = REGISTRY.rpartition(":")[2]
+    (ETC / "registry.yml").write_text(
+        json.dumps(
+            {
+                "version": 0.1,
+                "storage": {
+                    "filesystem": {"rootdirectory": str(DATA / "registry")},
+                    "delete": {"enabled": True},
+                },
+                "http": {
+                    "addr": f"127.0.0.1:{port}",
+                    "tls": {
+                        "certificate": str(PKI / "registry.crt"),
+                        "key": str(PKI / "registry.key"),
+                    },
+                },
+            }
+        )
+    )
+    url = f"https://{REGISTRY}/v2/"
+    start("registry", "docker-registry", "serve", ETC / "registry.yml",
+          ready=lambda: succeeds("curl", "-fsS", "--cacert", CA_BUNDLE, url))  # fmt: skip
+
+
+def _containerd() -> None:
+    hosts = ETC / "registries" / REGISTRY
+    hosts.mkdir(parents=True, exist_ok=True)
+    (hosts / "hosts.toml").write_text(
+        f'server = "https://{REGISTRY}"\n[host."https://{REGISTRY}"]\n'
+        f'  capabilities = ["pull", "resolve"]\n  ca = "{PKI / "ca.crt"}"\n'
+    )
+    # A container here may not lower its out-of-memory score below its parent's.
+    (ETC / "containerd.toml").write_text(f"""\
+version = 2
+root = "{DATA / "containerd"}"
+state = "{RUN / "containerd"}"
+[grpc]
+  address = "{CONTAINERD_SOCKET}"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{PAUSE_IMAGE}"
+  restrict_oom_score_adj = true
+  tolerate_missing_hugetlb_controller = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "{CNI}"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "{ETC / "registries"}"
+""")
+    start("containerd", "containerd", "--config", ETC / "containerd.toml",
+          ready=lambda: succeeds("ctr", "--address", CONTAINERD_SOCKET, "version"))  # fmt: skip
+
+
+def _dockerd() -> None:
+    pid = RUN / "dockerd-own.pid"
+    (ETC / "docker.json").write_text(
+        json.dumps(
+            {
+                "hosts": [f"unix://{DOCKER_SOCKET}"],
+                "containerd": str(CONTAINERD_SOCKET),
+                "data-root": str(DATA / "docker"),
+                "exec-root": str(RUN / "docker"),
+                "pidfile": str(pid),
+                "storage-driver": "overlay2",
+                "bip": "172.30.0.1/24",
+                "mtu": 1400,
+                "features": {"buildkit": True},
+            }
+        )
+    )
+    pid.unlink(missing_ok=True)
+    start("dockerd", "dockerd", "--config-file", ETC / "docker.json",
+          ready=lambda: succeeds("docker", "--host", f"unix://{DOCKER_SOCKET}", "version"),
+          variables={"SSL_CERT_FILE": str(CA_BUNDLE)})  # fmt: skip

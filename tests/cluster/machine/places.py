@@ -1,0 +1,52 @@
+"""Names, ports and folders of the cluster, in one place."""
+
+import os
+from pathlib import Path
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trussform-cluster"
+"""What is made once and found again: programs, the root file system of the base image."""
+BIN = CACHE / "bin"
+ROOTFS = CACHE / "rootfs"
+
+HOME = Path("/var/lib/trussform-cluster")
+"""What one cluster has: keys, configuration, data, logs."""
+PKI = HOME / "pki"
+ETC = HOME / "etc"
+DATA = HOME / "data"
+LOG = HOME / "log"
+RUN = Path("/run/trussform-cluster")
+
+KUBECONFIG = HOME / "kubeconfig"
+CA_BUNDLE = HOME / "ca-bundle.crt"
+SYSTEM_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+
+REGISTRY = "localhost:5443"
+BASE_IMAGE = f"{REGISTRY}/base/python:3"
+USER_IMAGE = f"{REGISTRY}/base/user:3"
+PAUSE_IMAGE = f"{REGISTRY}/pause:1"
+DOCKER_SOCKET = RUN / "docker.sock"
+CONTAINERD_SOCKET = RUN / "containerd.sock"
+
+NODE = "trussform"
+BRIDGE = "trussform0"
+NODE_IP = "10.244.0.1"
+"""The bridge's own address, so that the kubelet never listens on the machine's network."""
+POD_CIDR = "10.244.0.0/24"
+SERVICE_CIDR = "10.96.0.0/24"
+API_PORT = 6443
+ETCD_PORT, ETCD_PEER_PORT = 12379, 12380
+GATEWAY_PORT, GATEWAY_ADMIN_PORT = 8000, 8001
+GPUS = 4
+
+ENVIRONMENT = {
+    "KUBECONFIG": str(KUBECONFIG),
+    "DOCKER_HOST": f"unix://{DOCKER_SOCKET}",
+    "SSL_CERT_FILE": str(CA_BUNDLE),
+    "REQUESTS_CA_BUNDLE": str(CA_BUNDLE),
+    "TRUSSFORM_TEST_REGISTRY": f"{REGISTRY}/models",
+    "TRUSSFORM_TEST_BASE": BASE_IMAGE,
+    "TRUSSFORM_TEST_USER_BASE": USER_IMAGE,
+    "TRUSSFORM_TEST_GATEWAY": f"http://127.0.0.1:{GATEWAY_PORT}",
+    "PATH": f"{BIN}:{os.environ['PATH']}",
+}
+"""What a shell needs to use the cluster."""

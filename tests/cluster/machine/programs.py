@@ -1,0 +1,127 @@
+"""The programs of the cluster: Debian's packages, and what Go builds once into the cache."""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from machine.places import BIN
+from machine.processes import Failed, run, say
+
+PACKAGES = {
+    "etcd": "etcd-server",
+    "dockerd": "docker.io",
+    "containerd": "containerd",
+    "runc": "runc",
+    "docker-registry": "docker-registry",
+    "debootstrap": "debootstrap",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "gcc": "gcc",
+}
+"""Debian's package by the command that it brings."""
+CNI_PLUGINS = Path("/usr/lib/cni")
+
+KUBERNETES = "1.35.4"
+"""The newest minor version whose kubelet works with Debian 12's containerd."""
+KUBERNETES_PROGRAMS = (
+    "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl",
+)  # fmt: skip
+TRAEFIK = "v3.6.12"
+TRAEFIK_MODULE = "github.com/traefik/traefik/v3"
+GATEWAY_API = "v1.4.0"
+
+
+def check_machine() -> None:
+    """Raises `Failed` with all that keeps a cluster from running here."""
+    reasons = []
+    if sys.platform != "linux":
+        reasons.append("it needs Linux")
+    elif os.geteuid() != 0:
+        reasons.append("it needs root, as the kubelet does")
+    if shutil.which("go") is None:
+        reasons.append("it needs Go, to build Kubernetes' programs")
+    if missing_packages() and shutil.which("apt-get") is None:
+        reasons.append(f"it needs Debian's packages {' '.join(missing_packages())}")
+    if reasons:
+        raise Failed(f"no cluster can run here: {'; '.join(reasons)}")
+
+
+def missing_packages() -> list[str]:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    missing = [name for program, name in PACKAGES.items() if not shutil.which(program, path=path)]
+    return missing + ([] if CNI_PLUGINS.is_dir() else ["containernetworking-plugins"])
+
+
+def install_packages() -> None:
+    missing = missing_packages()
+    if missing:
+        say(f"installing {' '.join(missing)}")
+        run("apt-get", "update", DEBIAN_FRONTEND="noninteractive")
+        run("apt-get", "install", "-y", "--no-install-recommends", *missing,
+            DEBIAN_FRONTEND="noninteractive")  # fmt: skip
+
+
+def build() -> None:
+    """Build what the cache does not have yet: some 20 minutes on two cores."""
+    BIN.mkdir(parents=True, exist_ok=True)
+    kubernetes = BIN / f"kubernetes-{KUBERNETES}"
+    if not kubernetes.exists():
+        say(f"building Kubernetes {KUBERNETES} (once; some 12 minutes on two cores)")
+        _build_kubernetes()
+        kubernetes.touch()
+    traefik = BIN / f"traefik-{TRAEFIK}"
+    if not traefik.exists():
+        say(f"building Traefik {TRAEFIK} (once; some 8 minutes on two cores)")
+        source = _source(TRAEFIK_MODULE, TRAEFIK)
+        run("go", "build", "-C", source, "-o", BIN / "traefik", "./cmd/traefik", CGO_ENABLED="0")
+        traefik.touch()
+
+
+def gateway_api() -> Path:
+    """The folder of the Gateway API's custom resource definitions."""
+    return _source("sigs.k8s.io/gateway-api", GATEWAY_API) / "config/crd/standard"
+
+
+def traefik_definitions() -> Path:
+    """Traefik's own custom resource definitions, Middleware among them."""
+    docs = _source(TRAEFIK_MODULE, TRAEFIK) / "docs/content/reference/dynamic-configuration"
+    return docs / "kubernetes-crd-definition-v1.yml"
+
+
+def _source(module: str, version: str) -> Path:
+    with tempfile.TemporaryDirectory() as folder:
+        found = run("go", "mod", "download", "-C", folder, "-json", f"{module}@{version}",
+                    GOFLAGS="-mod=mod")  # fmt: skip
+    return Path(json.loads(found)["Dir"])
+
+
+def _build_kubernetes() -> None:
+    """Kubernetes' own go.mod points at folders that its module does not hold, so a module made
+    here asks for their published versions."""
+    source = _source("k8s.io/kubernetes", f"v{KUBERNETES}")
+    staged = re.findall(r"(k8s\.io/\S+) => ./staging", (source / "go.mod").read_text())
+    library = f"v0{KUBERNETES.removeprefix('1')}"
+    replaced = "\n".join(f"\t{name} => {name} {library}" for name in sorted(set(staged)))
+    imports = "\n".join(f'\t_ "k8s.io/kubernetes/cmd/{name}"' for name in KUBERNETES_PROGRAMS)
+    version = " ".join(
+        f"-X {package}.gitVersion=v{KUBERNETES}"
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "go.mod").write_text(
+            f"module cluster\n\ngo 1.25.0\n\nrequire k8s.io/kubernetes v{KUBERNETES}\n\n"
+            f"replace (\n{replaced}\n)\n"
+        )
+        (Path(folder) / "programs.go").write_text(
+            f"//go:build programs\n\npackage cluster\n\nimport (\n{imports}\n)\n"
+        )
+        run("go", "mod", "tidy", "-C", folder, "-e", GOFLAGS="-mod=mod")
+        for name in KUBERNETES_PROGRAMS:
+            say(f"  {name}")
+            run("go", "build", "-C", folder, "-ldflags", f"-s -w {version}", "-o", BIN / name,
+                f"k8s.io/kubernetes/cmd/{name}", CGO_ENABLED="0", GOFLAGS="-mod=mod")  # fmt: skip

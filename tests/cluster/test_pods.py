@@ -1,0 +1,116 @@
+"""What a server finds in its pod, and what becomes of it when it fails or stops."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from programs import wait_for
+
+MakeClient = Callable[..., httpx.Client]
+
+
+def files(client: httpx.Client) -> dict[str, Any]:
+    return client.get("/sync/files").json()
+
+
+def test_the_secret_is_a_file_with_the_right_bytes_and_nowhere_else(
+    dev: Any, client: MakeClient, token: str
+) -> None:
+    found = files(client())
+    assert (found["secret"], found["mode"]) == (token, "0o440")
+    assert token not in json.dumps(found["environment"])
+
+
+def test_app_and_tmp_are_writable_as_root(dev: Any, client: MakeClient) -> None:
+    found = files(client())
+    assert found["uid"] == 0
+    assert found["writable"] == {"/app": True, "/tmp": True, "/dev/shm": True}
+    assert {"config.yaml", "data"} <= set(found["app"])
+
+
+def test_the_pod_runs_the_digest_that_was_built(dev: Any, kubectl: Callable[..., str]) -> None:
+    image = dev.stacks["dev"].outputs()["echo"].value["image"]
+    assert "@sha256:" in image
+    pods = json.loads(kubectl("get", "pods", "-n", "models-dev", "-o", "json"))["items"]
+    (status,) = pods[0]["status"]["containerStatuses"]
+    assert status["imageID"].endswith(image.partition("@")[2])
+
+
+def test_it_is_scheduled_on_the_l4_node_with_its_gpu(dev: Any, kubectl: Callable[..., str]) -> None:
+    (pod,) = json.loads(kubectl("get", "pods", "-n", "models-dev", "-o", "json"))["items"]
+    node = json.loads(kubectl("get", "node", pod["spec"]["nodeName"], "-o", "json"))
+    assert node["metadata"]["labels"]["nvidia.com/gpu.product"] == "NVIDIA-L4"
+
+
+def test_readiness_gates_traffic_and_restarts_nothing(
+    dev: Any, client: MakeClient, kubectl: Callable[..., str]
+) -> None:
+    started = client().get("/predict").json()["started"]
+    assert client().get("/sync/change?ready=no").json()["ready"] is False
+    wait_for(lambda: client().get("/predict").status_code >= 500, "traffic has stopped")
+    # Nothing comes through the gateway any more, so the word that helps goes in from inside.
+    inside = "import urllib.request as u; u.urlopen('http://127.0.0.1:9000/change?ready=yes')"
+    kubectl("exec", "-n", "models-dev", "deployment/echo", "--", "python3", "-c", inside)
+    wait_for(lambda: client().get("/predict").status_code == 200, "traffic has come back")
+    assert client().get("/predict").json()["started"] == started
+
+
+def test_a_hung_server_is_restarted(dev: Any, client: MakeClient) -> None:
+    started = client().get("/predict").json()["started"]
+    client().get("/sync/change?alive=no")
+
+    def restarted() -> bool:
+        response = client().get("/predict")
+        return response.status_code == 200 and response.json()["started"] != started
+
+    wait_for(restarted, "the server has been restarted", 180)
+
+
+def test_a_stopping_server_finishes_its_request_long_before_the_grace_period_ends(
+    dev: Any, client: MakeClient, kubectl: Callable[..., str]
+) -> None:
+    """The server is behind `sh -c`, so that SIGTERM reaches only the shell."""
+    assert files(client())["process"] == "sh"
+    answer: list[str] = []
+    asking = client()
+
+    def ask() -> None:
+        answer.append(asking.get("/sync/slow?seconds=10").text)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    (pod,) = json.loads(kubectl("get", "pods", "-n", "models-dev", "-o", "json"))["items"]
+    name, grace = pod["metadata"]["name"], pod["spec"]["terminationGracePeriodSeconds"]
+    began = time.monotonic()
+    kubectl("delete", "pod", "-n", "models-dev", name, "--wait=true")
+    took = time.monotonic() - began
+    thread.join()
+    assert answer == ["finished"]
+    assert took < grace / 2
+    wait_for(lambda: client().get("/predict").status_code == 200, "the next pod answers")
+
+
+@pytest.mark.parametrize(("user", "uid"), [(None, 1234), (4321, 4321)])
+def test_any_user_reads_the_secret_and_writes_where_it_may(
+    deployed: Any, client: MakeClient, token: str, user: int | None, uid: int
+) -> None:
+    """In an image whose own user is not root, and that has a file in /app."""
+    config = {
+        "base_image": {"image": os.environ["TRUSSFORM_TEST_USER_BASE"]},
+        "docker_server": {"run_as_user_id": user} if user else {},
+    }
+    servers = {"small": {"path": "servers/small", "config": config}}
+    deployed.write("users", {"servers": servers})
+    deployed.secret("users", "token", token)
+    deployed.up("users", {"servers": servers})
+    asking = client("small", "users")
+    wait_for(lambda: files(asking)["uid"] == uid, "the new pod answers")
+    found = files(asking)
+    assert found["secret"] == token
+    assert found["writable"] == {"/app": True, "/tmp": True}
+    assert {"own.txt", "config.yaml"} <= set(found["app"])
