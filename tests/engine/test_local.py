@@ -119,7 +119,7 @@ def test_other_languages_get_a_schema(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("key", "complaint"),
     [
-        ("stage", "Pulumi.local.yaml:2:20: expected fields and values, found text"),
+        ("stage", "Pulumi.local.yaml:3:20: expected fields and values, found text"),
         ("secrets", "Pulumi.local.yaml: trussform:secrets: expected fields and values"),
     ],
 )

@@ -23,7 +23,7 @@ def up() -> None:
     gateway.up()
     say("the cluster is up; to use it:")
     for name, value in ENVIRONMENT.items():
-        print(f"export {name}={value}")
+        print(f"export {name}={value.replace(os.environ['PATH'], '$PATH')}")
     print(f"The gateway is at http://127.0.0.1:{GATEWAY_PORT}; end it all by `make cluster-down`.")
 
 
