@@ -87,6 +87,7 @@ class Deployed:
             "registry": os.environ["TRUSSFORM_TEST_REGISTRY"],
         }
         stage = merged(merged(STAGE, fixed), changes)
+        stage["route"] = changes.get("route", STAGE["route"])
         for server in stage["servers"].values():
             base = {"base_image": {"image": os.environ["TRUSSFORM_TEST_BASE"]}}
             server["config"] = merged(base, server.get("config", {}))

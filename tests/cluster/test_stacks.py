@@ -15,7 +15,6 @@ from trussform.cli import app
 from typer.testing import CliRunner
 
 MakeClient = Callable[..., httpx.Client]
-SMALL: dict[str, Any] = {"secrets": None}
 START = "python3 -m http.server 9000"
 
 
@@ -31,10 +30,9 @@ def small(**config: Any) -> dict[str, Any]:
 def test_two_environments_of_one_config_side_by_side_one_of_them_by_ingress(
     dev: Any, deployed: Any, client: MakeClient, token: str
 ) -> None:
-    route = {"kind": "ingress", "controller": "traefik", "name": None, "namespace": None}
     changes = {
         "servers": {"echo": {"path": "servers/echo"}, "second": {"path": "servers/echo"}},
-        "route": {key: value for key, value in route.items() if value is not None},
+        "route": {"kind": "ingress", "controller": "traefik", "scheme": "http"},
     }
     deployed.write("production", changes)
     deployed.secret("production", "token", token)
@@ -103,15 +101,20 @@ def test_a_start_of_nine_tenths_of_its_budget_is_not_restarted(
     assert (status["ready"], status["restartCount"]) == (True, 0)
 
 
-def test_a_gpu_that_no_node_has_ends_the_up_with_the_reason(deployed: Any) -> None:
+def test_a_gpu_that_no_node_has_ends_the_up_and_the_pod_says_why(
+    deployed: Any, kubectl: Callable[..., str]
+) -> None:
     changes = {
         "servers": {"big": small(resources={"accelerator": "H100"})},
         "request_timeout": 1,
         "deadlines": {"pull": 0, "startup": 1},
     }
-    with pytest.raises(CommandError) as caught:
+    with pytest.raises(CommandError, match="ProgressDeadlineExceeded"):
         deployed.up("nogpu", changes)
-    assert "didn't match Pod's node affinity/selector" in str(caught.value)
+    (pod,) = json.loads(kubectl("get", "pods", "-n", "models-nogpu", "-o", "json"))["items"]
+    (scheduled,) = pod["status"]["conditions"]
+    assert pod["status"]["phase"] == "Pending"
+    assert "didn't match Pod's node affinity/selector" in scheduled["message"]
 
 
 @pytest.mark.parametrize("product", ["NVIDIA-H100-PCIe", "NVIDIA-H100-NVL"])
