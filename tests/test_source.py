@@ -25,7 +25,7 @@ def test_a_missing_value_is_placed_at_the_field_above_it() -> None:
 
 
 def test_all_duplicate_keys_are_named_with_both_lines() -> None:
-    text = refusal("a: 1\nb: {c: 1, c: 2}\na: 3\n")
+    text = "\n".join(map(str, parse("a: 1\nb: {c: 1, c: 2}\na: 3\n", "f.yaml").problems))
     assert "f.yaml:2:11: b.c: the key stands twice, first at line 2" in text
     assert "f.yaml:3:1: a: the key stands twice, first at line 1" in text
 

@@ -79,7 +79,7 @@ class Refused(Exception):
     """The input cannot be used; `problems` says why, all at once."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(dict.fromkeys(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

@@ -51,11 +51,16 @@ def fit(model: type[M], source: Source) -> M:
                 )
             ]
         )
+    problems = list(dict.fromkeys(source.problems))
     try:
-        return model.model_validate(source.data)
+        fitting = model.model_validate(source.data)
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False)
-        raise Refused([_problem(model, source, detail) for detail in details]) from None
+        problems += [_problem(model, source, detail) for detail in details]
+        raise Refused(problems) from None
+    if problems:
+        raise Refused(problems)
+    return fitting
 
 
 _EXPECTED = {

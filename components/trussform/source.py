@@ -37,6 +37,8 @@ class Source:
     whole: Place
     values: Mapping[Keys, Place] = field(default_factory=dict[Keys, Place])
     names: Mapping[Keys, Place] = field(default_factory=dict[Keys, Place])
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with the YAML and still lets it be read: keys that stand twice."""
 
     def place(self, keys: Keys) -> Place:
         """The place of the value at `keys`, or of the nearest value above it."""
@@ -71,6 +73,7 @@ class Source:
             self.name_place(at) if at in self.names else self.whole,
             {keys[depth:]: at_ for keys, at_ in self.values.items() if keys[:depth] == at},
             {keys[depth:]: at_ for keys, at_ in self.names.items() if keys[:depth] == at},
+            self.problems,
         )
 
     def patched(self, patch: "Source") -> "Source":
@@ -88,7 +91,7 @@ class Source:
             return added | kept
 
         values, names = both(self.values, patch.values), both(self.names, patch.names)
-        return Source(data, self.whole, values, names)
+        return Source(data, self.whole, values, names, (*self.problems, *patch.problems))
 
     def without(self, keys: Keys) -> "Source":
         """This source less the value at `keys`."""
@@ -209,9 +212,7 @@ class _Walk:
         if node is None:
             return Source({}, whole)
         data = self.value(node, ())
-        if self.duplicates:
-            raise Refused(self.duplicates)
-        return Source(data, whole, self.values, self.names)
+        return Source(data, whole, self.values, self.names, tuple(self.duplicates))
 
     def value(self, node: yaml.Node, keys: Keys) -> Any:
         self.step(node, len(keys))

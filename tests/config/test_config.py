@@ -213,6 +213,14 @@ def test_a_complaint_is_one_line_whatever_it_quotes(workspace: Workspace) -> Non
     assert "`a\\nb\\x1b[31m` is not a path" in line
 
 
+def test_a_key_that_stands_twice_hides_no_other_mistake(workspace: Workspace) -> None:
+    text = VALID.replace("/ready", "ready") + "model_name: a\nmodel_name: b\n"
+    assert [line.split(": ")[1] for line in lines(workspace, text)] == [
+        "model_name",
+        "docker_server.readiness_endpoint",
+    ]
+
+
 def test_an_empty_file_says_what_is_required(workspace: Workspace) -> None:
     assert [line.partition(": ")[2] for line in lines(workspace, "")] == [
         "docker_server: required field is missing; add `docker_server: …` here",
