@@ -38,7 +38,16 @@ def test_two_environments_of_one_config_side_by_side_one_of_them_by_ingress(
     deployed.secret("production", "token", token)
     deployed.up("production", changes)
     production = client("echo", "production")
-    wait_for(lambda: production.get("/predict").status_code == 200, "production answers")
+    # The gateway hears of each route by itself, and Pulumi does not wait for it.
+    for asking, path in (
+        (production, "/predict"),
+        (production, "/sync"),
+        (client("second", "production"), "/predict"),
+    ):
+        wait_for(
+            lambda asking=asking, path=path: asking.get(path).status_code == 200,
+            f"production answers {path}",
+        )
     assert production.post("/predict").json()["path"] == "/v1/predict"
     for path, inside in (("/sync", "/"), ("/sync/", "/"), ("/sync/a/b?c=%20d", "/a/b?c=%20d")):
         assert production.get(path).json()["path"] == inside
