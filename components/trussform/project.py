@@ -97,8 +97,9 @@ def _is_secure(data: object) -> bool:
 def _secrets_in_the_stage(source: Source) -> Iterator[Problem]:
     """Values of the stage end up in state and pods in plain, so none of them may be secret."""
     for keys, place in source.names.items():
-        above = source.below(*(str(key) for key in keys[:-1])).data
-        if keys[-1:] == ("secure",) and _is_secure(above):
+        if keys[-1:] != ("secure",):
+            continue
+        if _is_secure(source.below(*(str(key) for key in keys[:-1])).data):
             help = f"remove it, and give it by `pulumi config set --secret --path '{SECRETS}.NAME'`"
             yield Problem(place, dotted(keys[:-1]), "a secret has no place in the stage", help)
 

@@ -111,8 +111,9 @@ def lock(stack: StackFile) -> None:
     """Look up the digests of the stage's base images and write its lock file."""
     try:
         read = project.read_stack(stack)
-        _stop(errors(project.plan_servers(read)[1]))
-        file, changes = locking.lock(read, stack)
+        plans, problems = project.plan_servers(read)
+        _stop(errors(problems))
+        file, changes = locking.lock(read, stack, plans)
     except Refused as refused:
         _stop(refused.problems)
         raise AssertionError("unreachable") from refused

@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from oras.container import Container  # pyright: ignore[reportMissingTypeStubs]
 from oras.provider import Registry  # pyright: ignore[reportMissingTypeStubs]
 
 from trussform import project, reference
+from trussform.plan import Plan
 from trussform.problem import Place, Problem, Refused
 
 TIMEOUT = 30
@@ -24,7 +26,9 @@ _MANIFESTS = (
 )
 
 
-def lock(stack: project.Stack, stack_file: Path) -> tuple[Path, list[str]]:
+def lock(
+    stack: project.Stack, stack_file: Path, plans: Mapping[str, Plan]
+) -> tuple[Path, list[str]]:
     """Write the lock file; gives its path and a line for each image.
 
     Raises `Refused` where the stage's tags are not locked or an image cannot be looked up;
@@ -34,7 +38,6 @@ def lock(stack: project.Stack, stack_file: Path) -> tuple[Path, list[str]]:
         message = "the stage follows its tags, so there is nothing to lock"
         place = stack.source.place(("tags",))
         raise Refused([Problem(place, "tags", message, "write `tags: locked` in the stage")])
-    plans, _ = project.plan_servers(stack)
     tagged = [plan.image.base for plan in plans.values() if plan.image.given is None]
     images = sorted({image for image in tagged if "@" not in image})
     digests: dict[str, str] = {}
