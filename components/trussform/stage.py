@@ -87,6 +87,7 @@ Qualified = Annotated[str, AfterValidator(_qualified)]
 AcceleratorName = Annotated[str, AfterValidator(_accelerator)]
 LabelValue = Annotated[str, AfterValidator(_label_value)]
 Digest = Annotated[str, AfterValidator(_digest)]
+Port = Annotated[Int, Field(ge=1, le=65_535)]
 
 
 class GatewayRoute(Model):
@@ -101,6 +102,8 @@ class GatewayRoute(Model):
     """The Gateway's listener (`sectionName`). Default: all of them."""
     scheme: Literal["https", "http"] = "https"
     """What clients use, for the URLs that are printed."""
+    port: Port | None = None
+    """The port that clients use, for the same. Default: the scheme's own."""
 
 
 class IngressRoute(Model):
@@ -111,6 +114,7 @@ class IngressRoute(Model):
     class_name: ObjectName | None = None
     """`ingressClassName`. Default: the controller's name."""
     scheme: Literal["https", "http"] = "https"
+    port: Port | None = None
 
 
 class NoRoute(Model):

@@ -138,7 +138,7 @@ def test_a_mistake_is_told_at_its_line(
         (
             "runtime: {transport: {kind: carrier}}\n",
             "config.yaml:9:22: runtime.transport: `carrier` is not allowed; "
-            "use one of 'http', 'websocket'",
+            "use one of 'http', 'websocket', 'grpc'",
         ),
         (
             "data_dir: ../other\n",

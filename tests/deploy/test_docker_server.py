@@ -213,6 +213,18 @@ def test_pulumi_waits_for_as_long_as_the_plan_says(
     assert timeouts.create == timeouts.update == f"{2 * (20 + 1800 + 60) + 60}s"
 
 
+def test_the_urls_have_the_port_and_scheme_of_the_route(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    made: list[DockerServer] = []
+    route = {"kind": "ingress", "controller": "traefik", "scheme": "http", "port": 8000}
+    given = args(workspace, stage={"route": route})
+    run(lambda: made.append(DockerServer("llama", given)))
+    assert resolved(made[0].sync_url) == (
+        "http://llama.models.example.com:8000/environments/dev/sync"
+    )
+
+
 def test_without_a_route_the_urls_are_the_services(
     workspace: Workspace, recorder: Recorder
 ) -> None:

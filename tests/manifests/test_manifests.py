@@ -72,14 +72,16 @@ def test_ingresses_fit_kubernetes_schemas(workspace: Workspace, controller: str)
     ]
 
 
-def ingress_plan(workspace: Workspace, controller: str) -> Plan:
-    workspace.write_config()
+def ingress_plan(
+    workspace: Workspace, controller: str, config: dict[str, Any] | None = None
+) -> Plan:
+    workspace.write_config(config)
     text = workspace.write_stack().read_text()
     stage = yaml.safe_load(text)
     stage["config"]["trussform:stage"]["route"] = {"kind": "ingress", "controller": controller}
     workspace.stack.write_text(yaml.safe_dump(stage))
     plans, problems = project.plan_servers(project.read_stack(workspace.stack))
-    assert problems == []
+    assert [problem for problem in problems if problem.level == "error"] == []
     return plans["server"]
 
 
@@ -91,6 +93,14 @@ def test_readiness_stops_traffic_liveness_restarts_and_both_wait_for_the_start(
     assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": 8000}
     assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": 8000}
     assert container["startupProbe"]["failureThreshold"] == 180
+
+
+def test_a_hung_server_is_not_given_the_time_of_the_longest_request_to_end(plan: MakePlan) -> None:
+    assert pod(plan())["terminationGracePeriodSeconds"] == 610
+    container = server(plan())
+    for probe in ("startupProbe", "livenessProbe"):
+        assert container[probe]["terminationGracePeriodSeconds"] == 30
+    assert "terminationGracePeriodSeconds" not in container["readinessProbe"]
 
 
 def test_a_gpu_is_asked_for_found_by_label_and_tolerated(plan: MakePlan) -> None:
@@ -234,6 +244,16 @@ def test_traefik_gets_its_middlewares(workspace: Workspace) -> None:
     }
 
 
+def test_traefiks_prefixes_end_where_a_name_in_the_path_ends(workspace: Workspace) -> None:
+    paths = {
+        (path["pathType"], path["path"].removeprefix("/environments/dev"))
+        for manifest in objects(ingress_plan(workspace, "traefik"))
+        if manifest["kind"] == "Ingress"
+        for path in manifest["spec"]["rules"][0]["http"]["paths"]
+    }
+    assert paths == {("Exact", "/predict"), ("Exact", "/sync"), ("Prefix", "/sync/")}
+
+
 @pytest.mark.parametrize(
     ("path", "inside"),
     [
@@ -258,6 +278,41 @@ def test_nginxs_patterns_rewrite_as_nginx_reads_them(
         if re.match(rule["path"], path):
             reached = re.sub(rf"^{rule['path']}.*", target.replace("$", "\\"), path)
     assert reached == inside
+
+
+GRPC = {"runtime": {"transport": {"kind": "grpc"}}}
+
+
+def test_a_grpc_server_gets_a_grpc_route_and_grpc_probes(plan: MakePlan) -> None:
+    made = plan(GRPC)
+    spec = by_kind(made)["GRPCRoute"]["spec"]
+    assert spec["hostnames"] == ["server.models.example.com"]
+    assert spec["rules"] == [{"backendRefs": [{"name": "server", "port": 80}]}]
+    (port,) = by_kind(made)["Service"]["spec"]["ports"]
+    assert (port["name"], port["appProtocol"]) == ("grpc", "kubernetes.io/h2c")
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert server(made)[probe]["grpc"] == {"port": 8000}
+        assert "httpGet" not in server(made)[probe]
+
+
+@pytest.mark.parametrize(
+    ("controller", "kind", "annotation", "value"),
+    [
+        ("traefik", "Service", "traefik.ingress.kubernetes.io/service.serversscheme", "h2c"),
+        ("nginx", "Ingress", "nginx.ingress.kubernetes.io/backend-protocol", "GRPC"),
+    ],
+)
+def test_an_ingress_brings_grpc_to_the_server(
+    workspace: Workspace, controller: str, kind: str, annotation: str, value: str
+) -> None:
+    made = by_kind(ingress_plan(workspace, controller, GRPC))
+    assert made[kind]["metadata"]["annotations"][annotation] == value
+    assert "Middleware" not in made
+    (rule,) = made["Ingress"]["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert (path["path"], path["pathType"]) == ("/", "Prefix")
+    for core in ("Ingress", "Service"):
+        kubernetes_validate.validate(made[core], "1.35", strict=True)
 
 
 def expanded(text: str) -> str:

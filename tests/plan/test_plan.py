@@ -259,6 +259,17 @@ def test_a_websocket_server_has_its_own_path(plan: MakePlan, runtime: dict[str, 
     assert "/environments/dev/websocket" in paths
 
 
+def test_a_grpc_server_is_asked_by_its_health_service_and_its_calls_go_through(
+    workspace: Workspace,
+) -> None:
+    made, (problem,) = workspace.plan({"runtime": {"transport": {"kind": "grpc"}}})
+    assert (problem.level, problem.field) == ("warning", "runtime.transport.kind")
+    probes = made.probes
+    assert {probes.startup.path, probes.readiness.path, probes.liveness.path} == {None}
+    assert (made.routes.rules, made.routes.predict_path, made.routes.sync_path) == ((), "", "")
+    assert "every gRPC call" in str(made.routes)
+
+
 @pytest.mark.parametrize(
     ("stage", "field"),
     [

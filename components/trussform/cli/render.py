@@ -82,7 +82,7 @@ def _namespaces(plans: dict[str, Plan]) -> list[Manifest]:
     return [manifests.namespace(name) for name in names]
 
 
-_KINDS = ("deployment", "service", "httproute", "ingress", "middleware")
+_KINDS = ("deployment", "service", "httproute", "grpcroute", "ingress", "middleware")
 """What the names of our files begin with; those of an earlier render go."""
 
 

@@ -45,7 +45,11 @@ class WebSocket(Model):
     ping_timeout_seconds: float | None = None
 
 
-Transport = Annotated[HTTP | WebSocket, Field(discriminator="kind")]
+class GRPC(Model):
+    kind: Literal["grpc"]
+
+
+Transport = Annotated[HTTP | WebSocket | GRPC, Field(discriminator="kind")]
 
 
 class Runtime(Model):

@@ -94,10 +94,6 @@ def _without_unsupported(source: Source) -> tuple[Source, list[Problem]]:
         if not asks_for_nothing(source.below(*name.split(".")).data):
             problems.append(_unsupported(source, keys, name))
         source = source.without(keys)
-    if source.below("runtime", "transport", "kind").data == "grpc":
-        keys = ("runtime", "transport", "kind")
-        problems.append(_unsupported(source, keys, "runtime.transport.kind"))
-        source = source.without(keys[:2])
     return source, problems
 
 
@@ -117,6 +113,10 @@ def _remarks(config: Config, source: Source) -> Iterator[Finding]:
         if keys in source.names:
             help = "nothing to do; remove it if it confuses readers"
             yield Finding("config", keys, "has no effect on a custom server", help, "warning")
+    if config.runtime.transport.kind == "grpc":
+        message = "the probes ask gRPC's health service, and no endpoint of docker_server is used"
+        help = "serve grpc.health.v1.Health; clients name the service in their calls"
+        yield Finding("config", ("runtime", "transport", "kind"), message, help, "warning")
     for name, value in config.secrets.items():
         if value is not None:
             help = "write null; the value comes from the stage"

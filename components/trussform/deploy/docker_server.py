@@ -14,7 +14,6 @@ from trussform.manifests import Manifest
 from trussform.plan import Plan
 from trussform.problem import Problem, Refused
 from trussform.source import is_mapping
-from trussform.stage import NoRoute
 
 
 class Gateway(TypedDict):
@@ -62,7 +61,8 @@ class DockerServer(pulumi.ComponentResource):
     """
 
     predict_url: pulumi.Output[str]
-    """The URL of the predict endpoint; inside the cluster where the stage has no route."""
+    """The URL of the predict endpoint, or just of the host for gRPC; inside the cluster where
+    the stage has no route."""
     sync_url: pulumi.Output[str]
     """The URL that any path of the server can follow."""
     image: pulumi.Output[str]
@@ -97,9 +97,9 @@ class DockerServer(pulumi.ComponentResource):
             )
             before = [_resource(name, plan, manifest, opts_)]
 
-        predict, sync = _urls(plan, values)
-        self.predict_url = pulumi.Output.from_input(predict)
-        self.sync_url = pulumi.Output.from_input(sync)
+        origin = manifests.origin(plan, values)
+        self.predict_url = pulumi.Output.concat(origin, plan.routes.predict_path)
+        self.sync_url = pulumi.Output.concat(origin, plan.routes.sync_path)
         self.image = pulumi.Output.from_input(values.image)
         self.namespace = pulumi.Output.from_input(values.namespace)
         self.service = pulumi.Output.from_input(plan.name)
@@ -192,14 +192,3 @@ def _resource(
     return kubernetes.apiextensions.CustomResource(
         child, api_version=manifest["apiVersion"], kind=kind, **body, opts=opts
     )
-
-
-def _urls(plan: Plan, values: manifests.Values) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-    route = plan.routes.route
-    if isinstance(route, NoRoute):
-        inside = pulumi.Output.concat("http://", plan.name, ".", values.namespace, ".svc")
-        return pulumi.Output.concat(inside, plan.routes.predict), inside
-    base = pulumi.Output.concat(
-        route.scheme, "://", manifests.host(plan, values), f"/environments/{plan.environment}/"
-    )
-    return pulumi.Output.concat(base, "predict"), pulumi.Output.concat(base, "sync")

@@ -1,11 +1,11 @@
 """Plan -> manifests: the plan in Kubernetes' own words, as plain data."""
 
 from trussform.manifests.deployment import deployment
-from trussform.manifests.routes import host, routes, service
+from trussform.manifests.routes import origin, routes, service
 from trussform.manifests.values import Manifest, Text, Values, values
 from trussform.plan import Plan
 
-__all__ = ["Manifest", "Text", "Values", "host", "manifests", "namespace", "values"]
+__all__ = ["Manifest", "Text", "Values", "manifests", "namespace", "origin", "values"]
 
 
 def manifests(plan: Plan, values: Values) -> list[Manifest]:

@@ -117,7 +117,7 @@ def _server(plan: Plan, values: Values) -> Manifest:
             {"name": name, "value": unexpanded(text)}
             for name, text in plan.environment_variables.items()
         ],
-        "ports": [{"name": "http", "containerPort": probes.port}],
+        "ports": [{"name": plan.routes.protocol, "containerPort": probes.port}],
         "resources": _resources(plan),
         "securityContext": _security(plan),
         "volumeMounts": _mounts(plan),
@@ -163,13 +163,20 @@ def _security(plan: Plan) -> Manifest:
 
 
 def _probe(probe: Probe, port: int) -> Manifest:
+    question = {"httpGet": {"path": probe.path, "port": port}}
+    if probe.path is None:
+        question = {"grpc": {"port": port}}
     spec: Manifest = {
-        "httpGet": {"path": probe.path, "port": port},
+        **question,
         "periodSeconds": PERIOD,
         "timeoutSeconds": TIMEOUT,
         "failureThreshold": probe.failures,
     }
-    return {**spec, "initialDelaySeconds": probe.delay} if probe.delay else spec
+    if probe.delay:
+        spec["initialDelaySeconds"] = probe.delay
+    if probe.grace is not None:
+        spec["terminationGracePeriodSeconds"] = probe.grace
+    return spec
 
 
 def _mounts(plan: Plan) -> list[Manifest]:

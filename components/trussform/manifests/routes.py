@@ -1,32 +1,41 @@
-"""The Service, and what brings requests to it: an HTTPRoute, or Ingress objects."""
+"""The Service, and what brings requests to it: a route of the Gateway API, or Ingress objects."""
 
 from trussform.manifests.deployment import NAME_LABEL, metadata
 from trussform.manifests.values import Manifest, Text, Values
 from trussform.plan import Plan
 from trussform.plan.routes import Rule
-from trussform.stage import GatewayRoute, IngressRoute
+from trussform.stage import GatewayRoute, IngressRoute, NoRoute
 
 PORT = 80
 _DAY = 86_400
 
 
 def service(plan: Plan, values: Values) -> Manifest:
+    about = metadata(plan, values, plan.name)
+    protocol = plan.routes.protocol
+    port: Manifest = {"name": protocol, "port": PORT, "targetPort": plan.probes.port}
+    if protocol == "grpc":
+        port["appProtocol"] = "kubernetes.io/h2c"
+        if (
+            isinstance(plan.routes.route, IngressRoute)
+            and plan.routes.route.controller == "traefik"
+        ):
+            # For an Ingress, Traefik does not look at appProtocol.
+            about["annotations"] = {"traefik.ingress.kubernetes.io/service.serversscheme": "h2c"}
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(plan, values, plan.name),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": {NAME_LABEL: plan.name},
-            "ports": [{"name": "http", "port": PORT, "targetPort": plan.probes.port}],
-        },
+        "metadata": about,
+        "spec": {"type": "ClusterIP", "selector": {NAME_LABEL: plan.name}, "ports": [port]},
     }
 
 
 def routes(plan: Plan, values: Values) -> list[Manifest]:
     route = plan.routes.route
     if isinstance(route, GatewayRoute):
-        return [_http_route(plan, values, route)]
+        return [_gateway_route(plan, values, route)]
+    if isinstance(route, IngressRoute) and plan.routes.protocol == "grpc":
+        return [_grpc_ingress(plan, values, route)]
     if isinstance(route, IngressRoute):
         spell = _traefik if route.controller == "traefik" else _nginx
         return [
@@ -39,7 +48,16 @@ def host(plan: Plan, values: Values) -> Text:
     return values.concat(plan.name, ".", values.domain)
 
 
-def _http_route(plan: Plan, values: Values, route: GatewayRoute) -> Manifest:
+def origin(plan: Plan, values: Values) -> Text:
+    """What the URLs of the server begin with."""
+    route = plan.routes.route
+    if isinstance(route, NoRoute):
+        return values.concat("http://", plan.name, ".", values.namespace, ".svc")
+    port = f":{route.port}" if route.port else ""
+    return values.concat(route.scheme, "://", host(plan, values), port)
+
+
+def _gateway_route(plan: Plan, values: Values, route: GatewayRoute) -> Manifest:
     parent: Manifest = {"name": values.gateway}
     if values.gateway_namespace is not None:
         parent["namespace"] = values.gateway_namespace
@@ -47,14 +65,20 @@ def _http_route(plan: Plan, values: Values, route: GatewayRoute) -> Manifest:
         parent["sectionName"] = route.listener
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
+        "kind": "GRPCRoute" if plan.routes.protocol == "grpc" else "HTTPRoute",
         "metadata": metadata(plan, values, plan.name),
         "spec": {
             "parentRefs": [parent],
             "hostnames": [host(plan, values)],
-            "rules": [_http_rule(plan, rule) for rule in plan.routes.rules],
+            "rules": _gateway_rules(plan),
         },
     }
+
+
+def _gateway_rules(plan: Plan) -> list[Manifest]:
+    if plan.routes.protocol == "grpc":
+        return [{"backendRefs": [{"name": plan.name, "port": PORT}]}]
+    return [_http_rule(plan, rule) for rule in plan.routes.rules]
 
 
 def _http_rule(plan: Plan, rule: Rule) -> Manifest:
@@ -77,8 +101,8 @@ def _ingress(
     plan: Plan,
     values: Values,
     route: IngressRoute,
-    rule: Rule,
-    path: Manifest,
+    name: str,
+    paths: list[Manifest],
     annotations: Manifest,
 ) -> Manifest:
     backend = {"service": {"name": plan.name, "port": {"number": PORT}}}
@@ -86,7 +110,7 @@ def _ingress(
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": {
-            **metadata(plan, values, f"{plan.name}-{rule.name}"),
+            **metadata(plan, values, name),
             # Pulumi would wait for a load balancer's address, which some clusters never have.
             "annotations": {"pulumi.com/skipAwait": "true", **annotations},
         },
@@ -95,7 +119,7 @@ def _ingress(
             "rules": [
                 {
                     "host": host(plan, values),
-                    "http": {"paths": [{**path, "backend": backend}]},
+                    "http": {"paths": [{**path, "backend": backend} for path in paths]},
                 }
             ],
         },
@@ -104,10 +128,13 @@ def _ingress(
 
 def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[Manifest]:
     name = f"{plan.name}-{rule.name}"
+    exact = {"path": rule.path, "pathType": "Exact"}
     if rule.match == "exact":
-        path_type, rewrite = "Exact", {"replacePath": {"path": rule.rewrite}}
+        paths, rewrite = [exact], {"replacePath": {"path": rule.rewrite}}
     else:
-        path_type, rewrite = "Prefix", {"stripPrefix": {"prefixes": [rule.path]}}
+        # Traefik's prefix is one of text: that of `/sync` alone would match `/syncope`.
+        paths = [exact, {"path": f"{rule.path}/", "pathType": "Prefix"}]
+        rewrite = {"stripPrefix": {"prefixes": [rule.path]}}
     middleware = {
         "apiVersion": "traefik.io/v1alpha1",
         "kind": "Middleware",
@@ -115,9 +142,8 @@ def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> lis
         "spec": rewrite,
     }
     used = values.concat(values.namespace, f"-{name}@kubernetescrd")
-    path = {"path": rule.path, "pathType": path_type}
     annotations = {"traefik.ingress.kubernetes.io/router.middlewares": used}
-    return [middleware, _ingress(plan, values, route, rule, path, annotations)]
+    return [middleware, _ingress(plan, values, route, name, paths, annotations)]
 
 
 def _nginx(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[Manifest]:
@@ -136,4 +162,17 @@ def _nginx(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[
     }
     prefixed = {f"nginx.ingress.kubernetes.io/{name}": text for name, text in annotations.items()}
     path = {"path": pattern, "pathType": "ImplementationSpecific"}
-    return [_ingress(plan, values, route, rule, path, prefixed)]
+    return [_ingress(plan, values, route, f"{plan.name}-{rule.name}", [path], prefixed)]
+
+
+def _grpc_ingress(plan: Plan, values: Values, route: IngressRoute) -> Manifest:
+    annotations: Manifest = {}
+    if route.controller == "nginx":
+        annotations = {
+            "nginx.ingress.kubernetes.io/backend-protocol": "GRPC",
+            "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+            "nginx.ingress.kubernetes.io/proxy-read-timeout": str(_DAY),
+            "nginx.ingress.kubernetes.io/proxy-send-timeout": str(_DAY),
+        }
+    path = {"path": "/", "pathType": "Prefix"}
+    return _ingress(plan, values, route, plan.name, [path], annotations)

@@ -10,13 +10,20 @@ PERIOD = 10
 TIMEOUT = 5
 """Seconds that an answer may take; a busy GPU server is slow to answer, and not dead."""
 
+HUNG_GRACE = 30
+"""Seconds that a container has to end after it failed to start or to live: whoever does not
+answer has no request to finish, and the pod's own grace period would only delay the restart."""
+
 
 @dataclass(frozen=True)
 class Probe:
-    path: str
+    path: str | None
+    """None: gRPC's own health service is asked."""
     failures: int
     """Checks that fail in a row before the probe acts."""
     delay: int = 0
+    grace: int | None = None
+    """Seconds that the container has to end when the probe restarts it; None: never restarts."""
 
 
 @dataclass(frozen=True)
@@ -30,27 +37,30 @@ class Probes:
     why: str
 
     def __str__(self) -> str:
+        ready, alive = (probe.path or "grpc.health.v1" for probe in (self.readiness, self.liveness))
         return (
-            f"start within {self.startup_budget} s on {self.startup.path}; "
-            f"without {self.readiness.path}, traffic stops after "
+            f"start within {self.startup_budget} s on {ready}; "
+            f"without {ready}, traffic stops after "
             f"{self.readiness.failures * PERIOD} s; "
-            f"without {self.liveness.path}, restart after {self.liveness.failures * PERIOD} s"
+            f"without {alive}, restart after {self.liveness.failures * PERIOD} s"
         )
 
 
 def probes(config: Config, stage: Stage) -> Probes:
     server, checks = config.docker_server, config.runtime.health_checks
+    ready, alive = server.readiness_endpoint, server.liveness_endpoint
+    if config.runtime.transport.kind == "grpc":
+        ready = alive = None
     budget = stage.deadlines.startup or checks.startup_threshold_seconds
     return Probes(
         port=server.server_port,
-        startup=Probe(server.readiness_endpoint, _failures(budget)),
-        readiness=Probe(
-            server.readiness_endpoint, _failures(checks.stop_traffic_threshold_seconds)
-        ),
+        startup=Probe(ready, _failures(budget), grace=HUNG_GRACE),
+        readiness=Probe(ready, _failures(checks.stop_traffic_threshold_seconds)),
         liveness=Probe(
-            server.liveness_endpoint,
+            alive,
             _failures(checks.restart_threshold_seconds),
             checks.restart_check_delay_seconds,
+            HUNG_GRACE,
         ),
         startup_budget=budget,
         why="readiness and liveness wait until the start has succeeded; "

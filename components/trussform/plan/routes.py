@@ -1,12 +1,14 @@
 """The URLs of a server, the same as on Baseten but for the host."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from trussform.config import Config
 from trussform.problem import Finding, Keys
 from trussform.stage import GatewayRoute, IngressRoute, NoRoute, Route, Stage
+
+_OPEN = "open to all who reach the gateway"
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,14 @@ class Rule:
 @dataclass(frozen=True)
 class Routes:
     route: Route
+    protocol: Literal["http", "grpc"]
+    """What the server speaks; WebSockets begin as HTTP."""
     rules: tuple[Rule, ...]
-    predict: str
-    """The server's own predict endpoint."""
+    """What becomes of each path; empty for gRPC, whose calls go through as they are."""
+    predict_path: str
+    """The path of the printed predict URL; empty for gRPC."""
+    sync_path: str
+    """The path that a path of the server follows in its URL."""
     domain: str | None
     timeout: int | None
     """Seconds after which the route gives up a request; None: never."""
@@ -33,6 +40,8 @@ class Routes:
     def __str__(self) -> str:
         if isinstance(self.route, NoRoute):
             return "none"
+        if self.protocol == "grpc":
+            return f"{self.route.kind}: every gRPC call to the host"
         rules = ", ".join(
             f"{rule.path}{'/*' if rule.match == 'prefix' else ''} -> {rule.rewrite}"
             for rule in self.rules
@@ -41,23 +50,47 @@ class Routes:
 
 
 def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Routes, list[Finding]]:
-    base = f"/environments/{stage.environment}"
     predict = config.docker_server.predict_endpoint
-    rules = [
-        Rule("predict", "exact", f"{base}/predict", predict),
-        Rule("sync", "prefix", f"{base}/sync", "/"),
-    ]
-    if config.runtime.transport.kind == "websocket":
-        rules.append(Rule("websocket", "exact", f"{base}/websocket", predict))
+    grpc = config.runtime.transport.kind == "grpc"
+    inside = Routes(
+        route=stage.route,
+        protocol="grpc" if grpc else "http",
+        rules=(),
+        predict_path="" if grpc else predict,
+        sync_path="",
+        domain=None,
+        timeout=None,
+        why="the stage routes nothing to the outside",
+    )
     if isinstance(stage.route, NoRoute):
-        return Routes(
-            stage.route, (), predict, None, None, "the stage routes nothing to the outside"
-        ), []
+        return inside, []
+    outside = replace(inside, domain=stage.domain, timeout=stage.request_timeout)
+    findings = _missing(stage, placed)
+    if grpc:
+        # A GRPCRoute knows no timeout, and gRPC's clients bring their own deadlines.
+        why = f"gRPC's paths are its services; no call is cut; {_OPEN}"
+        return replace(outside, timeout=None, why=why), findings
     timeout = stage.request_timeout
     cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
-    why = f"Baseten's paths; {cut}; open to all who reach the gateway"
-    plan = Routes(stage.route, tuple(rules), predict, stage.domain, timeout, why)
-    return plan, [*_missing(stage, placed), *_unspellable(stage, predict)]
+    base = f"/environments/{stage.environment}"
+    return replace(
+        outside,
+        rules=_rules(config, base),
+        predict_path=f"{base}/predict",
+        sync_path=f"{base}/sync",
+        why=f"Baseten's paths; {cut}; {_OPEN}",
+    ), [*findings, *_unspellable(stage, predict)]
+
+
+def _rules(config: Config, base: str) -> tuple[Rule, ...]:
+    predict = config.docker_server.predict_endpoint
+    rules = (
+        Rule("predict", "exact", f"{base}/predict", predict),
+        Rule("sync", "prefix", f"{base}/sync", "/"),
+    )
+    if config.runtime.transport.kind == "websocket":
+        return (*rules, Rule("websocket", "exact", f"{base}/websocket", predict))
+    return rules
 
 
 def _unspellable(stage: Stage, predict: str) -> list[Finding]:
