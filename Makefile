@@ -4,7 +4,7 @@ export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
-.PHONY: help demo test e2e cluster cluster-down lint format lock wheel clean
+.PHONY: help demo test e2e demo-cluster cluster cluster-down lint format lock wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
@@ -19,6 +19,10 @@ test: .venv/.dev  ## Run the tests
 e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use KUBECONFIG's
 	cd tests/cluster && ../../$(BIN)/python -m machine run \
 		../../$(BIN)/python -m pytest ../../tests/cluster ../../tests/engine/test_cluster.py
+
+demo-cluster: .venv/.dev  ## Boot a real cluster, bring up an example and ask it; or use KUBECONFIG's
+	@cd tests/cluster && ../../$(BIN)/python -m machine with \
+		../../$(BIN)/python ../../scripts/demo_cluster.py
 
 cluster: .venv/.dev  ## Boot a real cluster to try things on (Linux, root)
 	@cd tests/cluster && ../../$(BIN)/python -m machine up
@@ -44,7 +48,7 @@ wheel: .venv/.dev  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel
 
 clean:  ## Remove what the commands made
-	rm -rf .venv .trussform .demo out dist
+	rm -rf .venv .trussform .demo .demo-cluster out dist
 
 .venv/.run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,14 +1,12 @@
 """`make demo`: both examples on the stack `local`, by Pulumi or by `trussform render`."""
 
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-from pulumi import automation
+import program
+from program import ROOT
 
-ROOT = Path(__file__).parent.parent
 DEMO = ROOT / ".demo"
 OUT = ROOT / "out" / "local"
 STACK = "stacks/Pulumi.local.yaml"
@@ -22,10 +20,12 @@ Next, on a cluster of your own (see README.md): describe it in stacks/Pulumi.dev
 
 def main() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
-    reason = without_engine()
+    reason = program.without_engine()
     if reason is None:
-        print("Running `pulumi up` on the stack local …", flush=True)
-        pulumi_up()
+        shutil.rmtree(DEMO, ignore_errors=True)
+        OUT.mkdir(parents=True)
+        program.copy(DEMO)
+        program.up(DEMO, "local")
     else:
         print(
             f"No Pulumi engine ({reason}); `trussform render` makes the same objects.", flush=True
@@ -37,42 +37,6 @@ def main() -> None:
     for file in files:
         print(f"  {file.relative_to(ROOT)}")
     print(NEXT)
-
-
-def without_engine() -> str | None:
-    """Why there is no engine, after trying the official installer; None where there is one."""
-    if shutil.which("pulumi"):
-        return None
-    print("Pulumi is not installed; trying its installer …", flush=True)
-    try:
-        command = automation.PulumiCommand.install()
-    except Exception as error:
-        return f"its installer failed: {' '.join(str(error).split())[:200]}"
-    os.environ["PATH"] = f"{Path(command.command).parent}{os.pathsep}{os.environ['PATH']}"
-    return None
-
-
-def pulumi_up() -> None:
-    """Run the program from a folder beside it: Pulumi writes into its stack files, and these
-    are under version control."""
-    shutil.rmtree(DEMO, ignore_errors=True)
-    (DEMO / "state").mkdir(parents=True)
-    OUT.mkdir(parents=True)
-    (ROOT / ".trussform").mkdir(exist_ok=True)
-    for name in ("Pulumi.yaml", "__main__.py", "examples", ".venv", "out", ".trussform"):
-        (DEMO / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "stacks", DEMO / "stacks")
-    environment = {
-        "PULUMI_BACKEND_URL": f"file://{DEMO / 'state'}",
-        "PULUMI_CONFIG_PASSPHRASE": "",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    }
-    options = automation.LocalWorkspaceOptions(env_vars=environment)
-    stack = automation.create_stack("local", work_dir=str(DEMO), opts=options)
-    try:
-        stack.up(on_output=lambda line: print(line, flush=True))
-    except automation.CommandError:
-        sys.exit("pulumi up failed, as printed above")
 
 
 if __name__ == "__main__":

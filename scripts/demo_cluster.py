@@ -1,0 +1,64 @@
+"""`make demo-cluster`: the embedding example on a real cluster, up to a vector in an answer."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import program
+import yaml
+from program import ROOT
+
+DEMO = ROOT / ".demo-cluster"
+QUESTION = {"input": "The weather is lovely today."}
+
+
+def main() -> None:
+    if reason := program.without_engine():
+        sys.exit(f"make demo-cluster needs the Pulumi engine: {reason}")
+    names = [f"TRUSSFORM_TEST_{name}" for name in ("REGISTRY", "BASE", "GATEWAY")]
+    if missing := [name for name in names if not os.environ.get(name)]:
+        sys.exit(f"KUBECONFIG is set, and not {', '.join(missing)} (see CONTRIBUTING.md)")
+    program.copy(DEMO)
+    fit_to_cluster()
+    url = program.up(DEMO, "cluster")["minilm"].value["predict_url"]
+    command = ["curl", url, "--json", json.dumps(QUESTION), *through_gateway()]
+    print(f"\n$ {shlex.join(command)}", flush=True)
+    # The gateway hears of a new route a moment later, and nobody waits for that.
+    patient = ["--silent", "--show-error", "--fail", "--retry", "30", "--retry-all-errors"]
+    asked = subprocess.run(
+        [*command, *patient, "--retry-delay", "1"], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if asked.returncode != 0:
+        sys.exit("the server did not answer, as curl says above")
+    print(asked.stdout)
+    vector = json.loads(asked.stdout)["data"][0]["embedding"]
+    print(f"\n{QUESTION['input']!r} became {len(vector)} numbers.")
+    print("Try another text by the same line; `make cluster-down` ends the cluster.")
+
+
+def fit_to_cluster() -> None:
+    """Let the stage say what this cluster has, where it is not the one of `make cluster`."""
+    file = DEMO / "stacks/Pulumi.cluster.yaml"
+    stack = yaml.safe_load(file.read_text())
+    stage = stack["config"]["trussform:stage"]
+    gateway = urlsplit(os.environ["TRUSSFORM_TEST_GATEWAY"])
+    stage["registry"] = os.environ["TRUSSFORM_TEST_REGISTRY"]
+    stage["route"] |= {"scheme": gateway.scheme, "port": gateway.port}
+    base = stage["servers"]["minilm"]["config"]["base_image"]
+    base["image"] = os.environ["TRUSSFORM_TEST_BASE"]
+    file.write_text(yaml.safe_dump(stack, sort_keys=False))
+
+
+def through_gateway() -> list[str]:
+    """What curl needs to find the gateway; names below `localhost` are this machine anyway."""
+    gateway = urlsplit(os.environ["TRUSSFORM_TEST_GATEWAY"])
+    if gateway.hostname in ("127.0.0.1", "localhost"):
+        return []
+    return ["--connect-to", f"::{gateway.hostname}:{gateway.port or ''}"]
+
+
+if __name__ == "__main__":
+    main()
