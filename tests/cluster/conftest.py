@@ -1,31 +1,66 @@
-"""The servers of `servers/`, deployed once by the real engine on a real cluster."""
+"""The servers of `servers/` and an example, deployed once on a real cluster."""
 
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import grpc
 import httpx
 import pytest
-import yaml
-from programs import Engine, engine_missing
-from pulumi import automation
-from workspace import ROOT, merged
+from clients import open_channel, open_client
+from deployed import ByKubectl, ByPulumi, Deployed
+from programs import engine_missing, wait_for
 
-SERVERS = Path(__file__).parent / "servers"
-NAMESPACES = ("models-dev", "models-production", "models-users")
-NEEDED = ("KUBECONFIG", "TRUSSFORM_TEST_REGISTRY", "TRUSSFORM_TEST_BASE", "TRUSSFORM_TEST_GATEWAY")
+NEEDED = ("REGISTRY", "BASE", "USER_BASE", "GATEWAY")
 
-STAGE: dict[str, Any] = {
-    "route": {"kind": "gateway", "name": "gateway", "namespace": "gateway", "scheme": "http"},
-    "domain": "models.localhost",
-    "auth": "none",
-    "request_timeout": 20,
-    "deadlines": {"provisioning": 0, "pull": 60, "startup": 60},
+DEV: dict[str, Any] = {
+    "request_timeout": None,
+    "servers": {
+        "echo": {"path": "servers/echo", "config": {"resources": {"accelerator": "L4"}}},
+        "calls": {"path": "servers/grpc"},
+        "minilm": {"path": "servers/minilm-embeddings"},
+    },
 }
+PRODUCTION: dict[str, Any] = {
+    "request_timeout": None,
+    "route": {"kind": "ingress", "controller": "traefik", "scheme": "http"},
+    "servers": {
+        "echo": {"path": "servers/echo"},
+        "second": {"path": "servers/echo"},
+        "calls-too": {"path": "servers/grpc"},
+    },
+}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failed test shows the pods, their events and their logs."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.failed and os.environ.get("KUBECONFIG"):
+        names = _show("get", "namespaces", "--output", "name").split()
+        for namespace in (name.removeprefix("namespace/") for name in names):
+            if not namespace.startswith("models-"):
+                continue
+            for title, words in (
+                ("pods", ["get", "pods", "--output", "wide"]),
+                ("events", ["get", "events", "--sort-by", ".lastTimestamp"]),
+                ("logs", ["logs", "--selector", "trussform/environment", "--tail", "30"]),
+            ):
+                if shown := _show(*words, "--namespace", namespace):
+                    report.sections.append((f"{title} in {namespace}", shown))
+
+
+def _show(*words: str) -> str:
+    return subprocess.run(["kubectl", *words], capture_output=True, text=True, check=False).stdout
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reason = engine_missing()
+    how = f"{ByKubectl.how}, as there is no Pulumi engine ({reason})" if reason else ByPulumi.how
+    terminalreporter.write_line(f"The servers on the cluster were deployed {how}.")
 
 
 @pytest.fixture
@@ -43,112 +78,75 @@ def token() -> str:
     return "a token\nof two lines"
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """A failed test shows the events and logs of the pods."""
-    outcome: Any = yield
-    report = outcome.get_result()
-    if report.failed and os.environ.get("KUBECONFIG"):
-        for namespace in NAMESPACES:
-            for title, words in (
-                ("pods", ["get", "pods", "--output", "wide"]),
-                ("events", ["get", "events", "--sort-by", ".lastTimestamp"]),
-                ("logs", ["logs", "--selector", "trussform/environment", "--tail", "30"]),
-            ):
-                command = ["kubectl", *words, "--namespace", namespace]
-                shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-                if shown:
-                    report.sections.append((f"{title} in {namespace}", shown))
-
-
-class Deployed:
-    """Stacks of this project's program, each with servers from `servers/`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.engine = Engine(folder)
-        (folder / "state").mkdir()
-        self.project = folder / "project"
-        (self.project / "stacks").mkdir(parents=True)
-        for name in ("Pulumi.yaml", "__main__.py"):
-            shutil.copy(ROOT / name, self.project / name)
-        shutil.copytree(SERVERS, self.project / "servers")
-        (self.project / ".venv").symlink_to(sys.prefix)
-        self.stacks: dict[str, automation.Stack] = {}
-
-    def up(self, environment: str, changes: dict[str, Any]) -> automation.UpResult:
-        """Write the stage and bring it up."""
-        stack = self.write(environment, changes)
-        return stack.up()
-
-    def write(self, environment: str, changes: dict[str, Any]) -> automation.Stack:
-        fixed = {
-            "environment": environment,
-            "namespace": f"models-{environment}",
-            "registry": os.environ["TRUSSFORM_TEST_REGISTRY"],
-        }
-        stage = merged(merged(STAGE, fixed), changes)
-        stage["route"] = changes.get("route", STAGE["route"])
-        for server in stage["servers"].values():
-            base = {"base_image": {"image": os.environ["TRUSSFORM_TEST_BASE"]}}
-            server["config"] = merged(base, server.get("config", {}))
-        file = self.project / f"stacks/Pulumi.{environment}.yaml"
-        kept = yaml.safe_load(file.read_text()) if file.exists() else {}
-        config = {**kept.get("config", {}), "trussform:stage": stage}
-        file.write_text(yaml.safe_dump({**kept, "config": config}))
-        if environment not in self.stacks:
-            self.stacks[environment] = self.engine.stack(environment, self.project)
-        return self.stacks[environment]
-
-    def secret(self, environment: str, name: str, value: str) -> None:
-        secret = automation.ConfigValue(value, secret=True)
-        self.stacks[environment].set_config(f"trussform:secrets.{name}", secret, path=True)
-
-    def destroy(self) -> None:
-        for stack in self.stacks.values():
-            stack.destroy()
-
-
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    missing = [name for name in NEEDED if not os.environ.get(name)]
-    if missing:
-        pytest.skip(f"no cluster: {', '.join(missing)} not set (`make e2e` boots one)")
-    if reason := engine_missing():
-        pytest.skip(f"no Pulumi engine: {reason}")
-    made = Deployed(tmp_path_factory.mktemp("deployed"))
+    if not os.environ.get("KUBECONFIG"):
+        pytest.skip("no cluster: KUBECONFIG is not set (`make e2e` boots one)")
+    names = [f"TRUSSFORM_TEST_{name}" for name in NEEDED]
+    if missing := [name for name in names if not os.environ.get(name)]:
+        pytest.fail(f"KUBECONFIG is set, and not {', '.join(missing)} (see CONTRIBUTING.md)")
+    folder = tmp_path_factory.mktemp("deployed")
+    made = ByKubectl(folder) if engine_missing() else ByPulumi(folder)
     try:
         yield made
     finally:
-        made.destroy()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(made.destroy, list(made.stacks)))
 
 
-@pytest.fixture(scope="session")
-def dev(deployed: Deployed, token: str) -> Deployed:
-    """Stage dev: the echo server, on an L4, by HTTPRoute."""
-    deployed.write("dev", {"servers": DEV_SERVERS})
-    deployed.secret("dev", "token", token)
-    deployed.up("dev", {"servers": DEV_SERVERS})
+@pytest.fixture
+def engine(deployed: Deployed) -> ByPulumi:
+    if isinstance(deployed, ByKubectl):
+        pytest.skip(f"no Pulumi engine: {engine_missing()}")
     return deployed
 
 
-DEV_SERVERS: dict[str, Any] = {
-    "echo": {"path": "servers/echo", "config": {"resources": {"accelerator": "L4"}}},
-}
+@pytest.fixture(scope="session")
+def dev(deployed: Deployed, token: str) -> str:
+    """The environment by HTTPRoute and GRPCRoute; the echo server on an L4."""
+    deployed.up("dev", DEV, token=token)
+    return _answering("dev", "echo", "calls")
+
+
+@pytest.fixture(scope="session")
+def production(deployed: Deployed, token: str) -> str:
+    """The environment by Ingress; the same host for the echo server as in dev."""
+    deployed.up("production", PRODUCTION, token=token)
+    _answering("production", "second", "calls-too")
+    return _answering("production", "echo", "calls-too")
+
+
+def _answering(environment: str, server: str, calls: str) -> str:
+    """The gateway hears of each route by itself, and nobody waits for that."""
+    with open_client(server, environment) as client:
+        for path in ("/predict", "/sync", "/websocket"):
+            wait_for(lambda path=path: client.get(path).status_code != 404, f"{server} has {path}")
+    with open_channel(calls) as channel:
+        grpc.channel_ready_future(channel).result(timeout=60)
+        wait_for(lambda: _serves(channel), f"{calls} answers")
+    return environment
+
+
+def _serves(channel: grpc.Channel) -> bool:
+    try:
+        return channel.unary_unary("/test.Echo/Say")(b"hello") == b"HELLO"
+    except grpc.RpcError:
+        return False
+
+
+@pytest.fixture(params=["dev", "production"], ids=["gateway", "ingress"])
+def environment(request: pytest.FixtureRequest) -> str:
+    """Each way in, one after the other."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
 def client() -> Iterator[Callable[..., httpx.Client]]:
-    """A client of one server, through the gateway."""
     clients: list[httpx.Client] = []
 
     def make(server: str = "echo", environment: str = "dev") -> httpx.Client:
-        made = httpx.Client(
-            base_url=f"{os.environ['TRUSSFORM_TEST_GATEWAY']}/environments/{environment}",
-            headers={"Host": f"{server}.models.localhost"},
-            timeout=150,
-        )
-        clients.append(made)
-        return made
+        clients.append(open_client(server, environment))
+        return clients[-1]
 
     yield make
     for made in clients:

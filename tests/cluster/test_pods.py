@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from deployed import ByPulumi, Deployed, pods
 from programs import wait_for
 
 MakeClient = Callable[..., httpx.Client]
@@ -19,36 +20,39 @@ def files(client: httpx.Client) -> dict[str, Any]:
 
 
 def test_the_secret_is_a_file_with_the_right_bytes_and_nowhere_else(
-    dev: Any, client: MakeClient, token: str
+    dev: str, client: MakeClient, token: str
 ) -> None:
     found = files(client())
     assert (found["secret"], found["mode"]) == (token, "0o440")
     assert token not in json.dumps(found["environment"])
 
 
-def test_app_and_tmp_are_writable_as_root(dev: Any, client: MakeClient) -> None:
+def test_app_and_tmp_are_writable_as_root(dev: str, client: MakeClient) -> None:
     found = files(client())
     assert found["uid"] == 0
     assert found["writable"] == {"/app": True, "/tmp": True, "/dev/shm": True}
     assert {"config.yaml", "data"} <= set(found["app"])
 
 
-def test_the_pod_runs_the_digest_that_was_built(dev: Any, kubectl: Callable[..., str]) -> None:
-    image = dev.stacks["dev"].outputs()["echo"].value["image"]
+def echo_pod() -> dict[str, Any]:
+    (pod,) = pods("models-dev", "echo")
+    return pod
+
+
+def test_the_pod_runs_the_digest_that_was_built(dev: str, engine: ByPulumi) -> None:
+    image = engine.stack("dev").outputs()["echo"].value["image"]
     assert "@sha256:" in image
-    pods = json.loads(kubectl("get", "pods", "-n", "models-dev", "-o", "json"))["items"]
-    (status,) = pods[0]["status"]["containerStatuses"]
+    (status,) = echo_pod()["status"]["containerStatuses"]
     assert status["imageID"].endswith(image.partition("@")[2])
 
 
-def test_it_is_scheduled_on_the_l4_node_with_its_gpu(dev: Any, kubectl: Callable[..., str]) -> None:
-    (pod,) = json.loads(kubectl("get", "pods", "-n", "models-dev", "-o", "json"))["items"]
-    node = json.loads(kubectl("get", "node", pod["spec"]["nodeName"], "-o", "json"))
+def test_it_is_scheduled_on_the_l4_node_with_its_gpu(dev: str, kubectl: Callable[..., str]) -> None:
+    node = json.loads(kubectl("get", "node", echo_pod()["spec"]["nodeName"], "-o", "json"))
     assert node["metadata"]["labels"]["nvidia.com/gpu.product"] == "NVIDIA-L4"
 
 
 def test_readiness_gates_traffic_and_restarts_nothing(
-    dev: Any, client: MakeClient, kubectl: Callable[..., str]
+    dev: str, client: MakeClient, kubectl: Callable[..., str]
 ) -> None:
     started = client().get("/predict").json()["started"]
     assert client().get("/sync/change?ready=no").json()["ready"] is False
@@ -60,9 +64,23 @@ def test_readiness_gates_traffic_and_restarts_nothing(
     assert client().get("/predict").json()["started"] == started
 
 
-def test_a_hung_server_is_restarted(dev: Any, client: MakeClient) -> None:
+def test_the_probes_ask_the_configs_paths_liveness_after_its_delay(
+    dev: str, client: MakeClient
+) -> None:
+    def probes() -> dict[str, float]:
+        return client().get("/sync/probes").json()
+
+    wait_for(lambda: "/live" in probes(), "liveness is asked")
+    assert probes().keys() == {"/ready", "/live"}
+    # The config delays it by 30 s; without that it would be asked within two periods, 20 s.
+    assert probes()["/live"] > 25
+
+
+def test_a_hung_server_is_restarted(dev: str, client: MakeClient) -> None:
     started = client().get("/predict").json()["started"]
     client().get("/sync/change?alive=no")
+    wait_for(lambda: echo_pod()["status"]["containerStatuses"][0]["restartCount"] > 0,
+             "the container has been restarted", 180)  # fmt: skip
 
     def restarted() -> bool:
         response = client().get("/predict")
@@ -72,7 +90,7 @@ def test_a_hung_server_is_restarted(dev: Any, client: MakeClient) -> None:
 
 
 def test_a_stopping_server_finishes_its_request_long_before_the_grace_period_ends(
-    dev: Any, client: MakeClient, kubectl: Callable[..., str]
+    dev: str, client: MakeClient, kubectl: Callable[..., str]
 ) -> None:
     """The server is behind `sh -c`, so that SIGTERM reaches only the shell."""
     assert files(client())["process"] == "sh"
@@ -84,7 +102,7 @@ def test_a_stopping_server_finishes_its_request_long_before_the_grace_period_end
 
     thread = threading.Thread(target=ask)
     thread.start()
-    (pod,) = json.loads(kubectl("get", "pods", "-n", "models-dev", "-o", "json"))["items"]
+    pod = echo_pod()
     name, grace = pod["metadata"]["name"], pod["spec"]["terminationGracePeriodSeconds"]
     began = time.monotonic()
     kubectl("delete", "pod", "-n", "models-dev", name, "--wait=true")
@@ -97,7 +115,7 @@ def test_a_stopping_server_finishes_its_request_long_before_the_grace_period_end
 
 @pytest.mark.parametrize(("user", "uid"), [(None, 1234), (4321, 4321)])
 def test_any_user_reads_the_secret_and_writes_where_it_may(
-    deployed: Any, client: MakeClient, token: str, user: int | None, uid: int
+    deployed: Deployed, client: MakeClient, token: str, user: int | None, uid: int
 ) -> None:
     """In an image whose own user is not root, and that has a file in /app."""
     config = {
@@ -105,9 +123,7 @@ def test_any_user_reads_the_secret_and_writes_where_it_may(
         "docker_server": {"run_as_user_id": user} if user else {},
     }
     servers = {"small": {"path": "servers/small", "config": config}}
-    deployed.write("users", {"servers": servers})
-    deployed.secret("users", "token", token)
-    deployed.up("users", {"servers": servers})
+    deployed.up("users", {"servers": servers}, token=token)
     asking = client("small", "users")
     wait_for(lambda: files(asking)["uid"] == uid, "the new pod answers")
     found = files(asking)

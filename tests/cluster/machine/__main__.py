@@ -1,5 +1,6 @@
-"""`python -m machine up|down|run COMMAND…`: boots the cluster; ends it and takes away what it
-had; or boots it for one command."""
+"""`python -m machine up`: boots the cluster, and keeps it; `down` ends it and takes away what it
+had. `with COMMAND…` runs a command on it, and `run COMMAND…` ends the cluster after that; these
+two use the cluster of KUBECONFIG where that is set, and boot and end nothing."""
 
 import os
 import shutil
@@ -40,16 +41,21 @@ def down() -> None:
     say("the cluster is gone")
 
 
-def run(command: list[str]) -> int:
-    """Run a command with a cluster: the one of KUBECONFIG, or one that lives as long as it."""
-    if os.environ.get("KUBECONFIG"):
-        say(f"using the cluster of {os.environ['KUBECONFIG']}")
+def use(command: list[str]) -> int:
+    """Run a command on a cluster: the one of KUBECONFIG, or the one that this boots."""
+    if given := os.environ.get("KUBECONFIG"):
+        say(f"using the cluster of {given}")
         return subprocess.run(command, check=False).returncode
+    up()
+    return subprocess.run(command, env={**os.environ, **ENVIRONMENT}, check=False).returncode
+
+
+def run(command: list[str]) -> int:
     try:
-        up()
-        return subprocess.run(command, env={**os.environ, **ENVIRONMENT}, check=False).returncode
+        return use(command)
     finally:
-        down()
+        if not os.environ.get("KUBECONFIG"):
+            down()
 
 
 if __name__ == "__main__":
@@ -58,6 +64,8 @@ if __name__ == "__main__":
             up()
         elif sys.argv[1:] == ["down"]:
             down()
+        elif sys.argv[1:2] == ["with"] and len(sys.argv) > 2:
+            sys.exit(use(sys.argv[2:]))
         elif sys.argv[1:2] == ["run"] and len(sys.argv) > 2:
             sys.exit(run(sys.argv[2:]))
         else:

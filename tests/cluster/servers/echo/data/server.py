@@ -9,6 +9,8 @@ from aiohttp import WSMsgType, web
 
 STARTED = time.time()
 state = {"ready": True, "alive": True}
+probed: dict[str, float] = {}
+released = asyncio.Event()
 
 
 async def echo(request: web.Request) -> web.StreamResponse:
@@ -32,13 +34,22 @@ async def echo(request: web.Request) -> web.StreamResponse:
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """Two chunks with a silent gap between them."""
+    """Two chunks; the second after `silence` seconds, or when `/release` is asked for."""
     response = web.StreamResponse()
     await response.prepare(request)
     await response.write(b"first\n")
-    await asyncio.sleep(float(request.query["gap"]))
+    if "silence" in request.query:
+        await asyncio.sleep(float(request.query["silence"]))
+    else:
+        await released.wait()
+        released.clear()
     await response.write(b"last\n")
     return response
+
+
+async def release(request: web.Request) -> web.Response:
+    released.set()
+    return web.Response()
 
 
 async def download(request: web.Request) -> web.StreamResponse:
@@ -89,10 +100,16 @@ async def files(request: web.Request) -> web.Response:
 
 
 async def health(request: web.Request) -> web.Response:
+    probed.setdefault(request.path, time.time() - STARTED)
     kind = {"/ready": "ready", "/live": "alive"}[request.path]
     if kind == "alive" and not state["alive"]:
-        await asyncio.sleep(3600)
+        time.sleep(3600)  # The whole server hangs, and hears no signal either.
     return web.Response(status=200 if state[kind] else 503)
+
+
+async def probes(request: web.Request) -> web.Response:
+    """How many seconds after its start the server was first asked for each kind of health."""
+    return web.json_response(probed)
 
 
 async def change(request: web.Request) -> web.Response:
@@ -104,7 +121,9 @@ async def change(request: web.Request) -> web.Response:
 app = web.Application(client_max_size=1 << 30)
 app.router.add_get("/ready", health)
 app.router.add_get("/live", health)
+app.router.add_get("/probes", probes)
 app.router.add_get("/stream", stream)
+app.router.add_get("/release", release)
 app.router.add_get("/download", download)
 app.router.add_get("/slow", slow)
 app.router.add_get("/files", files)
