@@ -5,13 +5,13 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import program
 import yaml
 from program import ROOT
 
-DEMO = ROOT / ".demo-cluster"
 QUESTION = {"input": "The weather is lovely today."}
 
 
@@ -21,9 +21,10 @@ def main() -> None:
     names = [f"TRUSSFORM_TEST_{name}" for name in ("REGISTRY", "BASE", "GATEWAY")]
     if missing := [name for name in names if not os.environ.get(name)]:
         sys.exit(f"KUBECONFIG is set, and not {', '.join(missing)} (see CONTRIBUTING.md)")
-    program.copy(DEMO)
-    fit_to_cluster()
-    url = program.up(DEMO, "cluster")["minilm"].value["predict_url"]
+    folder = ROOT / ".demo-cluster" / cluster_id()
+    program.copy(folder)
+    fit_to_cluster(folder)
+    url = program.up(folder, "cluster")["minilm"].value["predict_url"]
     command = ["curl", url, "--json", json.dumps(QUESTION), *through_gateway()]
     print(f"\n$ {shlex.join(command)}", flush=True)
     # The gateway hears of a new route a moment later, and nobody waits for that.
@@ -33,15 +34,24 @@ def main() -> None:
     )
     if asked.returncode != 0:
         sys.exit("the server did not answer, as curl says above")
-    print(asked.stdout)
+    print(f"{asked.stdout[:300]}…")
     vector = json.loads(asked.stdout)["data"][0]["embedding"]
     print(f"\n{QUESTION['input']!r} became {len(vector)} numbers.")
     print("Try another text by the same line; `make cluster-down` ends the cluster.")
 
 
-def fit_to_cluster() -> None:
+def cluster_id() -> str:
+    """What tells this cluster from one that was here before: its state has a folder of its own."""
+    words = ["get", "namespace", "kube-system", "--output", "jsonpath={.metadata.uid}"]
+    asked = subprocess.run(["kubectl", *words], stdout=subprocess.PIPE, text=True, check=False)
+    if asked.returncode != 0:
+        sys.exit("the cluster does not answer, as kubectl says above")
+    return asked.stdout
+
+
+def fit_to_cluster(folder: Path) -> None:
     """Let the stage say what this cluster has, where it is not the one of `make cluster`."""
-    file = DEMO / "stacks/Pulumi.cluster.yaml"
+    file = folder / "stacks/Pulumi.cluster.yaml"
     stack = yaml.safe_load(file.read_text())
     stage = stack["config"]["trussform:stage"]
     gateway = urlsplit(os.environ["TRUSSFORM_TEST_GATEWAY"])

@@ -46,7 +46,6 @@ def up(folder: Path, name: str) -> automation.OutputMap:
     stack = automation.create_or_select_stack(name, work_dir=str(folder), opts=options)
     print(f"Running `pulumi up` on the stack {name} …", flush=True)
     try:
-        # What an earlier run made may be gone, with its cluster or by hand.
-        return stack.up(refresh=True, on_output=lambda line: print(line, flush=True)).outputs
+        return stack.up(on_output=lambda line: print(line, flush=True)).outputs
     except automation.CommandError:
         sys.exit("pulumi up failed, as printed above")
