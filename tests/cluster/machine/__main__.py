@@ -29,6 +29,7 @@ def up() -> None:
 
 
 def down() -> None:
+    programs.check_rights()
     gateway.down()
     kubernetes.down()
     docker.down()
@@ -51,11 +52,13 @@ def use(command: list[str]) -> int:
 
 
 def run(command: list[str]) -> int:
+    if os.environ.get("KUBECONFIG"):
+        return use(command)
+    programs.check_machine()
     try:
         return use(command)
     finally:
-        if not os.environ.get("KUBECONFIG"):
-            down()
+        down()
 
 
 if __name__ == "__main__":
@@ -71,4 +74,4 @@ if __name__ == "__main__":
         else:
             sys.exit(__doc__)
     except Failed as failed:
-        sys.exit(f"make cluster: {failed}")
+        sys.exit(f"cluster: {failed}")

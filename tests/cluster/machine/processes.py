@@ -9,6 +9,8 @@ from pathlib import Path
 
 from machine.places import LOG, RUN
 
+PATH = f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin:/sbin"
+"""Where programs are looked for: root's too, which some shells leave out."""
 MARK = "TRUSSFORM_CLUSTER_PROCESS"
 """A variable in each program's environment, so that a reused process id is not mistaken."""
 
@@ -24,14 +26,17 @@ class Failed(Exception):
 def run(*command: str | Path, input: str | None = None, **variables: str) -> str:
     """The output of a command that must succeed."""
     words = [str(word) for word in command]
-    done = subprocess.run(
-        words,
-        input=input,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **variables},
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            words,
+            input=input,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PATH": PATH, **variables},
+            check=False,
+        )
+    except OSError as error:
+        raise Failed(f"{words[0]} cannot be run: {error.strerror}") from None
     if done.returncode != 0:
         raise Failed(f"{' '.join(words[:4])} … failed:\n{done.stdout}{done.stderr}".strip())
     return done.stdout
@@ -63,7 +68,7 @@ def start(
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, **(variables or {}), MARK: name},
+                env={**os.environ, "PATH": PATH, **(variables or {}), MARK: name},
             )
         (RUN / f"{name}.pid").write_text(str(process.pid))
     began = time.monotonic()

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from machine.places import BIN
-from machine.processes import Failed, run, say
+from machine.processes import PATH, Failed, run, say
 
 PACKAGES = {
     "etcd": "etcd-server",
@@ -37,24 +37,34 @@ TRAEFIK_MODULE = "github.com/traefik/traefik/v3"
 GATEWAY_API = "v1.4.0"
 
 
+def check_rights() -> None:
+    """Raises `Failed` where no cluster can be made or ended."""
+    _demand(_rights())
+
+
 def check_machine() -> None:
     """Raises `Failed` with all that keeps a cluster from running here."""
-    reasons = []
-    if sys.platform != "linux":
-        reasons.append("it needs Linux")
-    elif os.geteuid() != 0:
-        reasons.append("it needs root, as the kubelet does")
+    reasons = _rights()
     if shutil.which("go") is None:
         reasons.append("it needs Go, to build Kubernetes' programs")
     if missing_packages() and shutil.which("apt-get") is None:
         reasons.append(f"it needs Debian's packages {' '.join(missing_packages())}")
+    _demand(reasons)
+
+
+def _rights() -> list[str]:
+    if sys.platform != "linux":
+        return ["it needs Linux"]
+    return [] if os.geteuid() == 0 else ["it needs root, as the kubelet does"]
+
+
+def _demand(reasons: list[str]) -> None:
     if reasons:
         raise Failed(f"no cluster can run here: {'; '.join(reasons)}")
 
 
 def missing_packages() -> list[str]:
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    missing = [name for program, name in PACKAGES.items() if not shutil.which(program, path=path)]
+    missing = [name for program, name in PACKAGES.items() if not shutil.which(program, path=PATH)]
     return missing + ([] if CNI_PLUGINS.is_dir() else ["containernetworking-plugins"])
 
 
