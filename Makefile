@@ -10,7 +10,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 help:  ## List the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-demo: .venv/.run  ## Render both examples on the stack `local`
+demo: .venv/.run  ## Render two examples on the stack `local`
 	@$(BIN)/python scripts/demo.py
 
 test: .venv/.dev  ## Run the tests
@@ -21,6 +21,7 @@ e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or us
 		../../$(BIN)/python -m pytest ../../tests/cluster ../../tests/engine/test_cluster.py
 
 demo-cluster: .venv/.dev  ## Boot a real cluster, bring up an example and ask it; or use KUBECONFIG's
+	@$(BIN)/python scripts/program.py
 	@cd tests/cluster && ../../$(BIN)/python -m machine with \
 		../../$(BIN)/python ../../scripts/demo_cluster.py
 

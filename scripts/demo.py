@@ -1,4 +1,4 @@
-"""`make demo`: both examples on the stack `local`, by Pulumi or by `trussform render`."""
+"""`make demo`: two examples on the stack `local`, by Pulumi or by `trussform render`."""
 
 import shutil
 import subprocess

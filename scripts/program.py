@@ -1,5 +1,6 @@
 """This project's program, run by Pulumi from a folder beside it: Pulumi writes into stack files,
-and those of the project are under version control."""
+and those of the project are under version control. Run by itself, it only says whether there is
+an engine."""
 
 import os
 import shutil
@@ -43,9 +44,21 @@ def up(folder: Path, name: str) -> automation.OutputMap:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     options = automation.LocalWorkspaceOptions(env_vars=environment)
-    stack = automation.create_or_select_stack(name, work_dir=str(folder), opts=options)
+    try:
+        stack = automation.create_or_select_stack(name, work_dir=str(folder), opts=options)
+    except automation.CommandError as error:
+        sys.exit(f"the stack {name} cannot be made:\n{error}")
     print(f"Running `pulumi up` on the stack {name} …", flush=True)
     try:
-        return stack.up(on_output=lambda line: print(line, flush=True)).outputs
+        return stack.up(on_output=_show, on_error=_show).outputs
     except automation.CommandError:
         sys.exit("pulumi up failed, as printed above")
+
+
+def _show(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    if reason := without_engine():
+        sys.exit(f"this needs the Pulumi engine: {reason}")

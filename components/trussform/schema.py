@@ -33,6 +33,20 @@ Int = Annotated[int, pydantic.BeforeValidator(_no_boolean)]
 """A whole number; pydantic alone would take `true` for 1."""
 
 
+def json_schema(model: type[Model]) -> dict[str, Any]:
+    """The model's JSON Schema, its bounds in JSON Schema's own words."""
+    names = {"ge": "minimum", "le": "maximum"}
+
+    def renamed(part: Any) -> Any:
+        if isinstance(part, list):
+            return [renamed(item) for item in cast(list[Any], part)]
+        if is_mapping(part):
+            return {names.get(name, name): renamed(value) for name, value in part.items()}
+        return part
+
+    return renamed(model.model_json_schema())
+
+
 def refuse(message: str, help: str) -> PydanticCustomError:
     """What a validator raises: what is wrong, and what to do."""
     return PydanticCustomError("refused", "{message}", {"message": message, "help": help})

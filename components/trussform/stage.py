@@ -91,7 +91,7 @@ Port = Annotated[Int, Field(ge=1, le=65_535)]
 
 
 class GatewayRoute(Model):
-    """An HTTPRoute on a Gateway of the cluster."""
+    """An HTTPRoute, or for gRPC a GRPCRoute, on a Gateway of the cluster."""
 
     kind: Literal["gateway"] = "gateway"
     name: ObjectName | None = None
@@ -114,7 +114,9 @@ class IngressRoute(Model):
     class_name: ObjectName | None = None
     """`ingressClassName`. Default: the controller's name."""
     scheme: Literal["https", "http"] = "https"
+    """What clients use, for the URLs that are printed."""
     port: Port | None = None
+    """The port that clients use, for the same. Default: the scheme's own."""
 
 
 class NoRoute(Model):

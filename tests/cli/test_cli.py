@@ -165,6 +165,25 @@ def test_the_schema_fits_the_files_it_is_for(of: str, files: list[Path]) -> None
         jsonschema.validate({"oops": 1}, schema)
 
 
+@pytest.mark.parametrize("port", [0, 65_536])
+def test_the_schema_has_the_bounds_of_numbers(port: int) -> None:
+    schema = json.loads(run("schema", "stage").stdout)
+    stage = {"environment": "dev", "route": {"kind": "gateway", "port": port}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(stage, schema)
+
+
+def test_render_takes_away_what_an_earlier_render_made(workspace: Workspace) -> None:
+    out = workspace.folder / "out"
+    workspace.write_config({"runtime": {"transport": {"kind": "grpc"}}})
+    assert run("render", "--stack", workspace.write_stack(), "--out", out).exit_code == 0
+    assert (out / "server/grpcroute.yaml").exists()
+    workspace.write_config()
+    assert run("render", "--stack", workspace.stack, "--out", out).exit_code == 0
+    routes = [file.name for file in (out / "server").glob("*route.yaml")]
+    assert routes == ["httproute.yaml"]
+
+
 def test_check_imports_no_pulumi() -> None:
     script = (
         "import sys; from typer.testing import CliRunner; from trussform.cli import app; "

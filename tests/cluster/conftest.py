@@ -1,7 +1,6 @@
 """The servers of `servers/` and an example, deployed once on a real cluster."""
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,7 +9,7 @@ import grpc
 import httpx
 import pytest
 from clients import open_channel, open_client
-from deployed import ByKubectl, ByPulumi, Deployed
+from deployed import ByKubectl, ByPulumi, Deployed, kubectl
 from programs import engine_missing, wait_for
 
 NEEDED = ("REGISTRY", "BASE", "USER_BASE", "GATEWAY")
@@ -40,7 +39,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome: Any = yield
     report = outcome.get_result()
     if report.failed and os.environ.get("KUBECONFIG"):
-        names = _show("get", "namespaces", "--output", "name").split()
+        names = _show("get", "namespaces", "--output", "name").splitlines()
         for namespace in (name.removeprefix("namespace/") for name in names):
             if not namespace.startswith("models-"):
                 continue
@@ -54,23 +53,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def _show(*words: str) -> str:
-    return subprocess.run(["kubectl", *words], capture_output=True, text=True, check=False).stdout
+    try:
+        return kubectl(*words, "--request-timeout=20s")
+    except (AssertionError, OSError) as error:
+        return str(error)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not os.environ.get("KUBECONFIG"):
+        return
     reason = engine_missing()
     how = f"{ByKubectl.how}, as there is no Pulumi engine ({reason})" if reason else ByPulumi.how
     terminalreporter.write_line(f"The servers on the cluster were deployed {how}.")
-
-
-@pytest.fixture
-def kubectl() -> Callable[..., str]:
-    def run(*arguments: str) -> str:
-        done = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
 
 
 @pytest.fixture(scope="session")
@@ -105,31 +99,38 @@ def engine(deployed: Deployed) -> ByPulumi:
 def dev(deployed: Deployed, token: str) -> str:
     """The environment by HTTPRoute and GRPCRoute; the echo server on an L4."""
     deployed.up("dev", DEV, token=token)
-    return _answering("dev", "echo", "calls")
+    _wait_for_routes("dev", "echo", "/predict", "/sync", "/websocket")
+    _wait_for_routes("dev", "minilm", "/predict", "/sync/health")
+    _wait_for_calls("calls")
+    return "dev"
 
 
 @pytest.fixture(scope="session")
 def production(deployed: Deployed, token: str) -> str:
     """The environment by Ingress; the same host for the echo server as in dev."""
     deployed.up("production", PRODUCTION, token=token)
-    _answering("production", "second", "calls-too")
-    return _answering("production", "echo", "calls-too")
+    for server in ("echo", "second"):
+        _wait_for_routes("production", server, "/predict", "/sync", "/sync/", "/websocket")
+    _wait_for_calls("calls-too")
+    return "production"
 
 
-def _answering(environment: str, server: str, calls: str) -> str:
-    """The gateway hears of each route by itself, and nobody waits for that."""
+def _wait_for_routes(environment: str, server: str, *paths: str) -> None:
+    """The gateway hears of each route by itself, and no deployment waits for that."""
     with open_client(server, environment) as client:
-        for path in ("/predict", "/sync", "/websocket"):
-            wait_for(lambda path=path: client.get(path).status_code != 404, f"{server} has {path}")
-    with open_channel(calls) as channel:
-        grpc.channel_ready_future(channel).result(timeout=60)
-        wait_for(lambda: _serves(channel), f"{calls} answers")
-    return environment
+        for path in paths:
+            wait_for(lambda path=path: client.get(path).status_code in (200, 405),
+                     f"{server} has {path}")  # fmt: skip
+
+
+def _wait_for_calls(server: str) -> None:
+    with open_channel(server) as channel:
+        wait_for(lambda: _serves(channel), f"{server} answers")
 
 
 def _serves(channel: grpc.Channel) -> bool:
     try:
-        return channel.unary_unary("/test.Echo/Say")(b"hello") == b"HELLO"
+        return channel.unary_unary("/test.Echo/Say")(b"hello", timeout=5) == b"HELLO"
     except grpc.RpcError:
         return False
 

@@ -85,28 +85,30 @@ class ByPulumi:
         stack.up()
 
     def destroy(self, environment: str) -> None:
-        self.stacks.pop(environment).destroy()
+        if stack := self.stacks.pop(environment, None):
+            stack.destroy()
 
 
 class ByKubectl:
     """Deploys by `trussform render`: each image built and pushed from the context that it writes,
     each secret made as its files say, the objects given to kubectl."""
 
-    how = "by `trussform render | kubectl apply`"
+    how = "by `trussform render` and `kubectl apply`"
 
     def __init__(self, folder: Path) -> None:
         self.project = Project(folder)
-        self.stacks: dict[str, Path] = {}
+        self.stacks: set[str] = set()
 
     def up(self, environment: str, changes: dict[str, Any], **secrets: str) -> None:
-        out = self.stacks[environment] = self.project.folder / "out" / environment
+        out = self.project.folder / "out" / environment
+        self.stacks.add(environment)
         self.project.write(environment, changes)
         shutil.rmtree(out, ignore_errors=True)
         file = self.project.file(environment)
         words = ("-m", "trussform.cli", "render", "--stack", str(file), "--out", str(out))
         self._call(sys.executable, *words)
         for namespace in out.glob("0-namespace-*.yaml"):
-            self._call("kubectl", "apply", "--filename", str(namespace))
+            kubectl("apply", "--filename", str(namespace))
         for folder in sorted(path.parent for path in out.glob("*/deployment.yaml")):
             self._server(folder, f"models-{environment}", secrets)
 
@@ -120,13 +122,11 @@ class ByKubectl:
         if any(volume["name"] == "secrets" for volume in pod["volumes"]):
             name = f"{folder.name}-secrets"
             values = [f"--from-literal={key}={value}" for key, value in secrets.items()]
-            self._call("kubectl", "delete", "secret", name, "-n", namespace, "--ignore-not-found")
-            self._call("kubectl", "create", "secret", "generic", name, "-n", namespace, *values)
-        self._call("kubectl", "apply", *(
-            f"--filename={file}" for file in sorted(folder.glob("*.yaml"))
-        ))  # fmt: skip
+            kubectl("delete", "secret", name, "-n", namespace, "--ignore-not-found")
+            kubectl("create", "secret", "generic", name, "-n", namespace, *values)
+        kubectl("apply", f"--filename={folder}")
         name = deployment["metadata"]["name"]
-        self._call("kubectl", "rollout", "status", f"deployment/{name}", "-n", namespace)
+        kubectl("rollout", "status", f"deployment/{name}", "-n", namespace)
 
     def _call(self, *command: str) -> None:
         variables = {**os.environ, "DOCKER_BUILDKIT": "0"}
@@ -141,17 +141,21 @@ class ByKubectl:
         assert done.returncode == 0, f"{command[:3]}: {done.stdout}{done.stderr}"
 
     def destroy(self, environment: str) -> None:
-        del self.stacks[environment]
-        self._call("kubectl", "delete", "namespace", f"models-{environment}")
+        self.stacks.discard(environment)
+        kubectl("delete", "namespace", f"models-{environment}", "--ignore-not-found")
 
 
 Deployed = ByPulumi | ByKubectl
 
 
+def kubectl(*arguments: str) -> str:
+    done = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def pods(namespace: str, server: str) -> list[dict[str, Any]]:
     """The pods of a server that are not about to go."""
     selector = f"--selector=app.kubernetes.io/name={server}"
-    command = ["kubectl", "get", "pods", "-n", namespace, selector, "-o", "json"]
-    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    items = json.loads(found)["items"]
+    items = json.loads(kubectl("get", "pods", "-n", namespace, selector, "-o", "json"))["items"]
     return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]

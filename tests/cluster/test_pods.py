@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from deployed import ByPulumi, Deployed, pods
+from deployed import ByPulumi, Deployed, kubectl, pods
 from programs import wait_for
 
 MakeClient = Callable[..., httpx.Client]
@@ -25,6 +26,12 @@ def test_the_secret_is_a_file_with_the_right_bytes_and_nowhere_else(
     found = files(client())
     assert (found["secret"], found["mode"]) == (token, "0o440")
     assert token not in json.dumps(found["environment"])
+    line = token.splitlines()[1]
+    folders = "-path /proc -o -path /sys -o -path /usr -o -path /dev"
+    search = rf"find / \( {folders} \) -prune -o -type f -exec grep -lF '{line}' {{}} + || true"
+    where = kubectl("exec", "-n", "models-dev", "deployment/echo", "--", "sh", "-c", search)
+    (file,) = where.split()
+    assert re.fullmatch(r"/secrets/\.\.[^/]+/token", file)
 
 
 def test_app_and_tmp_are_writable_as_root(dev: str, client: MakeClient) -> None:
@@ -46,14 +53,12 @@ def test_the_pod_runs_the_digest_that_was_built(dev: str, engine: ByPulumi) -> N
     assert status["imageID"].endswith(image.partition("@")[2])
 
 
-def test_it_is_scheduled_on_the_l4_node_with_its_gpu(dev: str, kubectl: Callable[..., str]) -> None:
+def test_it_is_scheduled_on_the_l4_node_with_its_gpu(dev: str) -> None:
     node = json.loads(kubectl("get", "node", echo_pod()["spec"]["nodeName"], "-o", "json"))
     assert node["metadata"]["labels"]["nvidia.com/gpu.product"] == "NVIDIA-L4"
 
 
-def test_readiness_gates_traffic_and_restarts_nothing(
-    dev: str, client: MakeClient, kubectl: Callable[..., str]
-) -> None:
+def test_readiness_gates_traffic_and_restarts_nothing(dev: str, client: MakeClient) -> None:
     started = client().get("/predict").json()["started"]
     assert client().get("/sync/change?ready=no").json()["ready"] is False
     wait_for(lambda: client().get("/predict").status_code >= 500, "traffic has stopped")
@@ -90,7 +95,7 @@ def test_a_hung_server_is_restarted(dev: str, client: MakeClient) -> None:
 
 
 def test_a_stopping_server_finishes_its_request_long_before_the_grace_period_ends(
-    dev: str, client: MakeClient, kubectl: Callable[..., str]
+    dev: str, client: MakeClient
 ) -> None:
     """The server is behind `sh -c`, so that SIGTERM reaches only the shell."""
     assert files(client())["process"] == "sh"
@@ -125,6 +130,7 @@ def test_any_user_reads_the_secret_and_writes_where_it_may(
     servers = {"small": {"path": "servers/small", "config": config}}
     deployed.up("users", {"servers": servers}, token=token)
     asking = client("small", "users")
+    wait_for(lambda: asking.get("/predict").status_code == 200, "the route is there")
     wait_for(lambda: files(asking)["uid"] == uid, "the new pod answers")
     found = files(asking)
     assert found["secret"] == token

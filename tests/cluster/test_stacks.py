@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from deployed import ByPulumi, Deployed, pods
+from deployed import ByPulumi, Deployed, kubectl, pods
 from pulumi.automation import CommandError, OpType
 from trussform.cli import app
 from typer.testing import CliRunner
@@ -100,9 +100,7 @@ def test_a_locked_tag_moves_by_the_lock_alone(engine: ByPulumi, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("product", ["NVIDIA-H100-PCIe", "NVIDIA-H100-NVL"])
-def test_an_h100_of_any_product_will_do(
-    deployed: Deployed, kubectl: Callable[..., str], product: str
-) -> None:
+def test_an_h100_of_any_product_will_do(deployed: Deployed, product: str) -> None:
     node = kubectl("get", "nodes", "-o", "name").strip()
     label = "nvidia.com/gpu.product"
     kubectl("label", node, f"{label}={product}", "--overwrite")

@@ -92,14 +92,17 @@ def test_readiness_stops_traffic_liveness_restarts_and_both_wait_for_the_start(
     assert container["startupProbe"]["httpGet"] == {"path": "/ready", "port": 8000}
     assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": 8000}
     assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": 8000}
-    assert container["startupProbe"]["failureThreshold"] == 180
+    assert container["startupProbe"]["failureThreshold"] == 181
 
 
-def test_a_hung_server_is_not_given_the_time_of_the_longest_request_to_end(plan: MakePlan) -> None:
-    assert pod(plan())["terminationGracePeriodSeconds"] == 610
-    container = server(plan())
+@pytest.mark.parametrize(("request_timeout", "grace"), [(None, 30), (5, 15)])
+def test_a_hung_server_is_not_given_the_time_of_the_longest_request_to_end(
+    plan: MakePlan, request_timeout: int | None, grace: int
+) -> None:
+    checks = {"runtime": {"health_checks": {"restart_check_delay_seconds": 7}}}
+    container = server(plan(checks, {"request_timeout": request_timeout}))
     for probe in ("startupProbe", "livenessProbe"):
-        assert container[probe]["terminationGracePeriodSeconds"] == 30
+        assert container[probe]["terminationGracePeriodSeconds"] == grace
     assert "terminationGracePeriodSeconds" not in container["readinessProbe"]
 
 
@@ -245,13 +248,13 @@ def test_traefik_gets_its_middlewares(workspace: Workspace) -> None:
 
 
 def test_traefiks_prefixes_end_where_a_name_in_the_path_ends(workspace: Workspace) -> None:
-    paths = {
+    paths = [
         (path["pathType"], path["path"].removeprefix("/environments/dev"))
         for manifest in objects(ingress_plan(workspace, "traefik"))
         if manifest["kind"] == "Ingress"
         for path in manifest["spec"]["rules"][0]["http"]["paths"]
-    }
-    assert paths == {("Exact", "/predict"), ("Exact", "/sync"), ("Prefix", "/sync/")}
+    ]
+    assert paths == [("Exact", "/predict"), ("Exact", "/sync"), ("Prefix", "/sync/")]
 
 
 @pytest.mark.parametrize(
@@ -290,23 +293,40 @@ def test_a_grpc_server_gets_a_grpc_route_and_grpc_probes(plan: MakePlan) -> None
     assert spec["rules"] == [{"backendRefs": [{"name": "server", "port": 80}]}]
     (port,) = by_kind(made)["Service"]["spec"]["ports"]
     assert (port["name"], port["appProtocol"]) == ("grpc", "kubernetes.io/h2c")
+    assert "annotations" not in by_kind(made)["Service"]["metadata"]
+    assert server(made)["ports"] == [{"name": "grpc", "containerPort": 8000}]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert server(made)[probe]["grpc"] == {"port": 8000}
         assert "httpGet" not in server(made)[probe]
 
 
 @pytest.mark.parametrize(
-    ("controller", "kind", "annotation", "value"),
+    ("controller", "of_service", "of_ingress"),
     [
-        ("traefik", "Service", "traefik.ingress.kubernetes.io/service.serversscheme", "h2c"),
-        ("nginx", "Ingress", "nginx.ingress.kubernetes.io/backend-protocol", "GRPC"),
+        ("traefik", {"traefik.ingress.kubernetes.io/service.serversscheme": "h2c"}, {}),
+        (
+            "nginx",
+            None,
+            {
+                "nginx.ingress.kubernetes.io/backend-protocol": "GRPC",
+                "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+                "nginx.ingress.kubernetes.io/proxy-read-timeout": "86400",
+                "nginx.ingress.kubernetes.io/proxy-send-timeout": "86400",
+            },
+        ),
     ],
 )
 def test_an_ingress_brings_grpc_to_the_server(
-    workspace: Workspace, controller: str, kind: str, annotation: str, value: str
+    workspace: Workspace,
+    controller: str,
+    of_service: dict[str, str] | None,
+    of_ingress: dict[str, str],
 ) -> None:
     made = by_kind(ingress_plan(workspace, controller, GRPC))
-    assert made[kind]["metadata"]["annotations"][annotation] == value
+    assert made["Service"]["metadata"].get("annotations") == of_service
+    about = made["Ingress"]["metadata"]
+    assert about["annotations"] == {"pulumi.com/skipAwait": "true", **of_ingress}
+    assert about["name"] == "server-grpc"
     assert "Middleware" not in made
     (rule,) = made["Ingress"]["spec"]["rules"]
     (path,) = rule["http"]["paths"]

@@ -18,7 +18,7 @@ from trussform.plan.probes import PERIOD
 from trussform.plan.probes import probes as plan_probes
 from trussform.plan.rollout import rollout
 from trussform.stage import Stage
-from workspace import Workspace
+from workspace import STAGE, Workspace
 
 MakePlan = Callable[..., Plan]
 DIGEST = "sha256:" + "0" * 64
@@ -114,7 +114,7 @@ def test_probes_follow_the_configs_thresholds(plan: MakePlan) -> None:
         "restart_check_delay_seconds": 7,
     }
     probes = plan({"runtime": {"health_checks": checks}}).probes
-    assert (probes.startup.path, probes.startup.failures) == ("/ready", 10)
+    assert (probes.startup.path, probes.startup.failures) == ("/ready", 11)
     assert (probes.readiness.path, probes.readiness.failures) == ("/ready", 2)
     assert (probes.liveness.path, probes.liveness.failures, probes.liveness.delay) == (
         "/live",
@@ -124,7 +124,7 @@ def test_probes_follow_the_configs_thresholds(plan: MakePlan) -> None:
 
 
 def test_a_start_may_take_half_an_hour_by_default(plan: MakePlan) -> None:
-    assert plan().probes.startup.failures * PERIOD == 1800
+    assert (plan().probes.startup.failures - 1) * PERIOD == 1800
 
 
 def config_with(accelerator: str | None, startup: int) -> Config:
@@ -267,7 +267,34 @@ def test_a_grpc_server_is_asked_by_its_health_service_and_its_calls_go_through(
     probes = made.probes
     assert {probes.startup.path, probes.readiness.path, probes.liveness.path} == {None}
     assert (made.routes.rules, made.routes.predict_path, made.routes.sync_path) == ((), "", "")
-    assert "every gRPC call" in str(made.routes)
+    assert str(made.routes) == "gateway: every gRPC call to the host"
+    assert "on grpc.health.v1" in str(probes)
+
+
+def test_a_grpc_route_has_no_timeout_and_needs_what_every_route_needs(
+    workspace: Workspace,
+) -> None:
+    grpc = {"runtime": {"transport": {"kind": "grpc"}}}
+    made, _ = workspace.plan(grpc, {"request_timeout": 90})
+    assert made.routes.timeout is None
+    _, problems = workspace.plan(grpc, {"auth": None, "domain": None})
+    assert [p.field for p in problems if p.level == "error"] == ["auth", "domain"]
+
+
+def test_a_websocket_server_is_asked_for_its_health_by_http(plan: MakePlan) -> None:
+    made = plan({"runtime": {"transport": {"kind": "websocket"}}})
+    assert (made.probes.readiness.path, made.routes.protocol) == ("/ready", "http")
+
+
+def test_grpc_by_ingress_nginx_wants_tls(workspace: Workspace) -> None:
+    route = {"kind": "ingress", "controller": "nginx", "scheme": "http"}
+    stage = {**STAGE, "route": route, "servers": {"server": {"path": "server"}}}
+    workspace.write_config({"runtime": {"transport": {"kind": "grpc"}}})
+    workspace.write_stack()
+    workspace.stack.write_text(yaml.safe_dump({"config": {"trussform:stage": stage}}))
+    _, problems = project.plan_servers(project.read_stack(workspace.stack))
+    errors = [problem for problem in problems if problem.level == "error"]
+    assert [problem.field for problem in errors] == ["route.scheme"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from trussform.cli import render as rendered
 from trussform.config import Config
 from trussform.plan import Plan
 from trussform.problem import Place, Problem, Refused, errors
-from trussform.schema import Model
+from trussform.schema import Model, json_schema
 from trussform.stage import Stage
 
 app = typer.Typer(
@@ -128,7 +128,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a file, so that an editor completes it."""
     models: dict[Schema, type[Model]] = {Schema.config: Config, Schema.stage: Stage}
-    print(json.dumps(models[of].model_json_schema(), indent=2))
+    print(json.dumps(json_schema(models[of]), indent=2))
 
 
 def _check(paths: list[Path], stack: Path | None) -> list[Problem]:

@@ -115,7 +115,7 @@ def _remarks(config: Config, source: Source) -> Iterator[Finding]:
             yield Finding("config", keys, "has no effect on a custom server", help, "warning")
     if config.runtime.transport.kind == "grpc":
         message = "the probes ask gRPC's health service, and no endpoint of docker_server is used"
-        help = "serve grpc.health.v1.Health; clients name the service in their calls"
+        help = "serve grpc.health.v1.Health; without it the server never becomes ready"
         yield Finding("config", ("runtime", "transport", "kind"), message, help, "warning")
     for name, value in config.secrets.items():
         if value is not None:

@@ -110,6 +110,7 @@ def _placement(plan: Plan) -> Manifest:
 
 def _server(plan: Plan, values: Values) -> Manifest:
     probes = plan.probes
+    hung = {"terminationGracePeriodSeconds": plan.rollout.hung_grace}
     container: Manifest = {
         "name": "server",
         "image": values.image,
@@ -122,9 +123,9 @@ def _server(plan: Plan, values: Values) -> Manifest:
         "securityContext": _security(plan),
         "volumeMounts": _mounts(plan),
         "lifecycle": {"preStop": _pre_stop(plan)},
-        "startupProbe": _probe(probes.startup, probes.port),
+        "startupProbe": {**_probe(probes.startup, probes.port), **hung},
         "readinessProbe": _probe(probes.readiness, probes.port),
-        "livenessProbe": _probe(probes.liveness, probes.port),
+        "livenessProbe": {**_probe(probes.liveness, probes.port), **hung},
     }
     if plan.command.argv:
         container["command"] = [unexpanded(argument) for argument in plan.command.argv]
@@ -172,11 +173,7 @@ def _probe(probe: Probe, port: int) -> Manifest:
         "timeoutSeconds": TIMEOUT,
         "failureThreshold": probe.failures,
     }
-    if probe.delay:
-        spec["initialDelaySeconds"] = probe.delay
-    if probe.grace is not None:
-        spec["terminationGracePeriodSeconds"] = probe.grace
-    return spec
+    return {**spec, "initialDelaySeconds": probe.delay} if probe.delay else spec
 
 
 def _mounts(plan: Plan) -> list[Manifest]:

@@ -175,4 +175,4 @@ def _grpc_ingress(plan: Plan, values: Values, route: IngressRoute) -> Manifest:
             "nginx.ingress.kubernetes.io/proxy-send-timeout": str(_DAY),
         }
     path = {"path": "/", "pathType": "Prefix"}
-    return _ingress(plan, values, route, plan.name, [path], annotations)
+    return _ingress(plan, values, route, f"{plan.name}-grpc", [path], annotations)

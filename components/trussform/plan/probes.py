@@ -10,10 +10,6 @@ PERIOD = 10
 TIMEOUT = 5
 """Seconds that an answer may take; a busy GPU server is slow to answer, and not dead."""
 
-HUNG_GRACE = 30
-"""Seconds that a container has to end after it failed to start or to live: whoever does not
-answer has no request to finish, and the pod's own grace period would only delay the restart."""
-
 
 @dataclass(frozen=True)
 class Probe:
@@ -22,8 +18,6 @@ class Probe:
     failures: int
     """Checks that fail in a row before the probe acts."""
     delay: int = 0
-    grace: int | None = None
-    """Seconds that the container has to end when the probe restarts it; None: never restarts."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +46,15 @@ def probes(config: Config, stage: Stage) -> Probes:
     if config.runtime.transport.kind == "grpc":
         ready = alive = None
     budget = stage.deadlines.startup or checks.startup_threshold_seconds
+    # The first check may come as soon as the container runs, so one more fills the budget.
     return Probes(
         port=server.server_port,
-        startup=Probe(ready, _failures(budget), grace=HUNG_GRACE),
+        startup=Probe(ready, _failures(budget) + 1),
         readiness=Probe(ready, _failures(checks.stop_traffic_threshold_seconds)),
         liveness=Probe(
             alive,
             _failures(checks.restart_threshold_seconds),
             checks.restart_check_delay_seconds,
-            HUNG_GRACE,
         ),
         startup_budget=budget,
         why="readiness and liveness wait until the start has succeeded; "

@@ -10,6 +10,9 @@ DRAIN_DELAY = 5
 """Seconds between leaving the endpoints and SIGTERM: routers hear of it later than the pod."""
 DRAIN = 600
 """Seconds that a stopping pod gives its requests where the stage names no request_timeout."""
+HUNG_GRACE = 30
+"""Seconds that a container has to end after it failed to start or to live: whoever does not
+answer has no request to finish, and waiting for one would only delay the restart."""
 SLACK = 60
 """Seconds by which each deadline is later than what it waits for."""
 
@@ -22,6 +25,8 @@ class Rollout:
     drain_delay: int
     grace: int
     """terminationGracePeriodSeconds."""
+    hung_grace: int
+    """The same, of the startup and the liveness probe."""
     progress_deadline: int
     """progressDeadlineSeconds."""
     timeout: int
@@ -68,6 +73,7 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes) -> Rollout:
         unavailable=0 if surges else 1,
         drain_delay=DRAIN_DELAY,
         grace=grace,
+        hung_grace=min(HUNG_GRACE, grace),
         progress_deadline=deadline,
         timeout=batches * deadline + SLACK,
         why=why,

@@ -9,6 +9,7 @@ from trussform.problem import Finding, Keys
 from trussform.stage import GatewayRoute, IngressRoute, NoRoute, Route, Stage
 
 _OPEN = "open to all who reach the gateway"
+_PLAIN_NGINX = ("nginx", "http")
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
     findings = _missing(stage, placed)
     if grpc:
         # A GRPCRoute knows no timeout, and gRPC's clients bring their own deadlines.
-        why = f"gRPC's paths are its services; no call is cut; {_OPEN}"
-        return replace(outside, timeout=None, why=why), findings
+        why = f"gRPC's paths are its services; the route sets no timeout; {_OPEN}"
+        return replace(outside, timeout=None, why=why), [*findings, *_not_for_grpc(stage)]
     timeout = stage.request_timeout
     cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
     base = f"/environments/{stage.environment}"
@@ -102,6 +103,14 @@ def _unspellable(stage: Stage, predict: str) -> list[Finding]:
     keys: Keys = ("docker_server", "predict_endpoint")
     message = f"`{predict}` cannot be written for ingress-nginx"
     return [Finding("config", keys, message, "use another route, or an endpoint without `$;'`")]
+
+
+def _not_for_grpc(stage: Stage) -> list[Finding]:
+    route = stage.route
+    if not (isinstance(route, IngressRoute) and (route.controller, route.scheme) == _PLAIN_NGINX):
+        return []
+    message = "ingress-nginx takes gRPC by TLS alone"
+    return [Finding("stage", ("route", "scheme"), message, "write `scheme: https`")]
 
 
 def _missing(stage: Stage, placed: Collection[str]) -> list[Finding]:

@@ -1,6 +1,6 @@
 """`python -m machine up`: boots the cluster, and keeps it; `down` ends it and takes away what it
-had. `with COMMAND…` runs a command on it, and `run COMMAND…` ends the cluster after that; these
-two use the cluster of KUBECONFIG where that is set, and boot and end nothing."""
+had. `with COMMAND…` runs a command on it. `run COMMAND…` boots and ends it, unless it is kept;
+where KUBECONFIG is set, these two use that cluster, and boot and end nothing."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from machine import docker, gateway, images, keys, kubernetes, programs
-from machine.places import DATA, ENVIRONMENT, GATEWAY_PORT, HOME, RUN
+from machine.places import DATA, ENVIRONMENT, GATEWAY_PORT, HOME, KEPT, RUN
 from machine.processes import Failed, say, succeeds
 
 
@@ -42,20 +42,30 @@ def down() -> None:
     say("the cluster is gone")
 
 
+def keep() -> None:
+    """Boot the cluster, and let it be until `down`."""
+    up()
+    KEPT.touch()
+
+
 def use(command: list[str]) -> int:
-    """Run a command on a cluster: the one of KUBECONFIG, or the one that this boots."""
     if given := os.environ.get("KUBECONFIG"):
         say(f"using the cluster of {given}")
         return subprocess.run(command, check=False).returncode
-    up()
     return subprocess.run(command, env={**os.environ, **ENVIRONMENT}, check=False).returncode
 
 
 def run(command: list[str]) -> int:
+    """Run a command on a cluster that lives as long as it, or on the one that is there."""
     if os.environ.get("KUBECONFIG"):
         return use(command)
+    if KEPT.exists():
+        up()
+        return use(command)
     programs.check_machine()
+    down()
     try:
+        up()
         return use(command)
     finally:
         down()
@@ -64,10 +74,12 @@ def run(command: list[str]) -> int:
 if __name__ == "__main__":
     try:
         if sys.argv[1:] == ["up"]:
-            up()
+            keep()
         elif sys.argv[1:] == ["down"]:
             down()
         elif sys.argv[1:2] == ["with"] and len(sys.argv) > 2:
+            if not os.environ.get("KUBECONFIG"):
+                keep()
             sys.exit(use(sys.argv[2:]))
         elif sys.argv[1:2] == ["run"] and len(sys.argv) > 2:
             sys.exit(run(sys.argv[2:]))

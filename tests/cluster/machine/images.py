@@ -1,4 +1,4 @@
-"""Images that the cluster starts from, made of Debian's packages: none can be pulled."""
+"""Images that the cluster starts from, made of Debian's packages, so that none is pulled."""
 
 import json
 import shutil

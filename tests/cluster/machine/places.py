@@ -10,6 +10,8 @@ ROOTFS = CACHE / "rootfs"
 
 HOME = Path("/var/lib/trussform-cluster")
 """What one cluster has: keys, configuration, data, logs."""
+KEPT = HOME / "kept"
+"""There while somebody wants the cluster to stay."""
 PKI = HOME / "pki"
 ETC = HOME / "etc"
 DATA = HOME / "data"

@@ -82,12 +82,12 @@ def build() -> None:
     BIN.mkdir(parents=True, exist_ok=True)
     kubernetes = BIN / f"kubernetes-{KUBERNETES}"
     if not kubernetes.exists():
-        say(f"building Kubernetes {KUBERNETES} (once; some 12 minutes on two cores)")
+        say(f"building Kubernetes {KUBERNETES} (once; some 7 minutes on two cores)")
         _build_kubernetes()
         kubernetes.touch()
     traefik = BIN / f"traefik-{TRAEFIK}"
     if not traefik.exists():
-        say(f"building Traefik {TRAEFIK} (once; some 8 minutes on two cores)")
+        say(f"building Traefik {TRAEFIK} (once; some 7 minutes on two cores)")
         source = _source(TRAEFIK_MODULE, TRAEFIK)
         run("go", "build", "-C", source, "-o", BIN / "traefik", "./cmd/traefik", CGO_ENABLED="0")
         traefik.touch()
