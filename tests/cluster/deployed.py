@@ -142,7 +142,10 @@ class ByKubectl:
 
     def destroy(self, environment: str) -> None:
         self.stacks.discard(environment)
-        kubectl("delete", "namespace", f"models-{environment}", "--ignore-not-found")
+        namespace = f"models-{environment}"
+        # A namespace with pods in it goes only after half of their grace period.
+        kubectl("delete", "deployments", "--all", "-n", namespace, "--cascade=foreground")
+        kubectl("delete", "namespace", namespace, "--ignore-not-found")
 
 
 Deployed = ByPulumi | ByKubectl
