@@ -4,7 +4,7 @@ export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
-.PHONY: help demo test e2e demo-cluster cluster cluster-down lint format lock wheel clean
+.PHONY: help demo test e2e demo-cluster cluster cluster-down lint format docs lock wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
@@ -40,6 +40,9 @@ lint: .venv/.dev  ## Check style, types and layers
 format: .venv/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/.dev  ## Write docs/config.md anew from the code
+	@$(BIN)/python scripts/docs.py > docs/config.md
 
 lock: .venv/.dev  ## Resolve the dependencies anew into the lock files
 	$(COMPILE) --upgrade --group dev -o requirements-dev.lock

@@ -133,7 +133,7 @@ def test_a_mistake_is_told_at_its_line(
         (
             "weights:\n  - source: hf://a/b\n    mount_location: /m\n",
             "config.yaml:9:1: weights: Trussform cannot honour this field yet; "
-            "remove it here, or have what it does done in the image",
+            "download them in the start command, or in `build_commands`",
         ),
         (
             "runtime: {transport: {kind: carrier}}\n",

@@ -11,23 +11,6 @@ from trussform.config.resources import Resources
 from trussform.config.runtime import Runtime
 from trussform.schema import Model, refuse
 
-WITHOUT_EFFECT = (
-    "examples_filename", "python_version", "input_type", "model_framework", "model_type",
-    "model_class_filename", "model_class_name", "use_local_src", "live_reload",
-    "apply_library_patches", "spec_version",
-    "runtime.streaming_read_timeout", "runtime.enable_tracing_data", "runtime.enable_debug_logs",
-    "runtime.truss_server_version_override",
-)  # fmt: skip
-"""Truss fields that mean something to Truss's own server and nothing to a custom one."""
-
-NOT_YET = (
-    "external_data", "external_package_dirs", "build", "model_cache", "hf_cache",
-    "weights", "bdn", "trt_llm", "training_checkpoints", "bis_llm", "cache_internal",
-    "base_image.docker_auth", "resources.instance_type", "resources.fabric",
-    "runtime.egress_restrictions", "runtime.oidc", "runtime.remote_ssh",
-)  # fmt: skip
-"""Truss fields that Trussform knows of and cannot honour yet; they are refused by name."""
-
 _NO_OPERATION: tuple[Any, ...] = (
     None,
     [],

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trussform.config.config import NOT_YET, WITHOUT_EFFECT, Config, asks_for_nothing
+from trussform.config.config import Config, asks_for_nothing
+from trussform.config.fates import FATES
 from trussform.problem import Finding, Keys, Problem, Refused, dotted
 from trussform.schema import fit
 from trussform.source import Source, is_mapping, read, read_text
@@ -87,32 +88,25 @@ def _deletes_nothing(source: Source, patch: Source, part: object, keys: Keys) ->
 def _without_unsupported(source: Source) -> tuple[Source, list[Problem]]:
     """Take out what Truss knows and Trussform does not honour yet, one problem each."""
     problems: list[Problem] = []
-    for name in NOT_YET:
+    for name, fate in FATES.items():
         keys: Keys = tuple(name.split("."))
-        if keys not in source.names:
+        if fate.kind != "refused" or keys not in source.names:
             continue
         if not asks_for_nothing(source.below(*name.split(".")).data):
-            problems.append(_unsupported(source, keys, name))
+            message = "Trussform cannot honour this field yet"
+            problems.append(Problem(source.name_place(keys), name, message, fate.text))
         source = source.without(keys)
     return source, problems
 
 
-def _unsupported(source: Source, keys: Keys, name: str) -> Problem:
-    return Problem(
-        source.name_place(keys),
-        name,
-        "Trussform cannot honour this field yet",
-        "remove it here, or have what it does done in the image",
-    )
-
-
 def _remarks(config: Config, source: Source) -> Iterator[Finding]:
     """What is worth a warning and not an error."""
-    for name in WITHOUT_EFFECT:
+    for name, fate in FATES.items():
         keys: Keys = tuple(name.split("."))
-        if keys in source.names:
+        if fate.kind == "not applicable" and keys in source.names:
+            message = f"has no effect here: {fate.text}"
             help = "nothing to do; remove it if it confuses readers"
-            yield Finding("config", keys, "has no effect on a custom server", help, "warning")
+            yield Finding("config", keys, message, help, "warning")
     if config.runtime.transport.kind == "grpc":
         message = "the probes ask gRPC's health service, and no endpoint of docker_server is used"
         help = "serve grpc.health.v1.Health; without it the server never becomes ready"

@@ -1,0 +1,103 @@
+"""What becomes of every field that Truss knows: nothing of a config is ignored in silence."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Fate:
+    kind: Literal["honoured", "mapped", "not applicable", "refused"]
+    """Honoured: it means here what it means to Truss. Mapped: it becomes something of Kubernetes'
+    own. Not applicable: it is read, and a warning says that nothing follows. Refused: an error,
+    where it asks for something."""
+    text: str
+    """What it becomes, or why nothing does."""
+
+
+def _honoured(text: str) -> Fate:
+    return Fate("honoured", text)
+
+
+def _mapped(text: str) -> Fate:
+    return Fate("mapped", text)
+
+
+def _unused(text: str) -> Fate:
+    return Fate("not applicable", text)
+
+
+def _refused(text: str) -> Fate:
+    return Fate("refused", text)
+
+
+_OWN_SERVER = "Truss's own server reads it, and a custom server has none"
+_CLASS = "describes a model class, and a custom server has none"
+
+FATES: dict[str, Fate] = {
+    "model_name": _mapped("label `trussform/model-name`; the server's name is the stage's"),
+    "model_metadata": _honoured("stands in `/app/config.yaml`"),
+    "description": _honoured("stands in `/app/config.yaml`"),
+    "base_image.image": _mapped("the image that runs, or that the build starts from, by digest"),
+    "base_image.python_executable_path": _honoured("the Python that gets the requirements"),
+    "base_image.docker_auth": _refused("log in with `docker login`, and name `pull_secret`"),
+    "docker_server.start_command": _mapped("the container's `command`"),
+    "docker_server.server_port": _mapped("the port of container, Service and probes"),
+    "docker_server.predict_endpoint": _mapped("`/environments/{env}/predict`"),
+    "docker_server.readiness_endpoint": _mapped("the startup and the readiness probe"),
+    "docker_server.liveness_endpoint": _mapped("the liveness probe"),
+    "docker_server.run_as_user_id": _mapped("`runAsUser`, without capabilities"),
+    "docker_server.no_build": _honoured("the base image runs as it is"),
+    "requirements": _honoured("installed by the image build"),
+    "requirements_file": _honoured("installed by the image build; a `requirements.txt` so far"),
+    "system_packages": _honoured("installed by the image build"),
+    "build_commands": _honoured("run by the image build"),
+    "build": _refused("give build arguments and secrets to the image by other means"),
+    "data_dir": _honoured("copied to `/app/data` by the image build"),
+    "model_module_dir": _honoured("copied to `/app/model` by the image build"),
+    "bundled_packages_dir": _honoured("copied to `/packages` by the image build"),
+    "external_package_dirs": _refused("copy the packages into the folder `packages`"),
+    "external_data": _refused("download it in `build_commands`"),
+    "environment_variables": _mapped("`env`, as the text that Truss makes of each value"),
+    "secrets": _mapped("files `/secrets/NAME` from a Secret; the values come from the stage"),
+    "resources.cpu": _mapped("the CPU request; never a limit"),
+    "resources.memory": _mapped("the memory request; never a limit"),
+    "resources.accelerator": _mapped("a GPU limit, node affinity and toleration"),
+    "resources.use_gpu": _honoured("Truss derives it from `accelerator`"),
+    "resources.node_count": _honoured("1; more is refused"),
+    "resources.instance_type": _refused("write `accelerator`, `cpu` and `memory` instead"),
+    "resources.fabric": _refused("a server here has one node"),
+    "runtime.predict_concurrency": _honoured("a hint to autoscalers; nothing enforces it"),
+    "runtime.transport": _mapped("the kind of route and probes"),
+    "runtime.is_websocket_endpoint": _honoured("the old name of `transport: {kind: websocket}`"),
+    "runtime.health_checks.startup_threshold_seconds": _mapped("the startup probe"),
+    "runtime.health_checks.stop_traffic_threshold_seconds": _mapped("the readiness probe"),
+    "runtime.health_checks.restart_threshold_seconds": _mapped("the liveness probe"),
+    "runtime.health_checks.restart_check_delay_seconds": _mapped("the liveness probe's delay"),
+    "runtime.streaming_read_timeout": _unused("the stage's `request_timeout` decides"),
+    "runtime.enable_tracing_data": _unused(_OWN_SERVER),
+    "runtime.enable_debug_logs": _unused(_OWN_SERVER),
+    "runtime.truss_server_version_override": _unused(_OWN_SERVER),
+    "runtime.egress_restrictions": _refused("write a NetworkPolicy for the namespace"),
+    "runtime.oidc": _refused("bind the namespace's service account in your cloud"),
+    "runtime.remote_ssh": _refused("use `kubectl exec`"),
+    "weights": _refused("download them in the start command, or in `build_commands`"),
+    "model_cache": _refused("download them in the start command, or in `build_commands`"),
+    "hf_cache": _refused("the old name of `model_cache`"),
+    "cache_internal": _refused("download it in the start command, or in `build_commands`"),
+    "bdn": _refused("Baseten's own network delivers it"),
+    "training_checkpoints": _refused("Baseten's own training makes them"),
+    "trt_llm": _refused("no custom server: Baseten's own engine builder reads it"),
+    "bis_llm": _refused("no custom server: Baseten's own inference stack reads it"),
+    "examples_filename": _unused(_OWN_SERVER),
+    "python_version": _unused("the base image has its own Python"),
+    "input_type": _unused(_CLASS),
+    "model_framework": _unused(_CLASS),
+    "model_type": _unused(_CLASS),
+    "model_class_filename": _unused(_CLASS),
+    "model_class_name": _unused(_CLASS),
+    "use_local_src": _unused(_OWN_SERVER),
+    "live_reload": _unused(_OWN_SERVER),
+    "apply_library_patches": _unused(_OWN_SERVER),
+    "spec_version": _unused("there is one version"),
+}
+"""Fate by the field's path."""
