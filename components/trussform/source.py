@@ -93,13 +93,6 @@ class Source:
         values, names = both(self.values, patch.values), both(self.names, patch.names)
         return Source(data, self.whole, values, names, (*self.problems, *patch.problems))
 
-    def without(self, keys: Keys) -> "Source":
-        """This source less the value at `keys`."""
-        data: Any = None
-        for key in reversed(keys):
-            data = {key: data}
-        return self.patched(Source(data, self.whole))
-
 
 def _merged(old: Any, patch: Any, at: Keys, replaced: set[Keys], deleted: set[Keys]) -> Any:
     if not is_mapping(patch):

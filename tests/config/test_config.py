@@ -186,12 +186,24 @@ def test_what_looks_like_a_secret_is_one(text: str) -> None:
 
 def test_all_mistakes_are_told_at_once(workspace: Workspace) -> None:
     text = VALID.replace("8000", "0").replace("/ready", "ready") + "wieghts: []\nweights: [x]\n"
-    assert len(lines(workspace, text)) == 4
+    assert len(lines(workspace, text)) == 5
 
 
 def test_requirements_come_from_one_place(workspace: Workspace) -> None:
-    _, (problem,) = workspace.plan({"requirements": ["a"], "requirements_file": "r.txt"})
-    assert problem.message == "both `requirements` and `requirements_file` are given"
+    text = VALID + "requirements: [a]\nrequirements_file: r.txt\n"
+    assert lines(workspace, text) == [
+        "config.yaml:10:20: requirements_file: both `requirements` and `requirements_file` are "
+        "given; keep one of the two"
+    ]
+
+
+def test_what_cannot_be_honoured_yet_hides_no_mistake_beside_it(workspace: Workspace) -> None:
+    text = VALID + "weights:\n  - source: ftp://a/b\n    mount_location: models\n"
+    assert [line.split(": ")[1] for line in lines(workspace, text)] == [
+        "weights[0].source",
+        "weights[0].mount_location",
+        "weights",
+    ]
 
 
 def test_every_wrong_item_is_told_at_its_own_line(workspace: Workspace) -> None:

@@ -34,10 +34,8 @@ def test_every_field_of_truss_has_a_fate() -> None:
     assert [path for path in paths(TrussConfig) if not has_fate(path)] == []
 
 
-def test_every_field_that_is_read_has_a_fate_other_than_refused() -> None:
-    read = list(paths(Config))
-    assert [path for path in read if not has_fate(path)] == []
-    assert [path for path in read if path in FATES and FATES[path].kind == "refused"] == []
+def test_every_field_that_is_read_has_a_fate() -> None:
+    assert [path for path in paths(Config) if not has_fate(path)] == []
 
 
 def test_every_fate_is_that_of_a_field_which_truss_knows() -> None:

@@ -3,6 +3,7 @@
 from pydantic import field_validator
 
 from trussform import reference
+from trussform.config.credentials import DockerAuth
 from trussform.schema import Model, refuse
 
 
@@ -12,6 +13,9 @@ class BaseImage(Model):
 
     python_executable_path: str = ""
     """Absolute path of the Python that gets the requirements; default `python3` on PATH."""
+
+    docker_auth: DockerAuth | None = None
+    """How a private registry is reached."""
 
     @field_validator("image")
     @classmethod

@@ -1,15 +1,26 @@
 """The whole of a `config.yaml` that describes a custom server."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from trussform.config.base_image import BaseImage
+from trussform.config.build import Build
 from trussform.config.docker_server import DockerServer
 from trussform.config.resources import Resources
 from trussform.config.runtime import Runtime
+from trussform.config.weights import CachedRepo, ExternalFile, ModelRepo, Weights, WeightsSource
 from trussform.schema import Model, refuse
+from trussform.source import is_mapping
 
 _NO_OPERATION: tuple[Any, ...] = (
     None,
@@ -65,6 +76,8 @@ def _package(name: str) -> str:
 
 
 def _inside(path: str) -> str:
+    if path.strip("./") == "" and ".." not in path:
+        raise refuse("this is the config's own folder", "name something below the folder")
     parts = path.split("/")
     if path.startswith("/") or ".." in parts:
         raise refuse(f"`{path}` leaves the config's folder", "name something below the folder")
@@ -113,8 +126,24 @@ class Config(Model):
     bundled_packages_dir: Inside = "packages"
     """Folder beside the file, copied to `/packages` where it exists."""
 
+    build: Build = Build()
+    """Arguments and secrets of the image build."""
+    external_package_dirs: list[str] = Field(default_factory=list)
+    """Folders with packages, outside the config's own."""
+    weights: Weights = Field(default_factory=list[WeightsSource])
+    """What is at `mount_location` before the server starts."""
+    model_cache: list[ModelRepo] = Field(default_factory=list[ModelRepo])
+    """The older way to have weights."""
+    cache_internal: list[CachedRepo] | None = None
+    external_data: list[ExternalFile] | None = None
+    """Files that are downloaded into the data folder."""
+    bdn: dict[str, Any] = Field(default_factory=dict)
+    trt_llm: dict[str, Any] | None = None
+    training_checkpoints: dict[str, Any] | None = None
+    bis_llm: dict[str, Any] | None = None
+
     examples_filename: str = "examples.yaml"
-    python_version: str = "py313"
+    python_version: Literal["py39", "py310", "py311", "py312", "py313", "py314"] = "py313"
     input_type: str = "Any"
     model_framework: str = "custom"
     model_type: str = "Model"
@@ -124,6 +153,31 @@ class Config(Model):
     live_reload: bool = False
     apply_library_patches: bool = True
     spec_version: str = "2.0"
+
+    @field_validator("requirements_file")
+    @classmethod
+    def _instead_of_requirements(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if file and info.data.get("requirements"):
+            raise refuse(
+                "both `requirements` and `requirements_file` are given", "keep one of the two"
+            )
+        return file
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, data: Any) -> Any:
+        if not is_mapping(data) or "hf_cache" not in data or "model_cache" in data:
+            return data
+        others = {name: value for name, value in data.items() if name != "hf_cache"}
+        return {**others, "model_cache": data["hf_cache"] or []}
+
+    @model_validator(mode="after")
+    def _together(self) -> "Config":
+        if self.model_cache and self.weights:
+            raise refuse("`model_cache` and `weights` cannot stand together", "keep `weights`")
+        if self.runtime.remote_ssh.enabled and self.docker_server.run_as_user_id is not None:
+            raise refuse("`remote_ssh` and `run_as_user_id` cannot stand together", "keep one")
+        return self
 
 
 def asks_for_nothing(value: Any) -> bool:

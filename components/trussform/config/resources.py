@@ -1,7 +1,7 @@
 """What the server needs from its node (Truss: `resources`)."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -16,8 +16,9 @@ ACCELERATORS = (
 )  # fmt: skip
 """Every accelerator that Truss names."""
 
-_CPU = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)m?")
-_MEMORY = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
+_CPU = re.compile(rf"{_NUMBER}(m|[eE][+-]?[0-9]{{1,2}})?")
+_MEMORY = re.compile(rf"{_NUMBER}([eE][+-]?[0-9]{{1,2}}|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 
 
 class Accelerator(Model):
@@ -58,6 +59,11 @@ class Accelerator(Model):
         return self.name if self.count == 1 else f"{self.name}:{self.count}"
 
 
+class Fabric(Model):
+    use_rdma: bool | None = None
+    preferences: list[str] | None = None
+
+
 class Resources(Model):
     cpu: str = "1"
     """Cores that the server needs at least: `4`, `500m`. Truss's default is 1."""
@@ -68,11 +74,22 @@ class Resources(Model):
     accelerator: Accelerator | None = None
     """The GPUs of one replica. Default: none."""
 
-    use_gpu: bool | None = None
+    use_gpu: Any = None
     """Truss derives it from `accelerator`; read and not used."""
 
-    node_count: Int | None = None
+    node_count: Annotated[int, Field(ge=1, strict=True)] | None = None
     """Nodes of one replica; only 1 is possible here."""
+
+    instance_type: str | None = None
+    """The name of a machine of Baseten's."""
+
+    fabric: Fabric | None = None
+    """The network between nodes."""
+
+    @field_validator("accelerator", mode="before")
+    @classmethod
+    def _none(cls, accelerator: Any) -> Any:
+        return None if accelerator == {} else accelerator
 
     @field_validator("cpu")
     @classmethod

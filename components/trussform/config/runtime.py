@@ -1,10 +1,13 @@
 """How the server is run (Truss: `runtime`)."""
 
+import ipaddress
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, Field, model_validator
 
-from trussform.schema import Int, Model
+from trussform.schema import Int, Model, refuse
 from trussform.source import is_mapping
 
 WEEK = 604_800
@@ -35,6 +38,31 @@ class HealthChecks(Model):
         return data
 
 
+def _ipv4(address: str) -> str:
+    try:
+        ipaddress.IPv4Network(address, strict=False)
+    except ValueError:
+        raise refuse(
+            f"`{address}` is no IPv4 address or range", "write it as in 10.0.0.0/8"
+        ) from None
+    return address
+
+
+def _fqdn(name: str) -> str:
+    label = r"[a-zA-Z0-9*]([-a-zA-Z0-9*]{0,61}[a-zA-Z0-9*])?"
+    if not re.fullmatch(rf"{label}(\.{label})*", name):
+        raise refuse(f"`{name}` is no domain name", "write it as in `*.example.com`")
+    return name
+
+
+def _version(version: str) -> str:
+    try:
+        Version(version)
+    except InvalidVersion:
+        raise refuse(f"`{version}` is no version", "write it as in 0.9.0") from None
+    return version
+
+
 class HTTP(Model):
     kind: Literal["http"] = "http"
 
@@ -52,6 +80,21 @@ class GRPC(Model):
 Transport = Annotated[HTTP | WebSocket | GRPC, Field(discriminator="kind")]
 
 
+class EgressRestrictions(Model):
+    """What the server may reach; both lists empty: nothing."""
+
+    ip_allow_list: list[Annotated[str, AfterValidator(_ipv4)]] | None = None
+    fqdn_allow_list: list[Annotated[str, AfterValidator(_fqdn)]] | None = None
+
+
+class OIDC(Model):
+    enabled: bool | None = None
+
+
+class RemoteSSH(Model):
+    enabled: bool = False
+
+
 class Runtime(Model):
     predict_concurrency: Int = Field(default=1, ge=1)
     """Requests that one replica takes at a time: a hint to readers and autoscalers."""
@@ -67,7 +110,16 @@ class Runtime(Model):
     streaming_read_timeout: Int = 60
     enable_tracing_data: bool = False
     enable_debug_logs: bool = False
-    truss_server_version_override: str | None = None
+    truss_server_version_override: Annotated[str, AfterValidator(_version)] | None = None
+
+    egress_restrictions: EgressRestrictions | None = None
+    """Which addresses and names the server may reach. Default: all."""
+
+    oidc: OIDC = OIDC()
+    """A token of Baseten's for the server."""
+
+    remote_ssh: RemoteSSH = RemoteSSH()
+    """A way for people into the server."""
 
     @model_validator(mode="before")
     @classmethod
@@ -78,8 +130,8 @@ class Runtime(Model):
         if data.get("is_websocket_endpoint") is True:
             websocket = {"kind": "websocket"}
             given = data.get("transport")
-            same = is_mapping(given) and given.get("kind") == "websocket"
-            data["transport"] = given if same else websocket
-        elif data.get("transport") in ({}, None):
+            others: tuple[Any, ...] = (None, {}, {"kind": "http"}, {"kind": "grpc"})
+            data["transport"] = websocket if given in others else given
+        elif data.get("transport") == {}:
             data["transport"] = {"kind": "http"}
         return data

@@ -56,9 +56,9 @@ def read_truss(path: Path, patch: Source | None = None) -> Truss:
     if patch is not None:
         about_patch = list(_deletes_nothing(source, patch, patch.data, ()))
         source = source.patched(patch)
-    known, problems = _without_unsupported(source)
+    problems = list(_not_yet(source))
     try:
-        config = fit(Config, known)
+        config = fit(Config, source)
     except Refused as refused:
         raise Refused([*refused.problems, *problems]) from None
     if problems:
@@ -85,18 +85,15 @@ def _deletes_nothing(source: Source, patch: Source, part: object, keys: Keys) ->
         yield from _deletes_nothing(source, patch, value, (*keys, key))
 
 
-def _without_unsupported(source: Source) -> tuple[Source, list[Problem]]:
-    """Take out what Truss knows and Trussform does not honour yet, one problem each."""
-    problems: list[Problem] = []
+def _not_yet(source: Source) -> Iterator[Problem]:
+    """What Truss knows and Trussform does not honour yet."""
     for name, fate in FATES.items():
         keys: Keys = tuple(name.split("."))
         if fate.kind != "refused" or keys not in source.names:
             continue
         if not asks_for_nothing(source.below(*name.split(".")).data):
             message = "Trussform cannot honour this field yet"
-            problems.append(Problem(source.name_place(keys), name, message, fate.text))
-        source = source.without(keys)
-    return source, problems
+            yield Problem(source.name_place(keys), name, message, fate.text)
 
 
 def _remarks(config: Config, source: Source) -> Iterator[Finding]:
@@ -125,9 +122,6 @@ def _remarks(config: Config, source: Source) -> Iterator[Finding]:
 def _requirements(config: Config, folder: Path) -> tuple[str, list[Finding]]:
     keys: Keys = ("requirements_file",)
     named = config.requirements_file
-    if config.requirements and named:
-        message = "both `requirements` and `requirements_file` are given"
-        return "", [Finding("config", keys, message, "keep one of the two")]
     if named and named.endswith((".toml", ".lock")):
         message = f"Trussform cannot install from {named} yet"
         return "", [Finding("config", keys, message, "export it to a requirements.txt")]

@@ -1,0 +1,38 @@
+"""What the image build gets besides files (Truss: `build`)."""
+
+import re
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from trussform.schema import Model, refuse
+
+_OF_REGISTRIES = "DOCKER_REGISTRY_"
+"""Truss's own secrets for registries begin with this, and may have any name after it."""
+
+
+class Build(Model):
+    model_server: Literal["TrussServer", "TRT_LLM"] = "TrussServer"
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    secret_to_path_mapping: dict[str, str] = Field(default_factory=dict)
+    """Path in the build by secret."""
+    no_cache: bool = False
+
+    @field_validator("no_cache")
+    @classmethod
+    def _not_here(cls, value: bool) -> bool:
+        if value:
+            raise refuse("Truss takes no_cache on its command line alone", "remove it")
+        return value
+
+    @field_validator("secret_to_path_mapping")
+    @classmethod
+    def _names(cls, mapping: dict[str, str]) -> dict[str, str]:
+        for name in mapping:
+            if name.startswith(_OF_REGISTRIES) and len(name) <= 253:
+                continue
+            if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", name) or name in (".", ".."):
+                raise refuse(
+                    f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`"
+                )
+        return mapping
