@@ -189,6 +189,12 @@ def test_all_mistakes_are_told_at_once(workspace: Workspace) -> None:
     assert len(lines(workspace, text)) == 5
 
 
+def test_a_name_that_nobody_knows_is_refused_with_null_too(workspace: Workspace) -> None:
+    checks = "runtime: {health_checks: {startup_threshold_secondsx: null}}\n"
+    (line,) = lines(workspace, VALID + checks)
+    assert "runtime.health_checks.startup_threshold_secondsx: unknown field" in line
+
+
 def test_requirements_come_from_one_place(workspace: Workspace) -> None:
     text = VALID + "requirements: [a]\nrequirements_file: r.txt\n"
     assert lines(workspace, text) == [

@@ -34,7 +34,12 @@ class HealthChecks(Model):
     @classmethod
     def _null_is_default(cls, data: Any) -> Any:
         if is_mapping(data):
-            return {name: value for name, value in data.items() if value is not None}
+            known = cls.model_fields
+            return {
+                name: value
+                for name, value in data.items()
+                if value is not None or name not in known
+            }
         return data
 
 
