@@ -6,6 +6,7 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ DIFFERENCES = {
     r"requirements_file: .*(no such file|cannot install)": "Truss looks for the file later",
     r".*: (`.*` leaves|this is) the config's (own )?folder": "only what is below it is deployed",
     r"(environment_variables|secrets)\b": "Kubernetes has no such name, or the value is a secret",
-    r"system_packages\.": "apt knows no such package",
+    r"system_packages\b": "apt knows no such package",
 }
 """Our complaints about what Truss accepts, each with its reason."""
 
@@ -104,9 +105,10 @@ def changed(config: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[
     """The config with a value at a place; what has to be there for it is made."""
     config = copy.deepcopy(config)
     part: Any = config
-    for key in place[:-1]:
-        if isinstance(part, dict) and not isinstance(part.get(key), dict | list):
-            part[key] = {}
+    for key, inner in pairwise(place):
+        kind = list if isinstance(inner, int) else dict
+        if isinstance(part, dict) and not isinstance(part.get(key), kind):
+            part[key] = kind()
         part = part[key]
     part[place[-1]] = copy.deepcopy(value)
     return config
