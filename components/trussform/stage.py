@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from trussform.config.base_image import image_reference
-from trussform.config.resources import ACCELERATORS
+from trussform.config.config import VariableName
+from trussform.config.resources import ACCELERATORS, quantity
 from trussform.config.runtime import WEEK
 from trussform.schema import Int, Model, refuse
 
@@ -88,6 +89,7 @@ AcceleratorName = Annotated[str, AfterValidator(_accelerator)]
 LabelValue = Annotated[str, AfterValidator(_label_value)]
 Digest = Annotated[str, AfterValidator(_digest)]
 Port = Annotated[Int, Field(ge=1, le=65_535)]
+AccessMode = Literal["ReadWriteOnce", "ReadWriteMany"]
 
 
 class GatewayRoute(Model):
@@ -140,11 +142,54 @@ class Gpu(Model):
     resource: Qualified = "nvidia.com/gpu"
 
 
+class ClaimStorage(Model):
+    """A PersistentVolumeClaim per server, made and deleted with it."""
+
+    kind: Literal["claim"] = "claim"
+    size: Annotated[str, AfterValidator(quantity)] = "100Gi"
+    """What it asks for; a model's files and half as much again are a good guess."""
+    storage_class: ObjectName | None = None
+    """Default: the cluster's."""
+    access_mode: AccessMode = "ReadWriteOnce"
+    """`ReadWriteMany` where replicas are on several nodes."""
+
+
+class ExistingStorage(Model):
+    """A PersistentVolumeClaim that is there already; servers with the same weights share them."""
+
+    kind: Literal["existing"]
+    claim: ObjectName
+    access_mode: AccessMode = "ReadWriteOnce"
+    """What the claim can."""
+
+
+class NodeStorage(Model):
+    """The disk of the node, which root fetches onto; each node has its own."""
+
+    kind: Literal["node"]
+    path: Annotated[str, Field(pattern=r"^/[-_.a-zA-Z0-9/]+$")] = "/var/lib/trussform/weights"
+
+
+Storage = ClaimStorage | ExistingStorage | NodeStorage
+
+
+class Weights(Model):
+    """Where the weights of a config are kept, and what fetches them."""
+
+    storage: Annotated[Storage, Field(discriminator="kind")] = ClaimStorage()
+    image: Annotated[str, AfterValidator(image_reference)] = "kserve/storage-initializer:v0.20.0"
+    """An image with Python, huggingface_hub and the SDKs of the clouds; KServe's has all."""
+    environment_variables: dict[VariableName, str] = Field(default_factory=dict)
+    """For what fetches: `HF_ENDPOINT` of a mirror, `AWS_ENDPOINT_URL_S3`, `HTTPS_PROXY`."""
+
+
 class Deadlines(Model):
     """How long each part of a rollout may take, in seconds."""
 
     provisioning: Int = Field(default=900, ge=0, le=WEEK)
     """A node with the GPU appears."""
+    weights: Int = Field(default=3600, ge=0, le=WEEK)
+    """The weights are fetched, where a config has any; their size is not known before."""
     pull: Int = Field(default=900, ge=0, le=WEEK)
     """The node pulls the image."""
     startup: Int | None = Field(default=None, ge=1, le=WEEK)
@@ -177,6 +222,8 @@ class Server(Model):
     replicas: Int | None = Field(default=None, ge=0, le=1000)
     """Default: the stage's."""
     spare_gpus: Int | None = Field(default=None, ge=0, le=1000)
+    """Default: the stage's."""
+    weights: Weights | None = None
     """Default: the stage's."""
     image: Annotated[str, AfterValidator(_digested)] | None = None
     """A finished image by digest; it runs as it is, and nothing is looked up or built."""
@@ -217,7 +264,11 @@ class Stage(Model):
     spare_gpus: Int = Field(default=0, ge=0, le=1000)
     """GPUs of a server's kind that are free for a rollout."""
     gpu: Gpu = Gpu()
+    weights: Weights = Weights()
     deadlines: Deadlines = Deadlines()
+    service_account: ObjectName | None = None
+    """An existing ServiceAccount with an identity in a cloud, for stores and registries that
+    take no secret. Default: the namespace's own, without a token."""
 
     secrets: Secrets = "pulumi"
     """`pulumi`: values from `trussform:secrets`. `existing`: a Secret that is there already."""

@@ -122,7 +122,7 @@ def test_a_mistake_is_told_at_its_line(
         ),
         (
             "resources: {memory: lots}\n",
-            "config.yaml:9:21: resources.memory: `lots` is not an amount of memory; "
+            "config.yaml:9:21: resources.memory: `lots` is not an amount; "
             'write it as in "10Gi" or "512Mi"',
         ),
         (
@@ -131,9 +131,9 @@ def test_a_mistake_is_told_at_its_line(
             "use an accelerator count that one node has",
         ),
         (
-            "weights:\n  - source: hf://a/b\n    mount_location: /m\n",
-            "config.yaml:9:1: weights: Trussform cannot honour this field yet; "
-            "download them in the start command, or in `build_commands`",
+            "bdn: {a: b}\n",
+            "config.yaml:9:1: bdn: Trussform cannot honour this field yet; "
+            "Baseten's own network delivers it",
         ),
         (
             "runtime: {transport: {kind: carrier}}\n",
@@ -185,7 +185,10 @@ def test_what_looks_like_a_secret_is_one(text: str) -> None:
 
 
 def test_all_mistakes_are_told_at_once(workspace: Workspace) -> None:
-    text = VALID.replace("8000", "0").replace("/ready", "ready") + "wieghts: []\nweights: [x]\n"
+    text = (
+        VALID.replace("8000", "0").replace("/ready", "ready")
+        + "wieghts: []\nweights: [x]\nbdn: {a: b}\n"
+    )
     assert len(lines(workspace, text)) == 5
 
 
@@ -204,11 +207,11 @@ def test_requirements_come_from_one_place(workspace: Workspace) -> None:
 
 
 def test_what_cannot_be_honoured_yet_hides_no_mistake_beside_it(workspace: Workspace) -> None:
-    text = VALID + "weights:\n  - source: ftp://a/b\n    mount_location: models\n"
+    text = VALID + "weights:\n  - source: ftp://a/b\n    mount_location: models\nbdn: {a: b}\n"
     assert [line.split(": ")[1] for line in lines(workspace, text)] == [
         "weights[0].source",
         "weights[0].mount_location",
-        "weights",
+        "bdn",
     ]
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -405,3 +406,79 @@ def test_nginx_streams_and_takes_bodies_of_any_size(workspace: Workspace) -> Non
     assert annotations[f"{prefix}proxy-buffering"] == "off"
     assert annotations[f"{prefix}proxy-body-size"] == "0"
     assert ingress["spec"]["ingressClassName"] == "nginx"
+
+
+WEIGHTS = {
+    "weights": [{"source": "hf://o/m@main", "mount_location": "/models/m"}],
+    "model_cache": [],
+    "secrets": {"hf_access_token": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("storage", "volume"),
+    [
+        ({"kind": "claim"}, {"persistentVolumeClaim": {"claimName": "server-weights"}}),
+        (
+            {"kind": "existing", "claim": "models"},
+            {"persistentVolumeClaim": {"claimName": "models"}},
+        ),
+        (
+            {"kind": "node", "path": "/data"},
+            {"hostPath": {"path": "/data", "type": "DirectoryOrCreate"}},
+        ),
+    ],
+)
+def test_weights_are_fetched_before_the_server_and_seen_by_it(
+    plan: MakePlan, storage: dict[str, Any], volume: dict[str, Any]
+) -> None:
+    made = plan(WEIGHTS, {"weights": {"storage": storage}, "secrets": {"existing": "mine"}})
+    for manifest in objects(made):
+        if manifest["kind"] in (*CORE, "PersistentVolumeClaim"):
+            kubernetes_validate.validate(manifest, "1.35", strict=True)
+    spec = pod(made)
+    (source,) = made.weights.sources
+    assert {"name": "weights", **volume} in spec["volumes"]
+    seen = {"name": "weights", "mountPath": "/models/m", "subPath": source.folder, "readOnly": True}
+    assert seen in spec["containers"][0]["volumeMounts"]
+    (fetch,) = spec["initContainers"]
+    assert [mount["mountPath"] for mount in fetch["volumeMounts"]] == ["/weights", "/secrets"]
+    assert ("PersistentVolumeClaim" in by_kind(made)) == (storage["kind"] == "claim")
+
+
+def test_a_claim_asks_for_what_the_stage_says(plan: MakePlan) -> None:
+    storage = {
+        "kind": "claim",
+        "size": "2Ti",
+        "storage_class": "fast",
+        "access_mode": "ReadWriteMany",
+    }
+    mine = {"servers": {"server": {"weights": {"storage": storage}}}}
+    assert by_kind(plan(WEIGHTS, mine))["PersistentVolumeClaim"]["spec"] == {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": "2Ti"}},
+        "storageClassName": "fast",
+    }
+
+
+def test_truss_transfer_cli_has_a_stand_in(plan: MakePlan) -> None:
+    made = plan(WEIGHTS)
+    assert "/usr/local/bin/truss-transfer-cli" in [
+        m["mountPath"] for m in server(made)["volumeMounts"]
+    ]
+    template = by_kind(made)["Deployment"]["spec"]["template"]
+    script = template["metadata"]["annotations"]["trussform/truss-transfer-cli"]
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said == "truss-transfer-cli: the weights are there: /models/m\n"
+
+
+def test_what_fetches_runs_as_the_servers_user(plan: MakePlan) -> None:
+    def security(config: dict[str, Any], storage: dict[str, Any]) -> dict[str, Any]:
+        spec = pod(plan({**WEIGHTS, **config}, {"weights": {"storage": storage}}))
+        return spec["initContainers"][-1]["securityContext"]
+
+    plain = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert security({}, {"kind": "claim"}) == plain
+    assert security(USER, {"kind": "claim"}) == {**plain, "runAsNonRoot": True, "runAsUser": 1000}
+    # Only root can write to a folder that the kubelet has made on the node.
+    assert security(USER, {"kind": "node"}) == {**plain, "runAsUser": 0}

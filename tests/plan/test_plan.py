@@ -17,6 +17,7 @@ from trussform.plan.names import kubernetes_name
 from trussform.plan.probes import PERIOD
 from trussform.plan.probes import probes as plan_probes
 from trussform.plan.rollout import rollout
+from trussform.plan.weights import weights as plan_weights
 from trussform.stage import Stage
 from workspace import STAGE, Workspace
 
@@ -127,7 +128,7 @@ def test_a_start_may_take_half_an_hour_by_default(plan: MakePlan) -> None:
     assert (plan().probes.startup.failures - 1) * PERIOD == 1800
 
 
-def config_with(accelerator: str | None, startup: int) -> Config:
+def config_with(accelerator: str | None, startup: int, weights: bool = False) -> Config:
     data: dict[str, Any] = {
         "base_image": {"image": "a"},
         "docker_server": {
@@ -139,6 +140,7 @@ def config_with(accelerator: str | None, startup: int) -> Config:
         },
         "resources": {"accelerator": accelerator},
         "runtime": {"health_checks": {"startup_threshold_seconds": startup}},
+        "weights": [{"source": "hf://a/b", "mount_location": "/models/b"}] if weights else [],
     }
     return Config.model_validate(data)
 
@@ -151,6 +153,7 @@ def config_with(accelerator: str | None, startup: int) -> Config:
     st.one_of(st.none(), st.integers(1, 9000)),
     st.integers(0, 3000),
     st.integers(0, 3000),
+    st.booleans(),
 )
 def test_every_deadline_waits_for_what_it_bounds(
     startup: int,
@@ -160,8 +163,9 @@ def test_every_deadline_waits_for_what_it_bounds(
     request: int | None,
     provisioning: int,
     pull: int,
+    weights: bool,
 ) -> None:
-    config = config_with(accelerator, startup)
+    config = config_with(accelerator, startup, weights)
     stage = Stage.model_validate(
         {
             "environment": "dev",
@@ -171,9 +175,11 @@ def test_every_deadline_waits_for_what_it_bounds(
             "deadlines": {"provisioning": provisioning, "pull": pull},
         }
     )
-    made = rollout(config, stage, "a", plan_probes(config, stage))
+    fetched, _ = plan_weights(config, stage, "a")
+    made = rollout(config, stage, "a", plan_probes(config, stage), fetched)
     assert made.grace > made.drain_delay + (request or 0)
-    assert made.progress_deadline > made.grace + provisioning + pull + startup
+    fetch = 3600 if weights else 0
+    assert made.progress_deadline > made.grace + provisioning + pull + startup + fetch
     assert made.timeout > max(1, replicas) * made.progress_deadline
     assert (made.surge, made.unavailable) in ((0, 1), (1, 0))
 

@@ -30,6 +30,7 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("size", str(plan.size), plan.size.why),
         ("gpu", str(plan.gpu), plan.gpu.why),
         ("probes", str(plan.probes), plan.probes.why),
+        ("weights", str(plan.weights), plan.weights.why),
         ("rollout", str(rollout), rollout.why),
         ("deadlines", rollout.deadlines, rollout.why_deadlines),
         ("secrets", str(plan.secrets), plan.secrets.why),

@@ -16,8 +16,7 @@ def stream(plans: dict[str, Plan]) -> str:
     """All objects of all servers as one multi-document YAML."""
     documents = [_yaml(namespace) for namespace in _namespaces(plans)]
     for plan in plans.values():
-        first, *rest = [_yaml(manifest) for manifest in objects(plan)]
-        documents += [_secret_note(plan) + first, *rest]
+        documents += [_document(plan, manifest) for manifest in objects(plan)]
     return "".join(f"---\n{document}" for document in documents)
 
 
@@ -33,12 +32,16 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
                 stale.unlink()
         for manifest in objects(plan):
             suffix = manifest["metadata"]["name"].removeprefix(plan.name)
-            note = _secret_note(plan) if manifest["kind"] == "Deployment" else ""
             name = f"{manifest['kind'].lower()}{suffix}.yaml"
-            yield _file(folder / name, note + _yaml(manifest))
+            yield _file(folder / name, _document(plan, manifest))
         if plan.image.build is not None:
             spelled.write(spelled.context(plan.image.build, plan.image.pinned), folder / "image")
             yield folder / "image" / "Dockerfile"
+
+
+def _document(plan: Plan, manifest: Manifest) -> str:
+    note = _secret_note(plan) if manifest["kind"] == "Deployment" else ""
+    return note + _yaml(manifest)
 
 
 def objects(plan: Plan) -> list[Manifest]:
@@ -82,7 +85,15 @@ def _namespaces(plans: dict[str, Plan]) -> list[Manifest]:
     return [manifests.namespace(name) for name in names]
 
 
-_KINDS = ("deployment", "service", "httproute", "grpcroute", "ingress", "middleware")
+_KINDS = (
+    "persistentvolumeclaim",
+    "deployment",
+    "service",
+    "httproute",
+    "grpcroute",
+    "ingress",
+    "middleware",
+)
 """What the names of our files begin with; those of an earlier render go."""
 
 

@@ -21,6 +21,13 @@ _CPU = re.compile(rf"{_NUMBER}(m|[eE][+-]?[0-9]{{1,2}})?")
 _MEMORY = re.compile(rf"{_NUMBER}([eE][+-]?[0-9]{{1,2}}|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 
 
+def quantity(memory: str) -> str:
+    """An amount of memory or storage unchanged, if it is one; pydantic reports it otherwise."""
+    if not _MEMORY.fullmatch(memory):
+        raise refuse(f"`{memory}` is not an amount", 'write it as in "10Gi" or "512Mi"')
+    return memory
+
+
 class Accelerator(Model):
     """`L4`, `H100:8`: a kind of GPU and how many of it."""
 
@@ -101,11 +108,7 @@ class Resources(Model):
     @field_validator("memory")
     @classmethod
     def _memory(cls, memory: str) -> str:
-        if not _MEMORY.fullmatch(memory):
-            raise refuse(
-                f"`{memory}` is not an amount of memory", 'write it as in "10Gi" or "512Mi"'
-            )
-        return memory
+        return quantity(memory)
 
     @field_validator("node_count")
     @classmethod

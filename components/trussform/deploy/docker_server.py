@@ -173,6 +173,7 @@ def _timeouts(plan: Plan) -> pulumi.CustomTimeouts:
 
 
 _RESOURCES: dict[str, Any] = {
+    "PersistentVolumeClaim": kubernetes.core.v1.PersistentVolumeClaim,
     "Deployment": kubernetes.apps.v1.Deployment,
     "Service": kubernetes.core.v1.Service,
     "Ingress": kubernetes.networking.v1.Ingress,

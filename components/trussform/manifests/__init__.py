@@ -3,6 +3,7 @@
 from trussform.manifests.deployment import deployment
 from trussform.manifests.routes import origin, routes, service
 from trussform.manifests.values import Manifest, Text, Values, values
+from trussform.manifests.weights import claims
 from trussform.plan import Plan
 
 __all__ = ["Manifest", "Text", "Values", "manifests", "namespace", "origin", "values"]
@@ -10,7 +11,12 @@ __all__ = ["Manifest", "Text", "Values", "manifests", "namespace", "origin", "va
 
 def manifests(plan: Plan, values: Values) -> list[Manifest]:
     """Every object of one server but its Secret, in the order to make them."""
-    return [deployment(plan, values), service(plan, values), *routes(plan, values)]
+    return [
+        *claims(plan, values),
+        deployment(plan, values),
+        service(plan, values),
+        *routes(plan, values),
+    ]
 
 
 def namespace(name: str) -> Manifest:

@@ -5,11 +5,12 @@ from typing import Any
 
 import yaml
 
+from trussform.manifests import weights
+from trussform.manifests.metadata import NAME_LABEL, labels, metadata
 from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
 from trussform.plan.probes import PERIOD, TIMEOUT, Probe
 
-NAME_LABEL = "app.kubernetes.io/name"
 CONFIG_ANNOTATION = "trussform/config.yaml"
 _NO_WRAP = 1 << 20
 
@@ -40,25 +41,11 @@ def deployment(plan: Plan, values: Values) -> Manifest:
                 },
             },
             "template": {
-                "metadata": {"labels": _labels(plan), "annotations": _annotations(plan)},
+                "metadata": {"labels": labels(plan), "annotations": _annotations(plan)},
                 "spec": _pod(plan, values),
             },
         },
     }
-
-
-def metadata(plan: Plan, values: Values, name: str) -> Manifest:
-    return {"name": name, "namespace": values.namespace, "labels": _labels(plan)}
-
-
-def _labels(plan: Plan) -> dict[str, str]:
-    labels = {
-        NAME_LABEL: plan.name,
-        "app.kubernetes.io/managed-by": "trussform",
-        "trussform/environment": plan.environment,
-    }
-    model = re.sub(r"[^-._a-zA-Z0-9]+", "-", plan.model_name or "")[:63].strip("-._")
-    return {**labels, "trussform/model-name": model} if model else labels
 
 
 def _annotations(plan: Plan) -> dict[str, str]:
@@ -69,6 +56,8 @@ def _annotations(plan: Plan) -> dict[str, str]:
     }
     if plan.secrets.any and plan.secrets.version is not None:
         annotations["trussform/secrets-version"] = plan.secrets.version
+    if plan.weights.sources:
+        annotations[weights.TRANSFER_ANNOTATION] = weights.transfer_script(plan)
     return annotations
 
 
@@ -79,13 +68,17 @@ def _pod(plan: Plan, values: Values) -> Manifest:
         "enableServiceLinks": False,
         "securityContext": {
             "fsGroup": plan.user.group,
+            # Handing a terabyte of weights to the group at every start would take minutes.
+            "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_server(plan, values)],
-        "volumes": _volumes(plan, values),
+        "volumes": [*_volumes(plan, values), *weights.volumes(plan)],
     }
-    if plan.files.copy_app:
-        spec["initContainers"] = [_copy_app(plan, values)]
+    if before := _init_containers(plan, values):
+        spec["initContainers"] = before
+    if plan.service_account is not None:
+        spec["serviceAccountName"] = plan.service_account
     if values.pull_secret is not None:
         spec["imagePullSecrets"] = [{"name": values.pull_secret}]
     if plan.gpu.count:
@@ -121,7 +114,7 @@ def _server(plan: Plan, values: Values) -> Manifest:
         "ports": [{"name": plan.routes.protocol, "containerPort": probes.port}],
         "resources": _resources(plan),
         "securityContext": _security(plan),
-        "volumeMounts": _mounts(plan),
+        "volumeMounts": [*_mounts(plan), *weights.mounts(plan)],
         "lifecycle": {"preStop": _pre_stop(plan)},
         "startupProbe": {**_probe(probes.startup, probes.port), **hung},
         "readinessProbe": _probe(probes.readiness, probes.port),
@@ -184,9 +177,12 @@ def _mounts(plan: Plan) -> list[Manifest]:
     ]
     if plan.files.copy_app:
         mounts.insert(0, {"name": "app", "mountPath": "/app"})
-    if plan.secrets.any:
-        mounts.append({"name": "secrets", "mountPath": "/secrets", "readOnly": True})
-    return mounts
+    return [*mounts, *_secret_mounts(plan)]
+
+
+def _secret_mounts(plan: Plan) -> list[Manifest]:
+    mount: Manifest = {"name": "secrets", "mountPath": "/secrets", "readOnly": True}
+    return [mount] if plan.secrets.any else []
 
 
 def _volumes(plan: Plan, values: Values) -> list[Manifest]:
@@ -217,6 +213,22 @@ def _secret_files(plan: Plan, values: Values) -> Manifest:
     sources = [source(names, False)] if names else []
     sources += [source(undeclared, True)] if undeclared else []
     return {"defaultMode": 0o440, "sources": sources}
+
+
+def _init_containers(plan: Plan, values: Values) -> list[Manifest]:
+    copies = [_copy_app(plan, values)] if plan.files.copy_app else []
+    made = [*copies, *weights.init_containers(plan, _secret_mounts(plan))]
+    return [
+        {
+            **container,
+            "command": [unexpanded(argument) for argument in container["command"]],
+            "env": [
+                {**variable, "value": unexpanded(variable["value"])}
+                for variable in container.get("env", ())
+            ],
+        }
+        for container in made
+    ]
 
 
 def _copy_app(plan: Plan, values: Values) -> Manifest:

@@ -1,6 +1,6 @@
 """The Service, and what brings requests to it: a route of the Gateway API, or Ingress objects."""
 
-from trussform.manifests.deployment import NAME_LABEL, metadata
+from trussform.manifests.metadata import NAME_LABEL, metadata
 from trussform.manifests.values import Manifest, Text, Values
 from trussform.plan import Plan
 from trussform.plan.routes import Rule

@@ -15,6 +15,7 @@ from trussform.plan.probes import Probes, probes
 from trussform.plan.rollout import Rollout, rollout
 from trussform.plan.routes import Routes, routes
 from trussform.plan.secrets import Secrets, secrets
+from trussform.plan.weights import Weights, weights
 from trussform.problem import Finding
 from trussform.stage import Stage
 
@@ -29,6 +30,7 @@ class Plan:
     namespace: str
     create_namespace: bool
     pull_secret: str | None
+    service_account: str | None
     model_name: str | None
     image: Image
     command: Command
@@ -38,6 +40,7 @@ class Plan:
     size: pod.Size
     gpu: Gpu
     probes: Probes
+    weights: Weights
     secrets: Secrets
     user: pod.User
     files: pod.Files
@@ -64,7 +67,8 @@ def plan(
     image_plan, about_image = image(truss, stage, name, placed)
     command_plan, about_command = command(config)
     gpu_plan, about_gpu = gpu(config, stage)
-    secrets_plan, about_secrets = secrets(config, stage, secret_names)
+    weights_plan, about_weights = weights(config, stage, name)
+    secrets_plan, about_secrets = secrets(config, stage, secret_names, weights_plan)
     routes_plan, about_routes = routes(config, stage, placed)
     probes_plan = probes(config, stage)
     files = pod.files(config, builds=image_plan.build is not None)
@@ -74,6 +78,7 @@ def plan(
         namespace=stage.namespace,
         create_namespace=stage.create_namespace and stage.namespace != "default",
         pull_secret=stage.pull_secret,
+        service_account=stage.service_account,
         model_name=config.model_name,
         image=image_plan,
         command=command_plan,
@@ -82,10 +87,11 @@ def plan(
         size=pod.size(config),
         gpu=gpu_plan,
         probes=probes_plan,
+        weights=weights_plan,
         secrets=secrets_plan,
         user=pod.user(config),
         files=files,
-        rollout=rollout(config, stage, name, probes_plan),
+        rollout=rollout(config, stage, name, probes_plan, weights_plan),
         routes=routes_plan,
         config=_without_values(truss),
         findings=(
@@ -93,6 +99,7 @@ def plan(
             *about_image,
             *about_command,
             *about_gpu,
+            *about_weights,
             *about_secrets,
             *about_routes,
             *_too_large(truss),

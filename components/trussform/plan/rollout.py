@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from trussform.config import Config
 from trussform.plan.probes import Probes
+from trussform.plan.weights import Weights
 from trussform.stage import Stage
 
 DRAIN_DELAY = 5
@@ -42,7 +43,7 @@ class Rollout:
         return f"grace {self.grace} s, progress {self.progress_deadline} s, pulumi {self.timeout} s"
 
 
-def rollout(config: Config, stage: Stage, name: str, probes: Probes) -> Rollout:
+def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: Weights) -> Rollout:
     server = stage.server(name)
     replicas = stage.replicas if server.replicas is None else server.replicas
     spare = stage.spare_gpus if server.spare_gpus is None else server.spare_gpus
@@ -50,8 +51,9 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes) -> Rollout:
     drain = stage.request_timeout or DRAIN
     grace = DRAIN_DELAY + drain + 5
     limits = stage.deadlines
-    waits = grace + limits.provisioning + limits.pull + probes.startup_budget
-    surges = gpus == 0 or spare >= gpus
+    absent = weights.deadline + limits.pull + probes.startup_budget
+    waits = grace + limits.provisioning + absent
+    surges = (gpus == 0 or spare >= gpus) and not weights.one_node
     if replicas == 0:
         why = "no replica is asked for"
     elif surges:
@@ -61,12 +63,17 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes) -> Rollout:
     elif replicas > 1:
         why = f"one replica at a time: {replicas - 1} of {replicas} carry the load meanwhile"
     else:
+        reason = (
+            "the weights' volume is one node's" if weights.one_node else "no spare GPU is declared"
+        )
+        parts = "grace + weights + pull + start" if weights.deadline else "grace + pull + start"
         why = (
-            "no spare GPU is declared, so the old pod goes first: without service for at most "
-            f"{grace + limits.pull + probes.startup_budget} s (grace + pull + start)"
+            f"{reason}, so the old pod goes first: without service for at most "
+            f"{grace + absent} s ({parts})"
         )
     deadline = waits + SLACK
     batches = max(1, replicas)
+    fetch = f"+ weights {weights.deadline} (of unknown size) " if weights.deadline else ""
     return Rollout(
         replicas=replicas,
         surge=1 if surges else 0,
@@ -79,7 +86,7 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes) -> Rollout:
         why=why,
         why_deadlines=(
             f"grace {grace} (requests {drain}) + node {limits.provisioning} "
-            f"+ pull {limits.pull} + start {probes.startup_budget} < progress; "
+            f"{fetch}+ pull {limits.pull} + start {probes.startup_budget} < progress; "
             f"{batches} x progress < pulumi"
         ),
     )

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from trussform.config import Config
+from trussform.plan.weights import Weights
 from trussform.problem import Finding
 from trussform.stage import ExistingSecret, Stage
 
@@ -14,9 +15,9 @@ _READ = re.compile(r"(?<![-\w./])/secrets/([-._a-zA-Z0-9]*[-_a-zA-Z0-9])")
 @dataclass(frozen=True)
 class Secrets:
     names: tuple[str, ...]
-    """Declared by the config."""
+    """Declared by the config, or named by its weights."""
     undeclared: tuple[str, ...]
-    """Read by the command, not declared; mounted where the stage has them."""
+    """Read by the command or for weights, not declared; mounted where the stage has them."""
     existing: str | None
     """The Secret that is there already; None: Pulumi makes one."""
     version: str | None
@@ -34,17 +35,14 @@ class Secrets:
 
 
 def secrets(
-    config: Config, stage: Stage, available: Collection[str] | None
+    config: Config, stage: Stage, available: Collection[str] | None, weights: Weights
 ) -> tuple[Secrets, list[Finding]]:
     """`available`: the names that the stage has values for; None where that is unknown."""
-    names = tuple(config.secrets)
-    undeclared = tuple(
-        dict.fromkeys(
-            name
-            for name in _READ.findall(config.docker_server.start_command or "")
-            if name not in names
-        )
-    )
+    needed = [source.secret for source in weights.sources if source.secret and source.needs_secret]
+    used = [source.secret for source in weights.sources if source.secret]
+    names = tuple(dict.fromkeys([*config.secrets, *needed]))
+    read = _READ.findall(config.docker_server.start_command or "")
+    undeclared = tuple(name for name in dict.fromkeys([*read, *used]) if name not in names)
     if not names and not undeclared:
         return Secrets((), (), None, None, "the config declares none and reads none"), []
     findings = [
@@ -56,6 +54,7 @@ def secrets(
             "warning",
         )
         for name in undeclared
+        if name in read
     ]
     if isinstance(stage.secrets, ExistingSecret):
         return Secrets(

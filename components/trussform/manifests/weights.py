@@ -1,0 +1,131 @@
+"""The weights in Kubernetes' words: their claim, what fills it, and where the server sees it."""
+
+import json
+from pathlib import Path
+
+from trussform.manifests.metadata import metadata
+from trussform.manifests.values import Manifest, Values
+from trussform.plan import Plan
+from trussform.plan.weights import Source
+from trussform.stage import ClaimStorage, ExistingStorage, NodeStorage
+
+TRANSFER_ANNOTATION = "trussform/truss-transfer-cli"
+_TRANSFER = "truss-transfer-cli"
+_FETCH = Path(__file__).with_name("fetch.py")
+_AT = "/weights"
+
+
+def claims(plan: Plan, values: Values) -> list[Manifest]:
+    """The claim of the server's own; none where the stage has another place for its weights."""
+    storage = plan.weights.storage
+    if not plan.weights.sources or not isinstance(storage, ClaimStorage):
+        return []
+    spec: Manifest = {
+        "accessModes": [storage.access_mode],
+        "resources": {"requests": {"storage": storage.size}},
+    }
+    if storage.storage_class is not None:
+        spec["storageClassName"] = storage.storage_class
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {
+                **metadata(plan, values, _claim(plan)),
+                # Some classes bind a claim only when a pod wants it, and that comes later.
+                "annotations": {"pulumi.com/skipAwait": "true"},
+            },
+            "spec": spec,
+        }
+    ]
+
+
+def _claim(plan: Plan) -> str:
+    return f"{plan.name}-weights"
+
+
+def volumes(plan: Plan) -> list[Manifest]:
+    if not plan.weights.sources:
+        return []
+    storage = plan.weights.storage
+    if isinstance(storage, NodeStorage):
+        kept: Manifest = {"hostPath": {"path": storage.path, "type": "DirectoryOrCreate"}}
+    else:
+        name = storage.claim if isinstance(storage, ExistingStorage) else _claim(plan)
+        kept = {"persistentVolumeClaim": {"claimName": name}}
+    script = {
+        "path": _TRANSFER,
+        "mode": 0o755,
+        "fieldRef": {"fieldPath": f"metadata.annotations['{TRANSFER_ANNOTATION}']"},
+    }
+    return [
+        {"name": "weights", **kept},
+        {"name": "truss-transfer", "downwardAPI": {"items": [script]}},
+    ]
+
+
+def mounts(plan: Plan) -> list[Manifest]:
+    """What the server sees. Truss's image has `truss-transfer-cli` at this place, and start
+    commands call it."""
+    if not plan.weights.sources:
+        return []
+    places = {source.mount: source for source in plan.weights.sources}
+    return [
+        *({"name": "weights", "mountPath": mount, "subPath": source.folder,
+           "readOnly": source.read_only} for mount, source in places.items()),
+        {"name": "truss-transfer", "mountPath": f"/usr/local/bin/{_TRANSFER}",
+         "subPath": _TRANSFER},
+    ]  # fmt: skip
+
+
+def transfer_script(plan: Plan) -> str:
+    """Stands in for Truss's own downloader, whose work is done before the server starts."""
+    places = ", ".join(dict.fromkeys(source.mount for source in plan.weights.sources))
+    return f"#!/bin/sh\ncat <<'EOF'\ntruss-transfer-cli: the weights are there: {places}\nEOF\n"
+
+
+def init_containers(plan: Plan, secret_mounts: list[Manifest]) -> list[Manifest]:
+    if not plan.weights.sources:
+        return []
+    variables = {
+        # Both would otherwise fill the disk of the container.
+        "HF_HOME": f"{_AT}/.huggingface",
+        "HOME": f"{_AT}/.home",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "PYTHONUNBUFFERED": "1",
+        **plan.weights.environment_variables,
+        "TRUSSFORM_WEIGHTS": json.dumps([_wanted(source) for source in plan.weights.sources]),
+    }
+    security: Manifest = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    if isinstance(plan.weights.storage, NodeStorage):
+        security["runAsUser"] = 0
+    elif plan.user.id is not None:
+        security |= {"runAsNonRoot": True, "runAsUser": plan.user.id}
+    return [
+        {
+            "name": "fetch-weights",
+            "image": plan.weights.image,
+            "command": ["python3", "-c", _FETCH.read_text()],
+            "env": [{"name": name, "value": text} for name, text in variables.items()],
+            "resources": {"requests": {"cpu": "1", "memory": "2Gi"}},
+            "securityContext": security,
+            "volumeMounts": [{"name": "weights", "mountPath": _AT}, *secret_mounts],
+        }
+    ]
+
+
+def _wanted(source: Source) -> Manifest:
+    return {
+        "id": source.id,
+        "source": source.source,
+        "folder": source.folder,
+        "hub": source.hub,
+        "secret": source.secret,
+        "role": source.role,
+        "region": source.region,
+        "allow": source.allow,
+        "ignore": source.ignore,
+    }

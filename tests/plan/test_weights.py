@@ -1,0 +1,120 @@
+"""What is on the volume: Truss's three ways to ask for weights, and what they become."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from trussform.plan import Plan
+from workspace import Workspace
+
+MakePlan = Callable[..., Plan]
+COMMIT = "0123456789" * 4
+
+
+def weight(source: str, mount: str = "/models/a", **more: Any) -> dict[str, Any]:
+    return {"weights": [{"source": source, "mount_location": mount, **more}]}
+
+
+def cached(repo: str, **more: Any) -> dict[str, Any]:
+    return {"model_cache": [{"repo_id": repo, "use_volume": False, **more}]}
+
+
+VOLUME = {"use_volume": True, "volume_folder": "a", "revision": "main"}
+
+
+@pytest.mark.parametrize(
+    ("config", "source", "mount", "read_only", "hub"),
+    [
+        (weight("hf://o/m@main"), "hf://o/m@main", "/models/a", True, False),
+        (weight("s3://b/p", "/x//y/"), "s3://b/p", "/x/y", True, False),
+        (cached("o/m", **VOLUME), "hf://o/m@main", "/app/model_cache/a", False, False),
+        (cached("b/p", **VOLUME, kind="gcs"), "gs://b/p", "/app/model_cache/a", False, False),
+        (cached("s3://b/p", **VOLUME, kind="s3"), "s3://b/p", "/app/model_cache/a", False, False),
+        (cached("o/m"), "hf://o/m", "/root/.cache/huggingface/hub", False, True),
+        (cached("gs://b/p"), "gs://b/p", "/app/model_cache/b/p", False, False),
+        ({"hf_cache": cached("o/m")["model_cache"]}, "hf://o/m", "/root/.cache/huggingface/hub",
+         False, True),
+    ],
+)  # fmt: skip
+def test_each_way_to_ask_for_weights(
+    plan: MakePlan, config: dict[str, Any], source: str, mount: str, read_only: bool, hub: bool
+) -> None:
+    (made,) = plan(config).weights.sources
+    assert (made.source, made.mount, made.read_only, made.hub) == (source, mount, read_only, hub)
+
+
+def test_another_source_revision_or_pattern_is_another_folder(plan: MakePlan) -> None:
+    configs = [
+        weight("hf://o/m@main"),
+        weight("hf://o/m@v2"),
+        weight("hf://o/m@main", allow_patterns=["*.json"]),
+        weight("hf://o/m@main", ignore_patterns=["*.json"]),
+    ]
+    folders = [plan(config).weights.sources[0].folder for config in configs]
+    assert len(set(folders)) == len(configs)
+    assert all(folder.startswith("m-") for folder in folders)
+
+
+def test_the_same_weights_at_another_place_are_the_same_folder(plan: MakePlan) -> None:
+    one, other = (plan(weight("hf://o/m@v1", at)).weights.sources[0] for at in ("/a/b", "/c"))
+    assert (one.folder, one.id) == (other.folder, other.id)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (weight("hf://o/m", "/app"), "would hide files"),
+        (weight("hf://o/m", "/"), "would hide files"),
+        (weight("hf://o/m", "/secrets/x"), "would hide files"),
+        (weight("hf://o/m", "/a/../b"), "cannot mount at /a/../b"),
+        (weight("hf://o/m/folder"), "is no repository"),
+        ({"weights": weight("s3://a", "/m")["weights"] + weight("s3://b", "/m/c")["weights"]},
+         "lies within /m"),
+    ],
+)  # fmt: skip
+def test_a_place_that_cannot_be(workspace: Workspace, config: dict[str, Any], message: str) -> None:
+    (problem,) = [p for p in workspace.plan(config)[1] if p.level == "error"]
+    assert message in problem.message
+    assert problem.place.line > 0
+
+
+def test_a_revision_that_moves_is_told(workspace: Workspace) -> None:
+    def warnings(revision: str) -> list[str]:
+        return [p.message for p in workspace.plan(weight(f"hf://o/m{revision}"))[1]]
+
+    assert "`main` moves, and what is fetched first stays" in warnings("@main")
+    assert "the default branch moves, and what is fetched first stays" in warnings("")
+    assert warnings(f"@{COMMIT}") == []
+
+
+def test_the_secret_of_a_source_must_be_there_and_the_usual_token_may_be(
+    workspace: Workspace,
+) -> None:
+    def missing(config: dict[str, Any]) -> list[str]:
+        return [p.message for p in workspace.plan(config)[1] if p.level == "up"]
+
+    named = weight(f"hf://o/m@{COMMIT}", auth_secret_name="mine")
+    assert missing(named) == ["the stage has no value for the secret `mine`"]
+    assert missing(weight(f"hf://o/m@{COMMIT}")) == []
+
+
+def test_a_cloud_identity_comes_from_the_stages_service_account(workspace: Workspace) -> None:
+    auth = {"auth_method": "AWS_OIDC", "aws_oidc_role_arn": "arn:role", "aws_oidc_region": "x"}
+    config = weight("s3://b/p", auth=auth)
+    (problem,) = workspace.plan(config)[1]
+    assert (problem.level, "arn:role" in problem.message) == ("up", True)
+    assert workspace.plan(config, {"service_account": "reader"})[1] == []
+
+
+def test_one_nodes_volume_has_one_pod_at_a_time(workspace: Workspace) -> None:
+    config = weight(f"hf://o/m@{COMMIT}")
+    alone, _ = workspace.plan(config)
+    assert (alone.rollout.surge, "volume is one node's" in alone.rollout.why) == (0, True)
+    _, problems = workspace.plan(config, {"replicas": 2})
+    assert [problem.field for problem in problems] == ["replicas"]
+    shared = {
+        "weights": {"storage": {"kind": "claim", "access_mode": "ReadWriteMany"}},
+        "replicas": 2,
+    }
+    many, problems = workspace.plan(config, shared)
+    assert (many.rollout.surge, problems) == (1, [])
