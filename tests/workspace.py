@@ -9,6 +9,8 @@ from trussform.plan import Plan
 from trussform.problem import Problem
 
 ROOT = Path(__file__).parent.parent
+CORPUS = sorted((ROOT.parent / "shared/corpus").glob("*/config.yaml"))
+"""Real configs beside the project; none where they are not there."""
 
 CONFIG: dict[str, Any] = {
     "base_image": {"image": "python:3.11-slim"},

@@ -151,8 +151,9 @@ class ByKubectl:
 Deployed = ByPulumi | ByKubectl
 
 
-def kubectl(*arguments: str) -> str:
-    done = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False)
+def kubectl(*arguments: str, input: str | None = None) -> str:
+    command = ["kubectl", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, input=input)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

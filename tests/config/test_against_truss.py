@@ -18,11 +18,11 @@ from truss.base.truss_config import TrussConfig
 from trussform.config import read_truss
 from trussform.config.fates import FATES
 from trussform.problem import Refused
-from workspace import CONFIG, ROOT
+from workspace import CONFIG, CORPUS, ROOT
 
 DIFFERENCES = {
     r"docker_server: (required|expected)": "a server is all that is deployed here",
-    r"base_image(\.image)?: (required|expected)": "Truss has a default base image",
+    r"base_image\.image: required": "nobody could pull it",
     r"base_image\.image: .* (not an image|white space)": "nobody could pull it",
     r"docker_server\.\w+_endpoint: ": "it is no path, and no probe or route could ask for it",
     r"docker_server\.(server_port|run_as_user_id): input should be": "no port or user is that",
@@ -45,7 +45,7 @@ DIFFERENCES = {
 NOT_CHECKED_WITHIN = {"bdn", "trt_llm", "bis_llm", "training_checkpoints"}
 """Refused by name, whatever is in them."""
 
-CORPUS = ROOT.parent / "shared/corpus"
+
 RICH: dict[str, Any] = {
     **CONFIG,
     "weights": [{"source": "hf://a/b@main", "mount_location": "/models/b"}],
@@ -73,8 +73,7 @@ SEEDS: list[dict[str, Any]] = [
     CONFIG,
     *(
         yaml.safe_load(file.read_text())
-        for folder in (ROOT / "examples", CORPUS)
-        for file in sorted(folder.glob("*/config.yaml"))
+        for file in (*sorted((ROOT / "examples").glob("*/config.yaml")), *CORPUS)
     ),
 ]
 PARTS = (

@@ -245,7 +245,6 @@ def test_a_key_that_stands_twice_hides_no_other_mistake(workspace: Workspace) ->
 def test_an_empty_file_says_what_is_required(workspace: Workspace) -> None:
     assert [line.partition(": ")[2] for line in lines(workspace, "")] == [
         "docker_server: required field is missing; add `docker_server: …` here",
-        "base_image: required field is missing; add `base_image: …` here",
     ]
 
 

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from truss.base.constants import TRUSS_BASE_IMAGE_NAME
+from truss.contexts.image_builder.util import TRUSS_BASE_IMAGE_VERSION_TAG, truss_base_image_tag
 from trussform import project
 from trussform.config import Config
 from trussform.config.resources import ACCELERATORS
@@ -19,7 +21,7 @@ from trussform.plan.probes import probes as plan_probes
 from trussform.plan.rollout import rollout
 from trussform.plan.weights import weights as plan_weights
 from trussform.stage import Stage
-from workspace import STAGE, Workspace
+from workspace import CONFIG, STAGE, Workspace
 
 MakePlan = Callable[..., Plan]
 DIGEST = "sha256:" + "0" * 64
@@ -342,3 +344,45 @@ def test_names_are_valid_stable_and_distinct(one: str, other: str) -> None:
 
 def test_a_name_that_is_one_stays() -> None:
     assert kubernetes_name("llama-3") == "llama-3"
+
+
+@pytest.mark.parametrize(
+    ("instance", "gpus", "cpu", "memory"),
+    [
+        ("H100", ("H100", 1), "1", "2Gi"),
+        ("H100:8", ("H100", 8), "1", "2Gi"),
+        ("L4:4x16", ("L4", 1), "4", "16Gi"),
+        ("A10G:2x24x96", ("A10G", 2), "24", "96Gi"),
+        ("A100_40GB:2x24x290", ("A100_40GB", 2), "24", "290Gi"),
+        ("1x2", None, "1", "2Gi"),
+    ],
+)
+def test_an_instance_type_goes_before_the_other_resources(
+    plan: MakePlan, instance: str, gpus: tuple[str, int] | None, cpu: str, memory: str
+) -> None:
+    resources = {"instance_type": instance, "accelerator": "T4:4", "cpu": "9", "memory": "9Gi"}
+    made = plan({"resources": resources})
+    assert (made.size.cpu, made.size.memory) == (cpu, memory)
+    assert made.gpu.count == (gpus[1] if gpus else 0)
+    assert gpus is None or made.gpu.why.startswith(gpus[0])
+
+
+def test_an_instance_type_that_says_nothing_is_an_error(workspace: Workspace) -> None:
+    (problem,) = workspace.plan({"resources": {"instance_type": "big"}})[1]
+    assert (problem.field, problem.level) == ("resources.instance_type", "error")
+
+
+def test_a_config_without_a_base_image_runs_on_trusss_own(workspace: Workspace) -> None:
+    config = {**CONFIG, "python_version": "py312", "resources": {"accelerator": "L4"}}
+    del config["base_image"]
+    workspace.write_config(yaml.safe_dump(config))
+    plans, _ = project.plan_servers(project.read_stack(workspace.write_stack()))
+    base = truss_base_image_tag("3.12", True, TRUSS_BASE_IMAGE_VERSION_TAG)
+    assert plans["server"].image.base == f"{TRUSS_BASE_IMAGE_NAME}:{base}"
+
+
+def test_only_an_up_stops_at_a_placeholder(workspace: Workspace) -> None:
+    made, problems = workspace.plan({"base_image": {"image": "<your-registry>/server:v1"}})
+    assert [problem.level for problem in problems] == ["up"]
+    assert "`<your-registry>/server:v1` has a placeholder" in problems[0].message
+    assert not made.image.look_up

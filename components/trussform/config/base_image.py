@@ -1,10 +1,14 @@
 """The image that the server starts from (Truss: `base_image`)."""
 
+import re
+
 from pydantic import field_validator
 
 from trussform import reference
 from trussform.config.credentials import DockerAuth
 from trussform.schema import Model, refuse
+
+_PLACEHOLDER = re.compile(r"<[-_ a-zA-Z0-9]+>")
 
 
 class BaseImage(Model):
@@ -20,7 +24,8 @@ class BaseImage(Model):
     @field_validator("image")
     @classmethod
     def _reference(cls, image: str) -> str:
-        return image_reference(image)
+        image_reference(_PLACEHOLDER.sub("placeholder", image))
+        return image
 
     @field_validator("python_executable_path")
     @classmethod
@@ -28,6 +33,11 @@ class BaseImage(Model):
         if path and not path.startswith("/"):
             raise refuse(f"`{path}` is not an absolute path", "start it with `/`")
         return path
+
+
+def has_placeholder(image: str) -> bool:
+    """Whether part of the name waits to be filled in, as in `<your-registry>/server:v1`."""
+    return _PLACEHOLDER.search(image) is not None
 
 
 def image_reference(image: str) -> str:

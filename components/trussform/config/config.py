@@ -102,7 +102,8 @@ class Config(Model):
     """A Truss `config.yaml`; the field names are Truss's, and so are the defaults."""
 
     docker_server: DockerServer
-    base_image: BaseImage
+    base_image: BaseImage | None = None
+    """Default: Truss's own, by `python_version` and whether there is an accelerator."""
     model_name: str | None = None
     """Becomes a label and an annotation; the server's name comes from the stage."""
     description: str | None = None

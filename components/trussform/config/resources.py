@@ -16,6 +16,13 @@ ACCELERATORS = (
 )  # fmt: skip
 """Every accelerator that Truss names."""
 
+_GPUS = rf"(?P<name>{'|'.join(ACCELERATORS)})"
+_SIZE = r"(?P<cpu>[1-9][0-9]{0,3})x(?P<memory>[1-9][0-9]{0,4})"
+_INSTANCES = (
+    re.compile(rf"{_GPUS}(:(?P<count>[1-9][0-9]?))?"),
+    re.compile(rf"{_GPUS}:((?P<count>[1-9][0-9]?)x)?{_SIZE}"),
+    re.compile(_SIZE),
+)
 _NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 _CPU = re.compile(rf"{_NUMBER}(m|[eE][+-]?[0-9]{{1,2}})?")
 _MEMORY = re.compile(rf"{_NUMBER}([eE][+-]?[0-9]{{1,2}}|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
@@ -62,8 +69,19 @@ class Accelerator(Model):
         names = "|".join(ACCELERATORS)
         return {"type": "string", "pattern": f"^({names})(:[1-9][0-9]*)?$", "examples": ["L4"]}
 
+    @classmethod
+    def of(cls, name: str, count: str | None) -> "Accelerator":
+        return cls.model_validate(f"{name}:{count or 1}")
+
     def __str__(self) -> str:
         return self.name if self.count == 1 else f"{self.name}:{self.count}"
+
+
+def machine(instance_type: str) -> dict[str, str | None] | None:
+    """What the name of one of Baseten's machines says of it; None for a name not understood."""
+    found = next((found for way in _INSTANCES if (found := way.fullmatch(instance_type))), None)
+    nothing: dict[str, str | None] = dict.fromkeys(("name", "count", "cpu", "memory"))
+    return None if found is None else {**nothing, **found.groupdict()}
 
 
 class Fabric(Model):
@@ -88,10 +106,25 @@ class Resources(Model):
     """Nodes of one replica; only 1 is possible here."""
 
     instance_type: str | None = None
-    """The name of a machine of Baseten's."""
+    """A machine of Baseten's, as in `L4:4x16` (accelerator, CPU, Gi of memory) or `H100:2`. What
+    it says is taken, and `accelerator`, `cpu` and `memory` are not, as in Truss."""
 
     fabric: Fabric | None = None
     """The network between nodes."""
+
+    @model_validator(mode="after")
+    def _of_the_instance_type(self) -> "Resources":
+        said = machine(self.instance_type or "")
+        if said is None:
+            return self
+        fields = Resources.model_fields
+        return self.model_copy(
+            update={
+                "accelerator": said["name"] and Accelerator.of(said["name"], said["count"]),
+                "cpu": said["cpu"] or fields["cpu"].default,
+                "memory": f"{said['memory']}Gi" if said["memory"] else fields["memory"].default,
+            }
+        )
 
     @field_validator("accelerator", mode="before")
     @classmethod

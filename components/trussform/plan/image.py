@@ -3,12 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from trussform.config import Truss
+from trussform.config import Config, Truss
+from trussform.config.base_image import has_placeholder
 from trussform.config.truss import Folder
 from trussform.problem import Finding, Keys
 from trussform.reference import by_digest
 from trussform.stage import Stage
 
+_TRUSS_BASE_VERSION = "v0.13.0"
+"""The version that Truss of today takes (`TRUSS_BASE_IMAGE_VERSION_TAG`)."""
 _ARM = ("GB300",)
 """Accelerators whose nodes have ARM processors."""
 
@@ -57,11 +60,13 @@ class Image:
 def image(
     truss: Truss, stage: Stage, name: str, placed: Collection[str]
 ) -> tuple[Image, list[Finding]]:
-    base = truss.config.base_image.image
+    config = truss.config
+    base = config.base_image.image if config.base_image else _truss_base(config)
     server = stage.server(name)
     given = server.image
     build, why = _build(truss, stage)
-    digest, why_digest, findings = _digest(base, stage)
+    placeholder = has_placeholder(base)
+    digest, why_digest, findings = _unfilled(base) if placeholder else _digest(base, stage)
     if given:
         build, why, findings = None, "the stage names the finished image", []
     elif build is not None:
@@ -70,7 +75,7 @@ def image(
     plan = Image(
         base=base,
         digest=digest,
-        look_up=not (offline or given or digest) and stage.tags == "follow",
+        look_up=not (offline or given or digest or placeholder) and stage.tags == "follow",
         offline=offline,
         build=build,
         given=given,
@@ -102,11 +107,25 @@ def _build(truss: Truss, stage: Stage) -> tuple[Build | None, str]:
         system_packages=tuple(config.system_packages),
         commands=tuple(config.build_commands),
         folders=truss.folders,
-        python=config.base_image.python_executable_path or "python3",
+        python=(config.base_image and config.base_image.python_executable_path) or "python3",
         user=config.docker_server.run_as_user_id,
         registry=stage.registry,
         platform="linux/arm64" if accelerator and accelerator.name in _ARM else "linux/amd64",
     ), f"the config has {' and '.join(reasons)}"
+
+
+def _truss_base(config: Config) -> str:
+    """The image that Truss builds on where a config names none."""
+    python = config.python_version.replace("py3", "3.")
+    gpu = "-gpu" if config.resources.accelerator else ""
+    return f"baseten/truss-server-base:{python}{gpu}-{_TRUSS_BASE_VERSION}"
+
+
+def _unfilled(base: str) -> tuple[None, str, list[Finding]]:
+    message = f"`{base}` has a placeholder in it"
+    help = "write the image that you have pushed, here or in the stage's override"
+    finding = Finding("config", ("base_image", "image"), message, help, "up")
+    return None, "a placeholder has no digest", [finding]
 
 
 def _digest(base: str, stage: Stage) -> tuple[str | None, str, list[Finding]]:

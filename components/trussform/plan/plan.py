@@ -70,6 +70,7 @@ def plan(
     weights_plan, about_weights = weights(config, stage, name)
     secrets_plan, about_secrets = secrets(config, stage, secret_names, weights_plan)
     routes_plan, about_routes = routes(config, stage, placed)
+    size, about_size = pod.size(config)
     probes_plan = probes(config, stage)
     files = pod.files(config, builds=image_plan.build is not None)
     return Plan(
@@ -84,7 +85,7 @@ def plan(
         command=command_plan,
         environment_variables=pod.environment_variables(config, files),
         concurrency=config.runtime.predict_concurrency,
-        size=pod.size(config),
+        size=size,
         gpu=gpu_plan,
         probes=probes_plan,
         weights=weights_plan,
@@ -99,6 +100,7 @@ def plan(
             *about_image,
             *about_command,
             *about_gpu,
+            *about_size,
             *about_weights,
             *about_secrets,
             *about_routes,

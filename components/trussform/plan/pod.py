@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from trussform.config import Config
+from trussform.config.resources import machine
+from trussform.problem import Finding
 
 GROUP = 60000
 """The group that may read the secrets; any number serves, as the pod's processes get it."""
@@ -56,9 +58,15 @@ def files(config: Config, builds: bool) -> Files:
     return Files(copy, f"{8 * gpus}Gi" if gpus else "1Gi", f"{why}; shared memory 8Gi per GPU")
 
 
-def size(config: Config) -> Size:
+def size(config: Config) -> tuple[Size, list[Finding]]:
     resources = config.resources
-    return Size(resources.cpu, resources.memory, "minimums in Truss: requests, never limits")
+    plan = Size(resources.cpu, resources.memory, "minimums in Truss: requests, never limits")
+    named = resources.instance_type
+    if not named or machine(named):
+        return plan, []
+    message = f"nothing is known of the instance type `{named}`"
+    help = "write `accelerator`, `cpu` and `memory` in its place"
+    return plan, [Finding("config", ("resources", "instance_type"), message, help)]
 
 
 def environment_variables(config: Config, files: Files) -> dict[str, str]:

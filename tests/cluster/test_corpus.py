@@ -1,0 +1,40 @@
+"""Every config of the corpus, as the kube-apiserver sees what becomes of it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from deployed import kubectl
+from trussform import project
+from trussform.cli.render import write
+from workspace import CORPUS, STAGE
+
+GATEWAY = {"kind": "gateway", "name": "gateway"}
+TRAEFIK = {"kind": "ingress", "controller": "traefik"}
+NGINX = {"kind": "ingress", "controller": "nginx"}
+
+
+@pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="no cluster")
+@pytest.mark.skipif(not CORPUS, reason="no corpus of real configs beside the project")
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"route": GATEWAY},
+        {"route": TRAEFIK, "weights": {"storage": {"kind": "existing", "claim": "models"}}},
+        {"route": NGINX, "weights": {"storage": {"kind": "node"}}},
+    ],
+    ids=["gateway", "traefik", "nginx"],
+)
+def test_the_apiserver_takes_what_becomes_of_every_config(
+    tmp_path: Path, stage: dict[str, Any]
+) -> None:
+    file = tmp_path / "Pulumi.dry.yaml"
+    whole = {**STAGE, "namespace": "default", "secrets": {"existing": "models"}, **stage}
+    file.write_text(yaml.safe_dump({"config": {"trussform:stage": whole}}))
+    plans, _ = project.plan_servers(project.read_stack(file), CORPUS)
+    assert len(plans) == len(CORPUS)
+    files = [path for path in write(plans, tmp_path / "out") if path.suffix == ".yaml"]
+    answer = kubectl("apply", "--dry-run=server", "--recursive", "--filename", f"{tmp_path}/out")
+    assert answer.count("(server dry run)") == len(files)
