@@ -4,7 +4,7 @@ export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
-.PHONY: help demo test e2e demo-cluster cluster cluster-down lint format docs lock wheel clean
+.PHONY: help demo test fuzz bench e2e demo-cluster cluster cluster-down lint format docs lock wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
@@ -15,6 +15,12 @@ demo: .venv/.run  ## Render two examples on the stack `local`
 
 test: .venv/.dev  ## Run the tests
 	$(BIN)/python -m pytest --ignore tests/cluster
+
+fuzz: .venv/.dev  ## Check 10,000 broken configs and 2,500 broken stage files
+	FUZZ_FILES=10000 $(BIN)/python -m pytest tests/test_fuzz.py
+
+bench: .venv/.dev  ## Time the check of the configs in FOLDER=… against Truss's own reading
+	@$(BIN)/python bench/check.py $(FOLDER)
 
 e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use KUBECONFIG's
 	cd tests/cluster && ../../$(BIN)/python -m machine run \

@@ -13,8 +13,14 @@ Level = Literal["error", "up", "warning"]
 """`error` stops every command; `up` stops an up, and is a warning to the others."""
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that would break a line or colour a terminal."""
+_SECRET = re.compile(
+    r"-----BEGIN[^`]*"
+    r"|(?<=://)[^/\s:@`]+:[^/\s@`]+(?=@)"
+    r"|\b(hf|r8|gsk|ghp|github_pat|dckr_pat|glpat|xox[abp]|nvapi|sk|AKIA|AIza|eyJ)"
+    r"(?=[-\w.]{0,99}[0-9])[-\w.]{12,}"
+    r"|(?<![-\w/.:])(?=[a-z]{0,31}[A-Z0-9])(?=[A-Z0-9]{0,31}[a-z])(?![0-9a-f]{32})\w{32,}(?![-\w/.])"
+)
+"""What looks like a secret; a value in the wrong place is told with the place alone."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +56,24 @@ class Problem:
     def _line(self, level: str) -> str:
         field = f"{self.field}: " if self.field else ""
         line = f"{self.place}: {level}{field}{self.message}; {self.help}"
-        return _CONTROL.sub(lambda found: repr(found.group())[1:-1], line)
+        return _plain(line)
 
     def as_dict(self) -> dict[str, str | int]:
         return {
             "path": self.place.path,
             "line": self.place.line,
             "column": self.place.column,
-            "field": self.field,
+            "field": _plain(self.field),
             "level": "error" if self.level == "error" else "warning",
-            "message": self.message,
-            "help": self.help,
+            "message": _plain(self.message),
+            "help": _plain(self.help),
         }
+
+
+def _plain(text: str) -> str:
+    """One line that neither colours a terminal nor shows a secret."""
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return _SECRET.sub("…", shown)
 
 
 @dataclass(frozen=True)

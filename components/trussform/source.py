@@ -222,7 +222,10 @@ class _Walk:
 
     def scalar(self, node: yaml.ScalarNode) -> Any:
         try:
-            return self.loader.construct_object(node)
+            value = self.loader.construct_object(node)
+            if isinstance(value, int):
+                str(value)  # Raises for a number that nothing could write out again.
+            return value
         except (ValueError, LookupError, AttributeError, OverflowError):
             # The text does not hold what its tag or its form promises, as in 2026-99-99.
             raise _refusal(

@@ -35,6 +35,12 @@ class BaseImage(Model):
         return path
 
 
+def _why(image: str, error: Exception) -> str:
+    if image != image.lower():
+        return ": repository names are lower-case"
+    return f": {str(error).partition(':')[0]}" if str(error) else ""
+
+
 def has_placeholder(image: str) -> bool:
     """Whether part of the name waits to be filled in, as in `<your-registry>/server:v1`."""
     return _PLACEHOLDER.search(image) is not None
@@ -49,7 +55,7 @@ def image_reference(image: str) -> str:
     except reference.Invalid as error:
         login = "://" in image or "@" in image.partition("/")[0]
         raise refuse(
-            "this is not an image" if login else f"`{image}` is not an image: {error}",
+            "this is not an image" if login else f"`{image}` is not an image{_why(image, error)}",
             "write repository:tag or repository@sha256:…",
         ) from None
     return image

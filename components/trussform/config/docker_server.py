@@ -12,7 +12,7 @@ _TRUSS_APP_USER = 60000
 
 def _endpoint(path: str) -> str:
     if not path.startswith("/"):
-        raise refuse(f"`{path}` is not a path", f"start it with `/`: `/{path}`")
+        raise refuse(f"`{path}` is not a path", "start it with `/`")
     if bad := next((mark for mark in "?#" if mark in path), None):
         raise refuse(
             f"`{path}` has a `{bad}`; an endpoint is a path alone", f"end it before `{bad}`"

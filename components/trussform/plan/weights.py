@@ -192,7 +192,7 @@ def _about(source: Source, stage: Stage) -> list[Finding]:
         say(f"the mount {source.mount} would hide files that the server needs",
             "use a folder of its own, as in /models/NAME")  # fmt: skip
     if ".." in parts or ":" in source.mount:
-        say(f"Kubernetes cannot mount at {source.mount}", "write it without `..` and `:`")
+        say("Kubernetes cannot mount at this path", "write it without `..` and `:`")
     if source.source.startswith("hf://") and not _REPOSITORY.fullmatch(source.source):
         say(f"`{source.source}` is no repository", "write hf://OWNER/NAME or …@REVISION")
     wanted = source.identity or source.role
