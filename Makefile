@@ -47,8 +47,9 @@ format: .venv/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: .venv/.dev  ## Write docs/config.md anew from the code
+docs: .venv/.dev  ## Write docs/ anew from the code, and from the real configs if they are there
 	@$(BIN)/python scripts/docs.py > docs/config.md
+	@test ! -d ../shared/corpus || $(BIN)/python scripts/conformance.py > docs/conformance.md
 
 lock: .venv/.dev  ## Resolve the dependencies anew into the lock files
 	$(COMPILE) --upgrade --group dev -o requirements-dev.lock
