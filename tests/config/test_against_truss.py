@@ -38,6 +38,7 @@ DIFFERENCES = {
     r"requirements_file: .*(no such file|cannot install)": "Truss looks for the file later",
     r".*: (`.*` leaves|this is) the config's (own )?folder": "only what is below it is deployed",
     r"(environment_variables|secrets)\b": "Kubernetes has no such name, or the value is a secret",
+    r"build\.arguments\b": "no shell has such a variable",
     r"system_packages\b": "apt knows no such package",
 }
 """Our complaints about what Truss accepts, each with its reason."""

@@ -266,7 +266,7 @@ def test_requirements_beside_the_config_are_installed_with_a_warning(workspace: 
     workspace.write_config()
     (workspace.folder / "server" / "requirements.txt").write_text("six\n")
     truss = read_truss(workspace.config)
-    assert truss.requirements == "six\n"
+    assert truss.requirements == {"requirements.txt": "six\n"}
     assert [finding.level for finding in truss.findings] == ["warning"]
 
 
@@ -297,5 +297,5 @@ def test_null_in_an_override_deletes_and_a_list_replaces(
         {"requirements": ["six"], "build_commands": ["a", "b"]},
         {"servers": {"server": {"config": {"requirements": None, "build_commands": ["c"]}}}},
     )
-    assert made.image.build.requirements == ""
+    assert made.image.build.requirements == {}
     assert made.image.build.commands == ("c",)

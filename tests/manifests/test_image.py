@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from workspace import Workspace
 
 def build(**changes: object) -> Build:
     fields: dict[str, object] = {
-        "requirements": "six\n",
+        "requirements": {"requirements.txt": "six\n"},
         "system_packages": (),
         "commands": (),
+        "arguments": {},
+        "downloads": (),
+        "bare": False,
         "folders": (),
         "python": "python3",
         "user": None,
@@ -59,7 +63,7 @@ HOSTILE = [
 def test_no_text_of_the_config_becomes_an_instruction(text: str) -> None:
     plain = instructions(build(commands=("true",)))
     assert instructions(build(commands=(text,))) == plain
-    assert instructions(build(commands=("true",), requirements=text)) == plain
+    assert instructions(build(commands=("true",), requirements={"requirements.txt": text})) == plain
     assert instructions(build(commands=("true",), python=text)) == plain
 
 
@@ -147,3 +151,69 @@ def test_a_user_owns_what_truss_gives_it(plan: Callable[..., Plan], workspace: W
     *_, chown, user = image.dockerfile(made, "python:3").splitlines()
     assert "chown -R 1000:1000" in chown
     assert user == "USER 1000"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_arguments_and_downloads_are_words_of_a_command(text: str) -> None:
+    plain = instructions(build(commands=("true",)))
+    assert instructions(build(commands=("true",), arguments={"A": text})) == plain
+    last = image.dockerfile(build(commands=('printf %s "$A"',), arguments={"A": text}), "a")
+    argv = json.loads(last.splitlines()[-1].removeprefix("RUN "))
+    assert subprocess.run(argv, capture_output=True, check=True).stdout == text.encode()
+    url = f"https://example.com/{text}"
+    made = instructions(build(downloads=((url, "/app/data/x"),)))
+    assert made == instructions(build(downloads=(("https://example.com", "/app/data/x"),)))
+
+
+def test_a_project_installs_from_its_lock(workspace: Workspace) -> None:
+    workspace.write_config({"requirements_file": "deps/uv.lock"})
+    (workspace.folder / "server/deps").mkdir()
+    for name in ("uv.lock", "pyproject.toml"):
+        (workspace.folder / "server/deps" / name).write_text(name)
+    made = workspace.plan({"requirements_file": "deps/uv.lock"})[0].image.build
+    assert made is not None
+    image.write(image.context(made, "python:3"), workspace.folder / "out")
+    assert (workspace.folder / "out/uv.lock").read_text() == "uv.lock"
+    text = (workspace.folder / "out/Dockerfile").read_text()
+    assert "COPY pyproject.toml uv.lock /tmp/trussform/" in text
+    assert text.index("uv export --quiet --frozen") < text.index("-r /tmp/trussform/locked.txt")
+
+
+def test_a_lock_wants_its_project_beside_it(workspace: Workspace) -> None:
+    workspace.write_config()
+    (workspace.folder / "server/uv.lock").write_text("")
+    _, (problem,) = workspace.plan({"requirements_file": "uv.lock"})
+    assert (problem.level, problem.field) == ("error", "requirements_file")
+    assert problem.message.endswith("pyproject.toml: no such file")
+
+
+def test_external_packages_lie_beside_the_bundled_ones(workspace: Workspace) -> None:
+    workspace.write_config()
+    for folder in ("server/packages", "shared"):
+        (workspace.folder / folder).mkdir()
+        (workspace.folder / folder / f"{Path(folder).name}.py").write_text("")
+    made = workspace.plan({"external_package_dirs": ["../shared"]})[0].image.build
+    assert made is not None
+    context = image.context(made, "python:3")
+    assert {"files/packages/packages.py", "files/packages/shared.py"} <= context.keys()
+    assert image.dockerfile(made, "python:3").count("COPY files/packages /packages") == 1
+
+
+def test_no_build_brings_the_data_and_nothing_else(workspace: Workspace) -> None:
+    workspace.write_config()
+    (workspace.folder / "server/data").mkdir()
+    (workspace.folder / "server/data/file").write_text("")
+    user = {"docker_server": {"no_build": True, "run_as_user_id": 1000}, "requirements": ["six"]}
+    plan, _ = workspace.plan(user)
+    assert plan.image.build is not None
+    assert image.dockerfile(plan.image.build, "python:3").splitlines()[1:] == [
+        "FROM python:3",
+        "COPY --chown=1000:1000 files/app/data /app/data",
+    ]
+    assert plan.files.copy_app
+
+
+def test_a_download_stays_in_the_data_folder(workspace: Workspace) -> None:
+    files = [{"url": "https://example.com/a", "local_data_path": "../../etc/passwd"}]
+    _, (problem,) = workspace.plan({"external_data": files})
+    assert problem.level == "error"

@@ -1,9 +1,9 @@
 """What the image build gets besides files (Truss: `build`)."""
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from trussform.schema import Model, refuse
 
@@ -11,9 +11,17 @@ _OF_REGISTRIES = "DOCKER_REGISTRY_"
 """Truss's own secrets for registries begin with this, and may have any name after it."""
 
 
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+Argument = Annotated[str, BeforeValidator(_text), WithJsonSchema({})]
+
+
 class Build(Model):
     model_server: Literal["TrussServer", "TRT_LLM"] = "TrussServer"
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, Argument] = Field(default_factory=dict)
+    """Variables of the build by name, as text."""
     secret_to_path_mapping: dict[str, str] = Field(default_factory=dict)
     """Path in the build by secret."""
     no_cache: bool = False
@@ -24,6 +32,14 @@ class Build(Model):
         if value:
             raise refuse("Truss takes no_cache on its command line alone", "remove it")
         return value
+
+    @field_validator("arguments")
+    @classmethod
+    def _variables(cls, arguments: dict[str, str]) -> dict[str, str]:
+        for name in arguments:
+            if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
+                raise refuse(f"`{name}` is no name of a variable", "use letters, digits and `_`")
+        return arguments
 
     @field_validator("secret_to_path_mapping")
     @classmethod

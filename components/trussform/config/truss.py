@@ -1,7 +1,7 @@
 """A config and the files beside it: all that describes one server."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,8 @@ class Truss:
 
     config: Config
     source: Source
-    requirements: str
-    """The text of the requirements that apply; empty where there are none."""
+    requirements: Mapping[str, str | Path]
+    """The files of the requirements that apply, by the names that uv knows; text or a file."""
     folders: tuple[Folder, ...]
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
@@ -119,25 +119,37 @@ def _remarks(config: Config, source: Source) -> Iterator[Finding]:
                 yield Finding("config", (name,), "no_build installs nothing", help, "warning")
 
 
-def _requirements(config: Config, folder: Path) -> tuple[str, list[Finding]]:
-    keys: Keys = ("requirements_file",)
+_PROJECT_FILES = {"pyproject.toml": ("pyproject.toml",), "uv.lock": ("pyproject.toml", "uv.lock")}
+"""What is needed besides a file of requirements that is a project's."""
+
+
+def _requirements(config: Config, folder: Path) -> tuple[dict[str, str | Path], list[Finding]]:
     named = config.requirements_file
-    if named and named.endswith((".toml", ".lock")):
-        message = f"Trussform cannot install from {named} yet"
-        return "", [Finding("config", keys, message, "export it to a requirements.txt")]
+    if named and (needed := _PROJECT_FILES.get(Path(named).name)):
+        beside = (folder / named).parent
+        missing = [beside / name for name in needed if not os.path.isfile(beside / name)]
+        return {name: beside / name for name in needed}, [
+            Finding("config", ("requirements_file",), f"{file}: no such file",
+                    "give the path of a file that exists")
+            for file in missing
+        ]  # fmt: skip
     if named:
         try:
-            return read_text(folder / named), []
+            return _as_file(read_text(folder / named)), []
         except Refused as refused:
             (problem,) = refused.problems
             message = f"{problem.place}: {problem.message}"
-            return "", [Finding("config", keys, message, problem.help)]
+            return {}, [Finding("config", ("requirements_file",), message, problem.help)]
     beside = folder / REQUIREMENTS_FILE
     if config.requirements or config.docker_server.no_build or not os.path.isfile(beside):
-        return "".join(f"{line}\n" for line in config.requirements), []
+        return _as_file("".join(f"{line}\n" for line in config.requirements)), []
     message = f"{REQUIREMENTS_FILE} lies beside the config and is installed; Baseten would not"
     help = f"add `requirements_file: {REQUIREMENTS_FILE}` so that both do"
-    return read_text(beside), [Finding("config", (), message, help, "warning")]
+    return _as_file(read_text(beside)), [Finding("config", (), message, help, "warning")]
+
+
+def _as_file(text: str) -> dict[str, str | Path]:
+    return {REQUIREMENTS_FILE: text} if text.strip() else {}
 
 
 def _folders(config: Config, folder: Path) -> tuple[tuple[Folder, ...], list[Finding]]:
@@ -152,23 +164,51 @@ def _folders(config: Config, folder: Path) -> tuple[tuple[Folder, ...], list[Fin
         path = folder / name
         if not os.path.isdir(path):
             continue
-        if config.docker_server.no_build:
-            message = f"no_build cannot bring the folder {name} into the image yet"
-            findings.append(Finding("config", (field,), message, "remove no_build, or the folder"))
-        files = sorted(Path(at, file) for at, _, found in os.walk(path) for file in found)
+        if config.docker_server.no_build and field != "data_dir":
+            message = f"no_build brings the data folder alone, and not {name}"
+            help = "remove no_build, or the folder"
+            findings.append(Finding("config", (field,), message, help, "warning"))
+            continue
+        files = _files(path)
         findings += [
             Finding("config", (field,), f"{path}: {problem}", "put the files themselves there")
-            for problem in _unfit(path, folder, files)
+            for problem in (*_elsewhere(path, folder), *_unfit(path, files))
         ]
-        folders.append(Folder(path, place, tuple(files)))
-    return tuple(folders), findings
+        folders.append(Folder(path, place, files))
+    packages, about_packages = _external_packages(config, folder)
+    return (*folders, *packages), [*findings, *about_packages]
 
 
-def _unfit(path: Path, folder: Path, files: list[Path]) -> Iterator[str]:
-    """What the image cannot get: links to other folders or to the outside, odd names."""
+def _external_packages(config: Config, folder: Path) -> tuple[list[Folder], list[Finding]]:
+    """What is in these folders lies beside the bundled packages, as in Truss."""
+    packages: list[Folder] = []
+    findings: list[Finding] = []
+    for i, name in enumerate(config.external_package_dirs):
+        path, keys = folder / name, ("external_package_dirs", i)
+        if "\0" in name or not os.path.isdir(path):
+            help = "give the path of a folder, relative to the config's own"
+            findings.append(Finding("config", keys, "no such folder", help))
+            continue
+        files = _files(path)
+        findings += [
+            Finding("config", keys, problem, "put the files themselves there")
+            for problem in _unfit(path, files)
+        ]
+        packages.append(Folder(path, "/packages", files))
+    return ([], findings) if config.docker_server.no_build else (packages, findings)
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    return tuple(sorted(Path(at, file) for at, _, found in os.walk(path) for file in found))
+
+
+def _elsewhere(path: Path, folder: Path) -> Iterator[str]:
     if not os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep):
         yield "the folder is a link that leads out of the config's folder"
-        return
+
+
+def _unfit(path: Path, files: tuple[Path, ...]) -> Iterator[str]:
+    """What the image cannot get: links to other folders or to the outside, odd names."""
     inside = os.path.realpath(path) + os.sep
     links = [Path(at, name) for at, names, _ in os.walk(path) for name in names]
     for link in links:

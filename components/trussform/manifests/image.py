@@ -21,8 +21,7 @@ def context(build: Build, base: str) -> Context:
     files: dict[str, str | Path] = {"Dockerfile": dockerfile(build, base)}
     if build.system_packages:
         files["system-packages.txt"] = "".join(f"{name}\n" for name in build.system_packages)
-    if build.requirements.strip():
-        files["requirements.txt"] = build.requirements
+    files |= build.requirements
     for folder in build.folders:
         for file in folder.files:
             files[f"files{folder.place}/{file.relative_to(folder.path)}"] = file
@@ -72,10 +71,16 @@ def _is_context(folder: Path) -> bool:
 def dockerfile(build: Build, base: str) -> str:
     """From what changes least to what changes most. No text of the config is an instruction:
     lists are files, and commands are JSON."""
-    places = " ".join(folder.place for folder in build.folders)
+    head = [f"{_HEAD} for {build.platform}; it is written anew each time.", f"FROM {base}"]
+    owner = f"{build.user or 0}:{build.user or 0}"
+    if build.bare:
+        copies = [
+            f"COPY --chown={owner} files{f.place} {f.place}" for f in build.folders if f.files
+        ]
+        return "\n".join([*head, *copies]) + "\n"
+    places = " ".join(dict.fromkeys(folder.place for folder in build.folders))
     steps = [
-        f"{_HEAD} for {build.platform}; it is written anew each time.",
-        f"FROM {base}",
+        *head,
         "USER root",
         "ENV HOME=${HOME:-/root} APP_HOME=/app DEBIAN_FRONTEND=noninteractive",
         "ENV PATH=${PATH}:${HOME}/.local/bin",
@@ -86,18 +91,42 @@ def dockerfile(build: Build, base: str) -> str:
     if build.system_packages:
         steps.append("COPY system-packages.txt /tmp/trussform/")
         steps.append(_run(_INSTALL_SYSTEM_PACKAGES))
-    if build.requirements.strip():
+    arguments = _exports(build.arguments)
+    if build.requirements:
         steps.append(_run(_INSTALL_UV.format(python=shlex.quote(build.python))))
-        steps.append("COPY requirements.txt /tmp/trussform/")
-        steps.append(_run(_INSTALL_REQUIREMENTS.format(python=shlex.quote(build.python))))
-    steps += [f"COPY files{f.place} {f.place}" for f in build.folders if f.files]
-    steps += [_run(command) for command in build.commands]
+        steps.append(f"COPY {' '.join(build.requirements)} /tmp/trussform/")
+        export, file = _requirements(build.requirements)
+        install = _INSTALL_REQUIREMENTS.format(python=shlex.quote(build.python), file=file)
+        steps.append(_run(f"{arguments}{export}{install}"))
+    if build.downloads:
+        steps.append(_run(_INSTALL_CURL))
+    steps += [_run(_download(url, path)) for url, path in build.downloads]
+    copied = dict.fromkeys(f.place for f in build.folders if f.files)
+    steps += [f"COPY files{place} {place}" for place in copied]
+    steps += [_run(f"{arguments}{command}") for command in build.commands]
     if build.user is not None:
-        owner = f"{build.user}:{build.user}"
         own = '"$HOME" /app /packages /workspace'
         steps.append(_run(f"mkdir -p {own} && chown -R {owner} {own}"))
         steps.append(f"USER {build.user}")
     return "\n".join(steps) + "\n"
+
+
+def _exports(arguments: Mapping[str, str]) -> str:
+    """The arguments as variables of one command: as ARG, Docker would read their text."""
+    words = " ".join(f"{name}={shlex.quote(value)}" for name, value in arguments.items())
+    return f"export {words}; " if words else ""
+
+
+def _requirements(files: Mapping[str, str | Path]) -> tuple[str, str]:
+    """What to do before the installation, and the file to install from."""
+    if "uv.lock" in files:
+        return f"{_EXPORT_LOCK} && ", "locked.txt"
+    return "", "pyproject.toml" if "pyproject.toml" in files else "requirements.txt"
+
+
+def _download(url: str, path: str) -> str:
+    folder, file = shlex.quote(path.rpartition("/")[0]), shlex.quote(path)
+    return f"mkdir -p {folder} && curl -fsSL --retry 5 -o {file} -- {shlex.quote(url)}"
 
 
 _CHECK_DEBIAN = (
@@ -123,7 +152,16 @@ _INSTALL_UV = (
 _INSTALL_REQUIREMENTS = (
     'UV_HTTP_TIMEOUT=300 uv pip install --no-cache --python "$(command -v {python})" '
     "--system --break-system-packages --index-strategy unsafe-best-match "
-    "-r /tmp/trussform/requirements.txt"
+    "-r /tmp/trussform/{file}"
+)
+_EXPORT_LOCK = (
+    "cd /tmp/trussform && "
+    "uv export --quiet --frozen --no-emit-project --format requirements-txt -o locked.txt"
+)
+_INSTALL_CURL = (
+    "command -v curl >/dev/null || { apt-get update && "
+    "apt-get install -y --no-install-recommends curl ca-certificates && "
+    "rm -rf /var/lib/apt/lists/*; }"
 )
 
 

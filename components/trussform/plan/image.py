@@ -1,7 +1,8 @@
 """Which image runs: the base as it is, or one that is built on it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from trussform.config import Config, Truss
 from trussform.config.base_image import has_placeholder
@@ -12,16 +13,23 @@ from trussform.stage import Stage
 
 _TRUSS_BASE_VERSION = "v0.13.0"
 """The version that Truss of today takes (`TRUSS_BASE_IMAGE_VERSION_TAG`)."""
+_DATA = "/app/data"
 _ARM = ("GB300",)
 """Accelerators whose nodes have ARM processors."""
 
 
 @dataclass(frozen=True)
 class Build:
-    requirements: str
-    """The text of the requirements file; empty where there are none."""
+    requirements: Mapping[str, str | Path]
+    """Files by name, text or a path: `requirements.txt`, or `pyproject.toml` and its lock."""
     system_packages: tuple[str, ...]
     commands: tuple[str, ...]
+    arguments: Mapping[str, str]
+    """Variables of the commands and of what installs requirements."""
+    downloads: tuple[tuple[str, str], ...]
+    """URLs, and where each goes in the image."""
+    bare: bool
+    """Whether the files are all that is added: nothing of the base is looked at or changed."""
     folders: tuple[Folder, ...]
     python: str
     user: int | None
@@ -65,6 +73,7 @@ def image(
     server = stage.server(name)
     given = server.image
     build, why = _build(truss, stage)
+    about_downloads = _downloads(config)
     placeholder = has_placeholder(base)
     digest, why_digest, findings = _unfilled(base) if placeholder else _digest(base, stage)
     if given:
@@ -82,30 +91,53 @@ def image(
         why=why,
         why_digest=why_digest,
     )
-    return plan, findings
+    return plan, [*findings, *about_downloads]
+
+
+def _downloads(config: Config) -> list[Finding]:
+    findings: list[Finding] = []
+    for i, file in enumerate(config.external_data or ()):
+        keys: Keys = ("external_data", i)
+        path = PurePosixPath(file.local_data_path)
+        if path.is_absolute() or ".." in path.parts or not file.local_data_path.isprintable():
+            message = "local_data_path leaves the data folder"
+            findings.append(Finding("config", keys, message, "write it as in `folder/file`"))
+        if config.docker_server.no_build:
+            message = "no_build downloads nothing"
+            help = "remove it, or remove no_build"
+            findings.append(Finding("config", keys, message, help, "warning"))
+    return findings
 
 
 def _build(truss: Truss, stage: Stage) -> tuple[Build | None, str]:
     config = truss.config
-    if config.docker_server.no_build:
+    bare = bool(config.docker_server.no_build)
+    if bare and not truss.folders:
         return None, "no_build: the base image runs as it is"
+    downloads = () if bare else config.external_data or ()
     reasons = [
         reason
         for reason, wanted in (
-            ("requirements", truss.requirements.strip()),
+            ("requirements", truss.requirements),
             ("system_packages", config.system_packages),
             ("build_commands", config.build_commands),
+            ("external_data", downloads),
             ("folders", truss.folders),
         )
         if wanted
     ]
+    if bare:
+        reasons = ["a data folder"]
     if not reasons:
         return None, "nothing changes a file of the base image, so it runs as it is"
     accelerator = config.resources.accelerator
     return Build(
-        requirements=truss.requirements,
-        system_packages=tuple(config.system_packages),
-        commands=tuple(config.build_commands),
+        requirements={} if bare else truss.requirements,
+        system_packages=() if bare else tuple(config.system_packages),
+        commands=() if bare else tuple(config.build_commands),
+        arguments=dict(config.build.arguments),
+        downloads=tuple((file.url, f"{_DATA}/{file.local_data_path}") for file in downloads),
+        bare=bare,
         folders=truss.folders,
         python=(config.base_image and config.base_image.python_executable_path) or "python3",
         user=config.docker_server.run_as_user_id,

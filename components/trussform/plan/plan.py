@@ -72,7 +72,8 @@ def plan(
     routes_plan, about_routes = routes(config, stage, placed)
     size, about_size = pod.size(config)
     probes_plan = probes(config, stage)
-    files = pod.files(config, builds=image_plan.build is not None)
+    made = image_plan.build
+    files = pod.files(config, builds=made is not None and not made.bare)
     return Plan(
         name=kubernetes_name(name),
         environment=stage.environment,
