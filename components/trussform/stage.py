@@ -265,6 +265,8 @@ class Stage(Model):
     """GPUs of a server's kind that are free for a rollout."""
     gpu: Gpu = Gpu()
     weights: Weights = Weights()
+    network_policy: Literal["kubernetes", "cilium"] = "kubernetes"
+    """What the cluster's network understands; Cilium alone can restrict egress to names."""
     deadlines: Deadlines = Deadlines()
     service_account: ObjectName | None = None
     """An existing ServiceAccount with an identity in a cloud, for stores and registries that

@@ -482,3 +482,43 @@ def test_what_fetches_runs_as_the_servers_user(plan: MakePlan) -> None:
     assert security(USER, {"kind": "claim"}) == {**plain, "runAsNonRoot": True, "runAsUser": 1000}
     # Only root can write to a folder that the kubelet has made on the node.
     assert security(USER, {"kind": "node"}) == {**plain, "runAsUser": 0}
+
+
+def egress(**lists: Any) -> dict[str, Any]:
+    return {"runtime": {"egress_restrictions": lists}}
+
+
+@pytest.mark.parametrize(
+    ("restrictions", "rules"),
+    [
+        ({}, []),
+        ({"ip_allow_list": [], "fqdn_allow_list": None}, []),
+        ({"ip_allow_list": ["10.1.2.3/8", "8.8.8.8"]},
+         [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"ipBlock": {"cidr": "8.8.8.8/32"}}]}]),
+    ],
+)  # fmt: skip
+def test_egress_is_closed_but_for_the_addresses(
+    plan: MakePlan, restrictions: dict[str, Any], rules: list[Any]
+) -> None:
+    made = by_kind(plan(egress(**restrictions)))
+    policy = made["NetworkPolicy"]
+    kubernetes_validate.validate(policy, "1.35", strict=True)
+    assert (policy["spec"]["policyTypes"], policy["spec"]["egress"]) == (["Egress"], rules)
+    labels = made["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+
+
+def test_egress_without_restrictions_is_open(plan: MakePlan) -> None:
+    assert "NetworkPolicy" not in by_kind(plan())
+    assert "NetworkPolicy" not in by_kind(plan({"runtime": {"egress_restrictions": None}}))
+
+
+def test_names_of_egress_need_cilium(plan: MakePlan, workspace: Workspace) -> None:
+    config = egress(fqdn_allow_list=["*.example.com", "example.org"], ip_allow_list=["8.8.8.8"])
+    (problem,) = workspace.plan(config)[1]
+    assert problem.level == "error"
+    assert problem.field == "runtime.egress_restrictions.fqdn_allow_list"
+    policy = by_kind(plan(config, {"network_policy": "cilium"}))["CiliumNetworkPolicy"]
+    _, by_name, by_address = policy["spec"]["egress"]
+    assert by_name == {"toFQDNs": [{"matchPattern": "*.example.com"}, {"matchName": "example.org"}]}
+    assert by_address == {"toCIDR": ["8.8.8.8/32"]}

@@ -37,6 +37,7 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("user", str(plan.user), plan.user.why),
         ("files", str(plan.files), plan.files.why),
         ("routes", str(plan.routes), plan.routes.why),
+        ("egress", str(plan.egress), plan.egress.why),
     ]
 
 

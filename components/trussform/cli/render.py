@@ -87,6 +87,8 @@ def _namespaces(plans: dict[str, Plan]) -> list[Manifest]:
 
 _KINDS = (
     "persistentvolumeclaim",
+    "networkpolicy",
+    "ciliumnetworkpolicy",
     "deployment",
     "service",
     "httproute",

@@ -82,7 +82,7 @@ FATES: dict[str, Fate] = {
     "runtime.enable_tracing_data": _unused(_OWN_SERVER),
     "runtime.enable_debug_logs": _unused(_OWN_SERVER),
     "runtime.truss_server_version_override": _unused(_OWN_SERVER),
-    "runtime.egress_restrictions": _refused("write a NetworkPolicy for the namespace"),
+    "runtime.egress_restrictions": _mapped("a NetworkPolicy; names need a stage with Cilium"),
     "runtime.oidc": _refused("bind the namespace's service account in your cloud"),
     "runtime.remote_ssh": _refused("use `kubectl exec`"),
     "weights": _mapped("a volume at `mount_location`, read-only, filled by an init container"),

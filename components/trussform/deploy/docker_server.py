@@ -177,6 +177,7 @@ _RESOURCES: dict[str, Any] = {
     "Deployment": kubernetes.apps.v1.Deployment,
     "Service": kubernetes.core.v1.Service,
     "Ingress": kubernetes.networking.v1.Ingress,
+    "NetworkPolicy": kubernetes.networking.v1.NetworkPolicy,
 }
 
 

@@ -1,6 +1,7 @@
 """Plan -> manifests: the plan in Kubernetes' own words, as plain data."""
 
 from trussform.manifests.deployment import deployment
+from trussform.manifests.policy import policies
 from trussform.manifests.routes import origin, routes, service
 from trussform.manifests.values import Manifest, Text, Values, values
 from trussform.manifests.weights import claims
@@ -13,6 +14,7 @@ def manifests(plan: Plan, values: Values) -> list[Manifest]:
     """Every object of one server but its Secret, in the order to make them."""
     return [
         *claims(plan, values),
+        *policies(plan, values),
         deployment(plan, values),
         service(plan, values),
         *routes(plan, values),

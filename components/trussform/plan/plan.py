@@ -8,6 +8,7 @@ from typing import Any
 from trussform.config import Truss
 from trussform.plan import pod
 from trussform.plan.command import Command, command
+from trussform.plan.egress import Egress, egress
 from trussform.plan.gpu import Gpu, gpu
 from trussform.plan.image import Image, image
 from trussform.plan.names import kubernetes_name
@@ -46,6 +47,7 @@ class Plan:
     files: pod.Files
     rollout: Rollout
     routes: Routes
+    egress: Egress
     config: dict[str, Any]
     """The effective config, for `/app/config.yaml`."""
     findings: tuple[Finding, ...]
@@ -68,6 +70,7 @@ def plan(
     command_plan, about_command = command(config)
     gpu_plan, about_gpu = gpu(config, stage)
     weights_plan, about_weights = weights(config, stage, name)
+    egress_plan, about_egress = egress(config, stage, weights_plan)
     secrets_plan, about_secrets = secrets(config, stage, secret_names, weights_plan)
     routes_plan, about_routes = routes(config, stage, placed)
     size, about_size = pod.size(config)
@@ -95,6 +98,7 @@ def plan(
         files=files,
         rollout=rollout(config, stage, name, probes_plan, weights_plan),
         routes=routes_plan,
+        egress=egress_plan,
         config=_without_values(truss),
         findings=(
             *truss.findings,
@@ -105,6 +109,7 @@ def plan(
             *about_weights,
             *about_secrets,
             *about_routes,
+            *about_egress,
             *_too_large(truss),
         ),
     )

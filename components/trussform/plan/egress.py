@@ -1,0 +1,49 @@
+"""What the server may reach: all, or what the config lists."""
+
+import ipaddress
+from dataclasses import dataclass
+
+from trussform.config import Config
+from trussform.plan.weights import Weights
+from trussform.problem import Finding, Keys
+from trussform.stage import Stage
+
+_KEYS: Keys = ("runtime", "egress_restrictions")
+
+
+@dataclass(frozen=True)
+class Egress:
+    restricted: bool
+    addresses: tuple[str, ...]
+    """Ranges of IPv4 addresses; without any, and without names, nothing can be reached."""
+    names: tuple[str, ...]
+    """Domain names, `*` for any part of a label."""
+    why: str
+
+    def __str__(self) -> str:
+        if not self.restricted:
+            return "open"
+        return ", ".join((*self.addresses, *self.names)) or "closed"
+
+
+def egress(config: Config, stage: Stage, weights: Weights) -> tuple[Egress, list[Finding]]:
+    given = config.runtime.egress_restrictions
+    if given is None:
+        return Egress(False, (), (), "the config restricts nothing"), []
+    ranges = [ipaddress.IPv4Network(at, strict=False) for at in given.ip_allow_list or ()]
+    plan = Egress(
+        restricted=True,
+        addresses=tuple(dict.fromkeys(str(at) for at in ranges)),
+        names=tuple(dict.fromkeys(given.fqdn_allow_list or ())),
+        why="egress_restrictions; it holds where the cluster's network enforces its policies",
+    )
+    findings: list[Finding] = []
+    if plan.names and stage.network_policy != "cilium":
+        message = "a NetworkPolicy knows addresses and no names"
+        help = "use ip_allow_list, or `network_policy: cilium` in the stage of such a cluster"
+        findings.append(Finding("config", (*_KEYS, "fqdn_allow_list"), message, help))
+    if weights.sources:
+        message = "the weights are fetched by the same pod, under the same restrictions"
+        help = "allow the store too, or fetch them once without the restrictions"
+        findings.append(Finding("config", _KEYS, message, help, "warning"))
+    return plan, findings
