@@ -110,7 +110,7 @@ def init_containers(plan: Plan, secret_mounts: list[Manifest]) -> list[Manifest]
             "image": plan.weights.image,
             "command": ["python3", "-c", _FETCH.read_text()],
             "env": [{"name": name, "value": text} for name, text in variables.items()],
-            "resources": {"requests": {"cpu": "1", "memory": "2Gi"}},
+            "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
             "securityContext": security,
             "volumeMounts": [{"name": "weights", "mountPath": _AT}, *secret_mounts],
         }
