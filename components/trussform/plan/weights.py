@@ -9,7 +9,7 @@ from typing import Any
 
 from trussform.config import Config
 from trussform.config.weights import ModelRepo, WeightsSource
-from trussform.problem import Finding, Keys
+from trussform.problem import Finding, Keys, Level
 from trussform.stage import NodeStorage, Stage, Storage
 
 MODEL_CACHE = "/app/model_cache"
@@ -77,8 +77,8 @@ class Weights:
 
 def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Finding]]:
     found = [
-        *(_of_weights(config, i, given) for i, given in enumerate(config.weights)),
-        *(_of_model_cache(config, i, given) for i, given in enumerate(config.model_cache)),
+        *(_of_weights(i, given) for i, given in enumerate(config.weights)),
+        *(_of_model_cache(i, given) for i, given in enumerate(config.model_cache)),
     ]
     given = stage.server(name).weights or stage.weights
     storage = given.storage
@@ -106,7 +106,7 @@ def _described(storage: Storage) -> str:
     return f"the node's disk at {storage.path}, by each node of its own"
 
 
-def _of_weights(config: Config, i: int, given: WeightsSource) -> Source:
+def _of_weights(i: int, given: WeightsSource) -> Source:
     auth = given.auth
     named = given.auth_secret_name or (auth and auth.auth_secret_name)
     token = _HF_TOKEN if given.source.startswith("hf://") else None
@@ -126,7 +126,7 @@ def _of_weights(config: Config, i: int, given: WeightsSource) -> Source:
     )
 
 
-def _of_model_cache(config: Config, i: int, given: ModelRepo) -> Source:
+def _of_model_cache(i: int, given: ModelRepo) -> Source:
     """On a volume at a folder of its own; without one, where Truss's build has put it."""
     scheme, separator, path = given.repo_id.rpartition("://")
     scheme = scheme if separator else _SCHEMES[given.kind]
@@ -179,8 +179,8 @@ def _digest(*what: Any) -> str:
 def _about(source: Source, stage: Stage) -> list[Finding]:
     findings: list[Finding] = []
 
-    def say(message: str, help: str, level: str = "error") -> None:
-        findings.append(Finding("config", source.keys, message, help, level))  # pyright: ignore[reportArgumentType]
+    def say(message: str, help: str, level: Level = "error") -> None:
+        findings.append(Finding("config", source.keys, message, help, level))
 
     parts = PurePosixPath(source.mount).parts
     if _TAKEN.fullmatch(source.mount) or parts[1:2] in (
