@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Key = str | int
 Keys = tuple[Key, ...]
@@ -23,8 +22,7 @@ _SECRET = re.compile(
 """What looks like a secret; a value in the wrong place is told with the place alone."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A position in a file; line and column count from 1, and 0 means the whole file."""
 
     path: str
@@ -35,8 +33,7 @@ class Place:
         return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One complaint. `message` says what is wrong, `help` what to do about it."""
 
     place: Place
@@ -76,8 +73,7 @@ def _plain(text: str) -> str:
     return _SECRET.sub("…", shown)
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """A complaint about a field, made where nobody knows the field's line."""
 
     about: Literal["config", "stage"]

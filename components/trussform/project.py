@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trussform.config import read_truss
 from trussform.config.resources import ACCELERATORS
@@ -35,8 +34,7 @@ class Lock(Model):
     digests: dict[str, Digest]
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     """One environment: its stage, and where the stage's words stand."""
 
     stage: Stage
@@ -199,7 +197,7 @@ def plan_servers(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Pl
 
 def blocking(problems: Iterable[Problem]) -> list[Problem]:
     """What stops an up: the errors, and what only an up cannot do without."""
-    return [replace(problem, level="error") for problem in problems if problem.level != "warning"]
+    return [problem._replace(level="error") for problem in problems if problem.level != "warning"]
 
 
 def without_stage(path: Path) -> Stack:

@@ -1,7 +1,11 @@
 """The base of both schemas, config and stage, and what they say when data does not fit."""
 
+import ast
 import difflib
+import inspect
 import re
+from itertools import pairwise
+from textwrap import dedent
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
@@ -12,11 +16,29 @@ from trussform.problem import Key, Keys, Problem, Refused, dotted
 from trussform.source import Source, is_mapping
 
 
+def _described(schema: dict[str, Any], model: type[pydantic.BaseModel]) -> None:
+    """Put the docstrings of the model's fields into its JSON Schema.
+
+    Pydantic's own `use_attribute_docstrings` parses the source at every import.
+    """
+    (definition,) = ast.parse(dedent(inspect.getsource(model))).body
+    for field, below in pairwise(cast(ast.ClassDef, definition).body):
+        match field, below:
+            case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                schema["properties"][name]["description"] = inspect.cleandoc(text)
+            case _:
+                pass
+
+
 class Model(pydantic.BaseModel):
     """A part of a file: frozen, and closed to fields it does not name."""
 
     model_config = pydantic.ConfigDict(
-        extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        defer_build=True,
+        json_schema_extra=_described,
     )
 
 

@@ -6,9 +6,9 @@ keys, tags that make Python objects, text that is not UTF-8.
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import yaml
 
@@ -29,14 +29,13 @@ def is_mapping(data: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(data, dict)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Plain data, and the place of each of its values and keys."""
 
     data: Any
     whole: Place
-    values: Mapping[Keys, Place] = field(default_factory=dict[Keys, Place])
-    names: Mapping[Keys, Place] = field(default_factory=dict[Keys, Place])
+    values: Mapping[Keys, Place] = MappingProxyType({})
+    names: Mapping[Keys, Place] = MappingProxyType({})
     problems: tuple[Problem, ...] = ()
     """What is wrong with the YAML and still lets it be read: keys that stand twice."""
 

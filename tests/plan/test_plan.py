@@ -216,7 +216,7 @@ def test_the_gpu_is_looked_for_in_the_clusters_words(
     plan: MakePlan, dialect: str, label: str, product: str
 ) -> None:
     made = plan({"resources": {"accelerator": "L4:2"}}, {"gpu": {"dialect": dialect}}).gpu
-    assert (made.label, made.products, made.count) == (label, (product,), 2)
+    assert (made.label, made.products, made.per_pod) == (label, (product,), 2)
 
 
 def test_a_clusters_own_label_needs_its_own_values(workspace: Workspace) -> None:
@@ -363,7 +363,7 @@ def test_an_instance_type_goes_before_the_other_resources(
     resources = {"instance_type": instance, "accelerator": "T4:4", "cpu": "9", "memory": "9Gi"}
     made = plan({"resources": resources})
     assert (made.size.cpu, made.size.memory) == (cpu, memory)
-    assert made.gpu.count == (gpus[1] if gpus else 0)
+    assert made.gpu.per_pod == (gpus[1] if gpus else 0)
     assert gpus is None or made.gpu.why.startswith(gpus[0])
 
 

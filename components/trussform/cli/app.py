@@ -9,8 +9,6 @@ from typing import Annotated
 import typer
 
 from trussform import project
-from trussform.cli import explain as explained
-from trussform.cli import lock as locking
 from trussform.cli import render as rendered
 from trussform.config import Config
 from trussform.plan import Plan
@@ -103,12 +101,16 @@ def render(
 @app.command()
 def explain(stack: StackFile, paths: Paths = None) -> None:
     """Show every decision for each server, with its reason."""
+    from trussform.cli import explain as explained  # Imported here, as rich takes its time.
+
     explained.show(_planned(stack, paths))
 
 
 @app.command()
 def lock(stack: StackFile) -> None:
     """Look up the digests of the stage's base images and write its lock file."""
+    from trussform.cli import lock as locking  # Imported here, as what asks registries is large.
+
     try:
         read = project.read_stack(stack)
         plans, problems = project.plan_servers(read)

@@ -1,11 +1,9 @@
 """What becomes of every field that Truss knows: nothing of a config is ignored in silence."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True)
-class Fate:
+class Fate(NamedTuple):
     kind: Literal["honoured", "mapped", "not applicable", "refused"]
     """Honoured: it means here what it means to Truss. Mapped: it becomes something of Kubernetes'
     own. Not applicable: it is read, and a warning says that nothing follows. Refused: an error,

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from trussform.config.config import Config, asks_for_nothing
 from trussform.config.fates import FATES
@@ -15,8 +15,7 @@ CONFIG_FILE = "config.yaml"
 REQUIREMENTS_FILE = "requirements.txt"
 
 
-@dataclass(frozen=True)
-class Folder:
+class Folder(NamedTuple):
     """A folder beside the config that the image gets."""
 
     path: Path
@@ -25,8 +24,7 @@ class Folder:
     files: tuple[Path, ...]
 
 
-@dataclass(frozen=True)
-class Truss:
+class Truss(NamedTuple):
     """One server as its author wrote it, with the stage's override applied."""
 
     config: Config

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -16,8 +15,7 @@ from trussform.problem import Place, Problem, Refused
 from trussform.source import Source, is_mapping, read
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     servers: Mapping[str, DockerServerArgs]
     """The arguments of each `DockerServer` by name."""
     opts: pulumi.ResourceOptions

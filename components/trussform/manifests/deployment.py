@@ -81,7 +81,7 @@ def _pod(plan: Plan, values: Values) -> Manifest:
         spec["serviceAccountName"] = plan.service_account
     if values.pull_secret is not None:
         spec["imagePullSecrets"] = [{"name": values.pull_secret}]
-    if plan.gpu.count:
+    if plan.gpu.per_pod:
         spec |= _placement(plan)
     return spec
 
@@ -139,9 +139,9 @@ def _pre_stop(plan: Plan) -> Manifest:
 
 def _resources(plan: Plan) -> Manifest:
     requests = {"cpu": plan.size.cpu, "memory": plan.size.memory}
-    if not plan.gpu.count:
+    if not plan.gpu.per_pod:
         return {"requests": requests}
-    gpus = {plan.gpu.resource: str(plan.gpu.count)}
+    gpus = {plan.gpu.resource: str(plan.gpu.per_pod)}
     return {"requests": {**requests, **gpus}, "limits": gpus}
 
 

@@ -1,8 +1,7 @@
 """What only the deployment knows: strings in `render`, Pulumi outputs in `up`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from trussform.plan import Plan
 from trussform.stage import GatewayRoute
@@ -13,8 +12,7 @@ Text = Any
 Manifest = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Values:
+class Values(NamedTuple):
     image: Text
     namespace: Text
     concat: Callable[..., Text]

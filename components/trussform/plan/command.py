@@ -3,8 +3,8 @@
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.config.config import masked
@@ -12,11 +12,11 @@ from trussform.problem import Finding
 
 _SHELLS = ("sh", "ash", "bash", "dash", "zsh")
 _WRAPPERS = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
+_PLAIN = re.compile(r"""[^\\'"#\n]+""")
 _SHELL_SYNTAX = re.compile(r"[|&;<>`]|\$[\w({]")
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     argv: tuple[str, ...]
     """The container's command; empty: the image's own entrypoint runs."""
     shell: bool
@@ -76,10 +76,17 @@ def _refused(message: str, help: str) -> tuple[Command, list[Finding]]:
 
 
 def _marked(text: str) -> Iterator[tuple[str, str]]:
-    """Each character (escapes as one) with the quote it stands in: `'`, `"` or none."""
+    """The text in pieces, each with the quote it stands in: `'`, `"` or none.
+
+    A piece is a quote, an escape, a `#`, the end of a line, or what lies between those.
+    """
     quote = ""
     i = 0
     while i < len(text):
+        if plain := _PLAIN.match(text, i):
+            yield plain.group(), quote
+            i = plain.end()
+            continue
         step = 2 if text[i] == "\\" and quote != "'" else 1
         piece = text[i : i + step]
         if piece in ("'", '"') and quote in ("", piece):
@@ -103,4 +110,4 @@ def _joined(text: str) -> str:
 
 
 def _unquoted(text: str) -> Iterator[str]:
-    return (piece for piece, quote in _marked(text) if not quote and len(piece) == 1)
+    return (piece for piece, quote in _marked(text) if not quote and piece[0] != "\\")

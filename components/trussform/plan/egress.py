@@ -1,7 +1,7 @@
 """What the server may reach: all, or what the config lists."""
 
 import ipaddress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.plan.weights import Weights
@@ -11,8 +11,7 @@ from trussform.stage import Stage
 _KEYS: Keys = ("runtime", "egress_restrictions")
 
 
-@dataclass(frozen=True)
-class Egress:
+class Egress(NamedTuple):
     restricted: bool
     addresses: tuple[str, ...]
     """Ranges of IPv4 addresses; without any, and without names, nothing can be reached."""

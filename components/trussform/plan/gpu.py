@@ -4,7 +4,7 @@ The label values are those that GPU feature discovery, GKE and Karpenter documen
 A cluster that says something else is described by the stage's `gpu`.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.problem import Finding
@@ -65,18 +65,17 @@ _PRODUCTS: dict[Dialect, dict[str, tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Gpu:
+class Gpu(NamedTuple):
     resource: str
-    count: int
+    per_pod: int
     label: str
     products: tuple[str, ...]
     why: str
 
     def __str__(self) -> str:
-        if not self.count:
+        if not self.per_pod:
             return "none"
-        return f"{self.resource}: {self.count}, {self.label} in [{', '.join(self.products)}]"
+        return f"{self.resource}: {self.per_pod}, {self.label} in [{', '.join(self.products)}]"
 
 
 def gpu(config: Config, stage: Stage) -> tuple[Gpu, list[Finding]]:

@@ -1,8 +1,8 @@
 """Which image runs: the base as it is, or one that is built on it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from trussform.config import Config, Truss
 from trussform.config.base_image import has_placeholder
@@ -18,8 +18,7 @@ _ARM = ("GB300",)
 """Accelerators whose nodes have ARM processors."""
 
 
-@dataclass(frozen=True)
-class Build:
+class Build(NamedTuple):
     requirements: Mapping[str, str | Path]
     """Files by name, text or a path: `requirements.txt`, or `pyproject.toml` and its lock."""
     system_packages: tuple[str, ...]
@@ -38,8 +37,7 @@ class Build:
     platform: str
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     base: str
     """As the config writes it."""
     digest: str | None

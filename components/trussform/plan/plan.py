@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from trussform.config import Truss
 from trussform.plan import pod
@@ -23,8 +22,7 @@ from trussform.stage import Stage
 MAX_CONFIG_BYTES = 200_000
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     name: str
     """The server's name in Kubernetes and in its host."""
     environment: str

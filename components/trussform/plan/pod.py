@@ -1,6 +1,6 @@
 """What surrounds the server in its pod: user, files, environment and sizes."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.config.resources import machine
@@ -10,8 +10,7 @@ GROUP = 60000
 """The group that may read the secrets; any number serves, as the pod's processes get it."""
 
 
-@dataclass(frozen=True)
-class User:
+class User(NamedTuple):
     id: int | None
     """None: the image's own user."""
     group: int
@@ -21,8 +20,7 @@ class User:
         return "the image's own" if self.id is None else str(self.id)
 
 
-@dataclass(frozen=True)
-class Files:
+class Files(NamedTuple):
     copy_app: bool
     """Whether `/app` is a volume that gets a copy of the image's `/app` first."""
     shm: str
@@ -34,8 +32,7 @@ class Files:
         return f"/app {app}; /tmp a volume; /dev/shm up to {self.shm}"
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     cpu: str
     memory: str
     why: str

@@ -1,6 +1,6 @@
 """Three probes from two endpoints: when traffic stops and when the container restarts."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.stage import Stage
@@ -11,8 +11,7 @@ TIMEOUT = 5
 """Seconds that an answer may take; a busy GPU server is slow to answer, and not dead."""
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(NamedTuple):
     path: str | None
     """None: gRPC's own health service is asked."""
     failures: int
@@ -20,8 +19,7 @@ class Probe:
     delay: int = 0
 
 
-@dataclass(frozen=True)
-class Probes:
+class Probes(NamedTuple):
     port: int
     startup: Probe
     readiness: Probe

@@ -1,6 +1,6 @@
 """How a new version replaces the old one, and how long each step may take."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.plan.probes import Probes
@@ -18,8 +18,7 @@ SLACK = 60
 """Seconds by which each deadline is later than what it waits for."""
 
 
-@dataclass(frozen=True)
-class Rollout:
+class Rollout(NamedTuple):
     replicas: int
     surge: int
     unavailable: int

@@ -1,8 +1,7 @@
 """The URLs of a server, the same as on Baseten but for the host."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from trussform.config import Config
 from trussform.problem import Finding, Keys
@@ -12,8 +11,7 @@ _OPEN = "open to all who reach the gateway"
 _PLAIN_NGINX = ("nginx", "http")
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One path of the outside and where it goes in the server."""
 
     name: str
@@ -22,8 +20,7 @@ class Rule:
     rewrite: str
 
 
-@dataclass(frozen=True)
-class Routes:
+class Routes(NamedTuple):
     route: Route
     protocol: Literal["http", "grpc"]
     """What the server speaks; WebSockets begin as HTTP."""
@@ -65,17 +62,16 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
     )
     if isinstance(stage.route, NoRoute):
         return inside, []
-    outside = replace(inside, domain=stage.domain, timeout=stage.request_timeout)
+    outside = inside._replace(domain=stage.domain, timeout=stage.request_timeout)
     findings = _missing(stage, placed)
     if grpc:
         # A GRPCRoute knows no timeout, and gRPC's clients bring their own deadlines.
         why = f"gRPC's paths are its services; the route sets no timeout; {_OPEN}"
-        return replace(outside, timeout=None, why=why), [*findings, *_not_for_grpc(stage)]
+        return outside._replace(timeout=None, why=why), [*findings, *_not_for_grpc(stage)]
     timeout = stage.request_timeout
     cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
     base = f"/environments/{stage.environment}"
-    return replace(
-        outside,
+    return outside._replace(
         rules=_rules(config, base),
         predict_path=f"{base}/predict",
         sync_path=f"{base}/sync",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.plan.weights import Weights
@@ -12,8 +12,7 @@ from trussform.stage import ExistingSecret, Stage
 _READ = re.compile(r"(?<![-\w./])/secrets/([-._a-zA-Z0-9]*[-_a-zA-Z0-9])")
 
 
-@dataclass(frozen=True)
-class Secrets:
+class Secrets(NamedTuple):
     names: tuple[str, ...]
     """Declared by the config, or named by its weights."""
     undeclared: tuple[str, ...]

@@ -3,9 +3,8 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from trussform.config import Config
 from trussform.config.weights import ModelRepo, WeightsSource
@@ -25,8 +24,7 @@ _TAKEN = re.compile(r"/|/(app|bin|etc|lib|lib64|sbin|tmp|var)|/usr(/local)?(/bin
 """Folders that a mount would hide from the server."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What is fetched, and where the server finds it."""
 
     keys: Keys
@@ -55,8 +53,7 @@ class Source:
         return f"{self.folder}.{_digest(self.source, self.allow, self.ignore)[:8]}"
 
 
-@dataclass(frozen=True)
-class Weights:
+class Weights(NamedTuple):
     sources: tuple[Source, ...]
     storage: Storage
     image: str
@@ -162,7 +159,7 @@ def _with_folders(sources: list[Source]) -> list[Source]:
     together: dict[str, list[Source]] = {}
     for source in sources:
         together.setdefault(source.mount, []).append(source)
-    return [replace(source, folder=_folder(together[source.mount])) for source in sources]
+    return [source._replace(folder=_folder(together[source.mount])) for source in sources]
 
 
 def _folder(sources: list[Source]) -> str:
