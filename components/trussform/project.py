@@ -170,8 +170,9 @@ def plan_server(
     staged = ("servers", name) in stack.source.names
     if staged and not os.path.isfile(_file(path)):
         at: Keys = ("servers", name, "path")
-        message = f"there is no {CONFIG_FILE} at {path}"
-        help = "correct the path, or remove the server from this stage"
+        written = stack.stage.servers[name].path
+        message = f"there is no {CONFIG_FILE} at {written}"
+        help = f"correct the path as seen from {stack.folder}, or remove the server here"
         raise Refused([stack.source.problem(Finding("stage", at, message, help))])
     patch = stack.source.below("servers", name, "config") if staged else None
     truss = read_truss(path, patch)

@@ -16,6 +16,12 @@ def full(image: str) -> tuple[str, str]:
     return parsed["name"], parsed["tag"] or "latest"
 
 
+def registry(image: str) -> str:
+    """The image's registry, as Docker's own configuration writes it."""
+    name = full(image)[0].partition("/")[0]
+    return "https://index.docker.io/v1/" if name == "docker.io" else name
+
+
 def by_digest(image: str, digest: str) -> str:
     """`python:3.11` and a digest -> `python@sha256:…`."""
     parsed: Any = docker.Reference.parse(image)  # pyright: ignore[reportUnknownMemberType]

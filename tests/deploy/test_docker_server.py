@@ -1,5 +1,7 @@
 """The component against the SDK's mocks: which resources, whose children, and what is secret."""
 
+import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,27 @@ def test_secret_values_are_secret_and_only_in_the_secret(
         name: request for name, request in recorder.requests.items() if name != "llama-secrets"
     }
     assert "canary" not in str(others)
+
+
+@pytest.mark.parametrize("value", ["me:pass:word", base64.b64encode(b"me:pass:word").decode()])
+def test_a_registrys_login_pulls_the_image_and_looks_it_up(
+    workspace: Workspace, recorder: Recorder, value: str
+) -> None:
+    auth = {"auth_method": "REGISTRY_SECRET", "secret_name": "hub"}
+    image = {"base_image": {"image": "registry.example.com/a:1", "docker_auth": auth}}
+    given = args(workspace, image, secrets={"hub": value})
+    run(lambda: DockerServer("llama", given).predict_url)
+    made = recorder.inputs("llama-registry")
+    assert made["type"] == "kubernetes.io/dockerconfigjson"
+    held = made["stringData"]
+    assert held[rpc._special_sig_key] == rpc._special_secret_sig  # pyright: ignore[reportPrivateUsage]
+    assert json.loads(held["value"][".dockerconfigjson"]) == {
+        "auths": {"registry.example.com": {"username": "me", "password": "pass:word"}}
+    }
+    pod = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "llama-registry-1a2b3c"}]
+    (login,) = json.loads(recorder.inputs("llama-look-up")["registryAuth"]["value"])
+    assert (login["address"], login["password"]) == ("registry.example.com", "pass:word")
 
 
 def test_the_pods_use_the_secret_by_its_own_name(workspace: Workspace, recorder: Recorder) -> None:

@@ -23,6 +23,7 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
     image, rollout = plan.image, plan.rollout
     return [
         ("image", str(image), image.why),
+        ("pull", str(plan.pull), plan.pull.why),
         ("digest", image.digest or "not known yet", image.why_digest),
         ("command", str(plan.command), plan.command.why),
         ("variables", _variables(plan), "Truss's APP_HOME, then the config's, null as None"),

@@ -52,6 +52,7 @@ def objects(plan: Plan) -> list[Manifest]:
             plan,
             image=_image(plan),
             secret=_secret(plan) if plan.secrets.any else None,
+            login=_login(plan) if plan.pull.logins else None,
             concat=lambda *parts: "".join(parts),
         ),
     )
@@ -71,12 +72,23 @@ def _secret(plan: Plan) -> str:
     return plan.secrets.existing or f"{plan.name}-secrets"
 
 
+def _login(plan: Plan) -> str:
+    return f"{plan.name}-registry"
+
+
 def _secret_note(plan: Plan) -> str:
-    if not plan.secrets.any:
-        return ""
-    name = _secret(plan)
-    files = " ".join(f"--from-file={key}=FILE" for key in plan.secrets.names)
-    command = f"kubectl create secret generic {name} -n {plan.namespace} {files}".rstrip()
+    note = ""
+    if plan.secrets.any:
+        files = " ".join(f"--from-file={key}=FILE" for key in plan.secrets.names)
+        note += _needs(plan, "generic", _secret(plan), files)
+    if plan.pull.logins:
+        servers = " ".join(f"--docker-server={login.registry}" for login in plan.pull.logins)
+        note += _needs(plan, "docker-registry", _login(plan), f"{servers} --docker-username=… …")
+    return note
+
+
+def _needs(plan: Plan, kind: str, name: str, options: str) -> str:
+    command = f"kubectl create secret {kind} {name} -n {plan.namespace} {options}".rstrip()
     return f"# Needs the Secret {name}; make it by: {command}\n"
 
 

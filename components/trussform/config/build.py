@@ -5,10 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
+from trussform.config.credentials import SecretName
 from trussform.schema import Model, refuse
-
-_OF_REGISTRIES = "DOCKER_REGISTRY_"
-"""Truss's own secrets for registries begin with this, and may have any name after it."""
 
 
 def _text(value: Any) -> str:
@@ -22,7 +20,7 @@ class Build(Model):
     model_server: Literal["TrussServer", "TRT_LLM"] = "TrussServer"
     arguments: dict[str, Argument] = Field(default_factory=dict)
     """Variables of the build by name, as text."""
-    secret_to_path_mapping: dict[str, str] = Field(default_factory=dict)
+    secret_to_path_mapping: dict[SecretName, str] = Field(default_factory=dict)
     """Path in the build by secret."""
     no_cache: bool = False
 
@@ -40,15 +38,3 @@ class Build(Model):
             if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
                 raise refuse(f"`{name}` is no name of a variable", "use letters, digits and `_`")
         return arguments
-
-    @field_validator("secret_to_path_mapping")
-    @classmethod
-    def _names(cls, mapping: dict[str, str]) -> dict[str, str]:
-        for name in mapping:
-            if name.startswith(_OF_REGISTRIES) and len(name) <= 253:
-                continue
-            if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", name) or name in (".", ".."):
-                raise refuse(
-                    f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`"
-                )
-        return mapping

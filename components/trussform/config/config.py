@@ -15,6 +15,7 @@ from pydantic import (
 
 from trussform.config.base_image import BaseImage
 from trussform.config.build import Build
+from trussform.config.credentials import SecretName
 from trussform.config.docker_server import DockerServer
 from trussform.config.resources import Resources
 from trussform.config.runtime import Runtime
@@ -52,12 +53,6 @@ def _variable(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _secret_name(name: str) -> str:
-    if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", name) or name in (".", ".."):
-        raise refuse(f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`")
-    return name
-
-
 def _secret(value: Any) -> Any:
     if value is not None and not isinstance(value, str):
         raise refuse("a secret's value has no place here", "write null")
@@ -92,7 +87,6 @@ Variable = Annotated[
     BeforeValidator(_variable),
     WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
 ]
-SecretName = Annotated[str, AfterValidator(_secret_name)]
 Secret = Annotated[str | None, BeforeValidator(_secret)]
 Package = Annotated[str, AfterValidator(_package)]
 Inside = Annotated[str, AfterValidator(_inside)]

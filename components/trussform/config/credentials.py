@@ -1,10 +1,14 @@
 """How a private registry or bucket is reached (Truss: `base_image.docker_auth`, `weights.auth`)."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from trussform.schema import Model, refuse
+
+REGISTRY_SECRET_PREFIX = "DOCKER_REGISTRY_"
+"""Truss's secrets for registries begin with this, and any text may follow."""
 
 _NEEDED = {
     "AWS_OIDC": ("aws_oidc_role_arn", "aws_oidc_region"),
@@ -16,6 +20,17 @@ _NEEDED = {
 """The fields that a method needs; those of the other methods must not be there then.
 Methods that are not here need none and forbid none."""
 _OF_SOME_METHOD = {name for names in _NEEDED.values() for name in names}
+
+
+def _secret_name(name: str) -> str:
+    if name.startswith(REGISTRY_SECRET_PREFIX) and name.isprintable() and len(name) <= 253:
+        return name
+    if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", name) or name in (".", ".."):
+        raise refuse(f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`")
+    return name
+
+
+SecretName = Annotated[str, AfterValidator(_secret_name)]
 
 
 def _upper(method: object) -> object:

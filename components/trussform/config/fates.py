@@ -37,7 +37,7 @@ FATES: dict[str, Fate] = {
     "description": _honoured("stands in `/app/config.yaml`"),
     "base_image.image": _mapped("the image that runs, or that the build starts from, by digest"),
     "base_image.python_executable_path": _honoured("the Python that gets the requirements"),
-    "base_image.docker_auth": _refused("log in with `docker login`, and name `pull_secret`"),
+    "base_image.docker_auth": _mapped("a Secret in `imagePullSecrets`, or the nodes' identity"),
     "docker_server.start_command": _mapped("the container's `command`"),
     "docker_server.server_port": _mapped("the port of container, Service and probes"),
     "docker_server.predict_endpoint": _mapped("`/environments/{env}/predict`"),

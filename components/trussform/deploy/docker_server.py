@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from trussform import manifests, project
 from trussform.deploy.image import image
-from trussform.deploy.secrets import secret
+from trussform.deploy.secrets import login, secret
 from trussform.manifests import Manifest
 from trussform.plan import Plan
 from trussform.problem import Problem, Refused
@@ -83,10 +83,12 @@ class DockerServer(pulumi.ComponentResource):
             pulumi.log.warn(warning.text, self)
 
         placement = args.get("placement") or {}
+        secrets = args.get("secrets") or {}
         values = manifests.values(
             plan,
-            image=image(name, plan, placement.get("registry", _registry(plan)), self),
-            secret=secret(plan, args.get("secrets") or {}, placement, self),
+            image=image(name, plan, placement.get("registry", _registry(plan)), secrets, self),
+            secret=secret(plan, secrets, placement, self),
+            login=login(plan, secrets, placement, self),
             concat=pulumi.Output.concat,
             placement=placement,
         )

@@ -1,11 +1,13 @@
 """The image of a server as an output: looked up, built and pushed, or as the plan has it."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
 
+from trussform.deploy.secrets import account
 from trussform.manifests import image as spelled
 from trussform.plan import Plan
 from trussform.plan.image import Build
@@ -17,12 +19,16 @@ machine, as Pulumi takes another path for another build."""
 
 
 def image(
-    name: str, plan: Plan, registry: pulumi.Input[str] | None, parent: pulumi.Resource
+    name: str,
+    plan: Plan,
+    registry: pulumi.Input[str] | None,
+    secrets: Mapping[str, pulumi.Input[str]],
+    parent: pulumi.Resource,
 ) -> pulumi.Output[str]:
     """`repository@sha256:…`, or a tag where the stage is offline."""
     if plan.image.given is not None:
         return pulumi.Output.from_input(plan.image.given)
-    base = _base(plan, parent)
+    base = _base(name, plan, secrets, parent)
     if plan.image.build is None:
         return base
     context = base.apply(lambda reference: _write(plan, plan.image.build, reference))
@@ -49,13 +55,36 @@ def image(
     return built.repo_digest
 
 
-def _base(plan: Plan, parent: pulumi.Resource) -> pulumi.Output[str]:
+def _base(
+    name: str, plan: Plan, secrets: Mapping[str, pulumi.Input[str]], parent: pulumi.Resource
+) -> pulumi.Output[str]:
     if not plan.image.look_up:
         return pulumi.Output.from_input(plan.image.pinned)
-    found = docker.get_registry_image_output(
-        name=plan.image.base, opts=pulumi.InvokeOutputOptions(parent=parent)
-    )
+    provider = _provider(name, plan, secrets, parent)
+    opts = pulumi.InvokeOutputOptions(parent=parent, provider=provider)
+    found = docker.get_registry_image_output(name=plan.image.base, opts=opts)
     return found.sha256_digest.apply(lambda digest: by_digest(plan.image.base, digest))
+
+
+def _provider(
+    name: str, plan: Plan, secrets: Mapping[str, pulumi.Input[str]], parent: pulumi.Resource
+) -> docker.Provider | None:
+    """What looks up a private image by the server's own login; None: the machine's is used."""
+    if not plan.pull.logins:
+        return None
+    accounts = [(login.registry, account(login, secrets)) for login in plan.pull.logins]
+    return docker.Provider(
+        f"{name}-look-up",
+        registry_auth=[
+            {
+                "address": registry,
+                "username": known.apply(lambda pair: pair[0]),
+                "password": known.apply(lambda pair: pair[1]),
+            }
+            for registry, known in accounts
+        ],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
 
 
 def _write(plan: Plan, build: Build | None, base: str) -> dict[str, str]:

@@ -1,12 +1,16 @@
-"""The Secret behind `/secrets`."""
+"""The Secrets of a server: the files at `/secrets`, and the login of a private registry."""
 
+import base64
+import binascii
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from trussform.plan import Plan
+from trussform.plan.pull import Login
 
 
 def secret(
@@ -32,3 +36,48 @@ def secret(
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return made.metadata["name"]
+
+
+def login(
+    plan: Plan,
+    given: Mapping[str, pulumi.Input[str]],
+    placement: Mapping[str, Any],
+    parent: pulumi.Resource,
+) -> pulumi.Input[str] | None:
+    """The name of the Secret that logs in to registries; None where the config names no login."""
+    if not plan.pull.logins:
+        return None
+    auths = {
+        login.registry: account(login, given).apply(
+            lambda known: {"username": known[0], "password": known[1]}
+        )
+        for login in plan.pull.logins
+    }
+    made = kubernetes.core.v1.Secret(
+        f"{plan.name}-registry",
+        metadata={"namespace": placement.get("namespace", plan.namespace)},
+        type="kubernetes.io/dockerconfigjson",
+        string_data={".dockerconfigjson": pulumi.Output.json_dumps({"auths": auths})},
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return made.metadata["name"]
+
+
+def account(login: Login, given: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[tuple[str, str]]:
+    """User and password, secret."""
+    return pulumi.Output.secret(given[login.secret]).apply(
+        lambda value: (login.user, value) if login.user else _pair(value, login.secret)
+    )
+
+
+def _pair(value: str, name: str) -> tuple[str, str]:
+    """User and password of `user:password`, plain or in base64."""
+    text = value.strip()
+    with suppress(binascii.Error, UnicodeDecodeError):  # The colon of a plain one is no base64.
+        text = base64.b64decode(text, validate=True).decode()
+    user, colon, password = text.partition(":")
+    if not colon:
+        raise pulumi.RunError(
+            f"the secret `{name}` is no login; give it as user:password, plain or in base64"
+        )
+    return user, password

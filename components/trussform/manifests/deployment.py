@@ -79,8 +79,8 @@ def _pod(plan: Plan, values: Values) -> Manifest:
         spec["initContainers"] = before
     if plan.service_account is not None:
         spec["serviceAccountName"] = plan.service_account
-    if values.pull_secret is not None:
-        spec["imagePullSecrets"] = [{"name": values.pull_secret}]
+    if values.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in values.pull_secrets]
     if plan.gpu.per_pod:
         spec |= _placement(plan)
     return spec

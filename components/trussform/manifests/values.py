@@ -19,7 +19,8 @@ class Values(NamedTuple):
     """Joins pieces of text, outputs among them."""
     secret: Text | None = None
     """The name of the Secret behind `/secrets`."""
-    pull_secret: Text | None = None
+    pull_secrets: tuple[Text, ...] = ()
+    """The names of the Secrets that log in to registries."""
     domain: Text | None = None
     gateway: Text | None = None
     gateway_namespace: Text | None = None
@@ -29,6 +30,7 @@ def values(
     plan: Plan,
     image: Text,
     secret: Text | None,
+    login: Text | None,
     concat: Callable[..., Text],
     placement: Mapping[str, Any] | None = None,
 ) -> Values:
@@ -39,12 +41,13 @@ def values(
     if isinstance(route, GatewayRoute):
         gateway = {"name": route.name, "namespace": route.namespace}
     gateway |= placed.get("gateway", {})
+    pull_secret = placed.get("pull_secret", plan.pull.existing)
     return Values(
         image=image,
         namespace=placed.get("namespace", plan.namespace),
         concat=concat,
         secret=secret,
-        pull_secret=placed.get("pull_secret", plan.pull_secret),
+        pull_secrets=tuple(name for name in (pull_secret, login) if name is not None),
         domain=placed.get("domain", plan.routes.domain),
         gateway=gateway["name"],
         gateway_namespace=gateway["namespace"],

@@ -12,6 +12,7 @@ from trussform.plan.gpu import Gpu, gpu
 from trussform.plan.image import Image, image
 from trussform.plan.names import kubernetes_name
 from trussform.plan.probes import Probes, probes
+from trussform.plan.pull import Pull, pull
 from trussform.plan.rollout import Rollout, rollout
 from trussform.plan.routes import Routes, routes
 from trussform.plan.secrets import Secrets, secrets
@@ -28,7 +29,6 @@ class Plan(NamedTuple):
     environment: str
     namespace: str
     create_namespace: bool
-    pull_secret: str | None
     service_account: str | None
     model_name: str | None
     image: Image
@@ -41,6 +41,7 @@ class Plan(NamedTuple):
     probes: Probes
     weights: Weights
     secrets: Secrets
+    pull: Pull
     user: pod.User
     files: pod.Files
     rollout: Rollout
@@ -70,6 +71,7 @@ def plan(
     weights_plan, about_weights = weights(config, stage, name)
     egress_plan, about_egress = egress(config, stage, weights_plan)
     secrets_plan, about_secrets = secrets(config, stage, secret_names, weights_plan)
+    pull_plan, about_pull = pull(config, stage, image_plan, secret_names, placed)
     routes_plan, about_routes = routes(config, stage, placed)
     size, about_size = pod.size(config)
     probes_plan = probes(config, stage)
@@ -80,7 +82,6 @@ def plan(
         environment=stage.environment,
         namespace=stage.namespace,
         create_namespace=stage.create_namespace and stage.namespace != "default",
-        pull_secret=stage.pull_secret,
         service_account=stage.service_account,
         model_name=config.model_name,
         image=image_plan,
@@ -92,6 +93,7 @@ def plan(
         probes=probes_plan,
         weights=weights_plan,
         secrets=secrets_plan,
+        pull=pull_plan,
         user=pod.user(config),
         files=files,
         rollout=rollout(config, stage, name, probes_plan, weights_plan),
@@ -106,6 +108,7 @@ def plan(
             *about_size,
             *about_weights,
             *about_secrets,
+            *about_pull,
             *about_routes,
             *about_egress,
             *_too_large(truss),

@@ -5,8 +5,9 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from trussform.config import Config
+from trussform.config.credentials import REGISTRY_SECRET_PREFIX
 from trussform.plan.weights import Weights
-from trussform.problem import Finding
+from trussform.problem import Finding, Keys
 from trussform.stage import ExistingSecret, Stage
 
 _READ = re.compile(r"(?<![-\w./])/secrets/([-._a-zA-Z0-9]*[-_a-zA-Z0-9])")
@@ -39,7 +40,8 @@ def secrets(
     """`available`: the names that the stage has values for; None where that is unknown."""
     needed = [source.secret for source in weights.sources if source.secret and source.needs_secret]
     used = [source.secret for source in weights.sources if source.secret]
-    names = tuple(dict.fromkeys([*config.secrets, *needed]))
+    declared = (name for name in config.secrets if not name.startswith(REGISTRY_SECRET_PREFIX))
+    names = tuple(dict.fromkeys([*declared, *needed]))
     read = _READ.findall(config.docker_server.start_command or "")
     undeclared = tuple(name for name in dict.fromkeys([*read, *used]) if name not in names)
     if not names and not undeclared:
@@ -64,13 +66,7 @@ def secrets(
             "an existing Secret changes in place: `secrets_version` of the stage rolls the pods",
         ), findings
     findings += [
-        Finding(
-            "config",
-            ("secrets", name),
-            f"the stage has no value for the secret `{name}`",
-            f"run: pulumi config set --secret --path '{_path(name)}'",
-            "up",
-        )
+        missing(name, ("secrets", name))
         for name in names
         if available is not None and name not in available
     ]
@@ -79,6 +75,14 @@ def secrets(
     return Secrets(names, mounted, None, stage.secrets_version, why), findings
 
 
+def missing(name: str, keys: Keys) -> Finding:
+    """The complaint, at `keys` of the config, that an up needs a secret which the stage lacks."""
+    message = f"the stage has no value for the secret `{name}`"
+    help = f"run: pulumi config set --secret --path '{_path(name)}'"
+    return Finding("config", keys, message, help, "up")
+
+
 def _path(name: str) -> str:
-    """The path of a value in Pulumi's config; a dot in the name is no step of the path."""
-    return f'trussform:secrets["{name}"]' if "." in name else f"trussform:secrets.{name}"
+    """The path of a value in Pulumi's config; other signs in the name are no steps of it."""
+    plain = re.fullmatch(r"[-\w]+", name)
+    return f'trussform:secrets["{name}"]' if not plain else f"trussform:secrets.{name}"

@@ -1,6 +1,9 @@
 """The TLS registry, containerd and the Docker daemon."""
 
 import json
+from typing import Any
+
+import bcrypt
 
 from machine.places import (
     CA_BUNDLE,
@@ -8,8 +11,10 @@ from machine.places import (
     DATA,
     DOCKER_SOCKET,
     ETC,
+    LOGIN,
     PAUSE_IMAGE,
     PKI,
+    PRIVATE_REGISTRY,
     REGISTRY,
     RUN,
 )
@@ -20,13 +25,13 @@ CNI = ETC / "cni"
 
 def up() -> None:
     ETC.mkdir(parents=True, exist_ok=True)
-    _registry()
+    _registries()
     _containerd()
     _dockerd()
 
 
 def down() -> None:
-    for name in ("dockerd", "containerd", "registry"):
+    for name in ("dockerd", "containerd", "registry", "private-registry"):
         stop(name)
 
 
@@ -36,38 +41,40 @@ def in_registry(image: str) -> bool:
                     f"https://{REGISTRY}/v2/{name}/manifests/{tag}")  # fmt: skip
 
 
-def _registry() -> None:
-    port = REGISTRY.rpartition(":")[2]
-    (ETC / "registry.yml").write_text(
-        json.dumps(
-            {
-                "version": 0.1,
-                "storage": {
-                    "filesystem": {"rootdirectory": str(DATA / "registry")},
-                    "delete": {"enabled": True},
-                },
-                "http": {
-                    "addr": f"127.0.0.1:{port}",
-                    "tls": {
-                        "certificate": str(PKI / "registry.crt"),
-                        "key": str(PKI / "registry.key"),
-                    },
-                },
-            }
-        )
+def _registries() -> None:
+    user, _, password = LOGIN.partition(":")
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt()).decode()
+    (ETC / "htpasswd").write_text(f"{user}:{hashed}\n")
+    _registry("registry", REGISTRY, {}, "")
+    auth = {"auth": {"htpasswd": {"realm": "private", "path": str(ETC / "htpasswd")}}}
+    _registry("private-registry", PRIVATE_REGISTRY, auth, LOGIN)
+
+
+def _registry(name: str, address: str, auth: dict[str, Any], login: str) -> None:
+    settings = {
+        "version": 0.1,
+        "storage": {
+            "filesystem": {"rootdirectory": str(DATA / "registry")},
+            "delete": {"enabled": True},
+        },
+        "http": {
+            "addr": address.replace("localhost", "127.0.0.1"),
+            "tls": {"certificate": str(PKI / "registry.crt"), "key": str(PKI / "registry.key")},
+        },
+        **auth,
+    }
+    (ETC / f"{name}.yml").write_text(json.dumps(settings))
+    hosts = ETC / "registries" / address
+    hosts.mkdir(parents=True, exist_ok=True)
+    (hosts / "hosts.toml").write_text(
+        f'server = "https://{address}"\n[host."https://{address}"]\n'
+        f'  capabilities = ["pull", "resolve"]\n  ca = "{PKI / "ca.crt"}"\n'
     )
-    url = f"https://{REGISTRY}/v2/"
-    start("registry", "docker-registry", "serve", ETC / "registry.yml",
-          ready=lambda: succeeds("curl", "-fsS", "--cacert", CA_BUNDLE, url))  # fmt: skip
+    asked = ["curl", "-fsS", "--user", login, "--cacert", CA_BUNDLE, f"https://{address}/v2/"]
+    start(name, "docker-registry", "serve", ETC / f"{name}.yml", ready=lambda: succeeds(*asked))
 
 
 def _containerd() -> None:
-    hosts = ETC / "registries" / REGISTRY
-    hosts.mkdir(parents=True, exist_ok=True)
-    (hosts / "hosts.toml").write_text(
-        f'server = "https://{REGISTRY}"\n[host."https://{REGISTRY}"]\n'
-        f'  capabilities = ["pull", "resolve"]\n  ca = "{PKI / "ca.crt"}"\n'
-    )
     # A container here may not lower its out-of-memory score below its parent's.
     (ETC / "containerd.toml").write_text(f"""\
 version = 2

@@ -23,6 +23,8 @@ CA_BUNDLE = HOME / "ca-bundle.crt"
 SYSTEM_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 REGISTRY = "localhost:5443"
+PRIVATE_REGISTRY, LOGIN = "localhost:5444", "puller:let me in"
+"""The same images, for those who log in."""
 BASE_IMAGE = f"{REGISTRY}/base/python:3"
 USER_IMAGE = f"{REGISTRY}/base/user:3"
 PAUSE_IMAGE = f"{REGISTRY}/pause:1"
@@ -46,6 +48,8 @@ ENVIRONMENT = {
     "SSL_CERT_FILE": str(CA_BUNDLE),
     "REQUESTS_CA_BUNDLE": str(CA_BUNDLE),
     "TRUSSFORM_TEST_REGISTRY": f"{REGISTRY}/models",
+    "TRUSSFORM_TEST_PRIVATE_REGISTRY": f"{PRIVATE_REGISTRY}/models",
+    "TRUSSFORM_TEST_LOGIN": LOGIN,
     "TRUSSFORM_TEST_BASE": BASE_IMAGE,
     "TRUSSFORM_TEST_USER_BASE": USER_IMAGE,
     "TRUSSFORM_TEST_GATEWAY": f"http://127.0.0.1:{GATEWAY_PORT}",
