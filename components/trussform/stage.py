@@ -11,7 +11,7 @@ from trussform.config.resources import ACCELERATORS, quantity
 from trussform.config.runtime import WEEK
 from trussform.schema import Int, Model, refuse
 
-Dialect = Literal["gpu-feature-discovery", "gke", "karpenter"]
+Dialect = Literal["gpu-feature-discovery", "gke", "eks", "aks", "karpenter"]
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

@@ -1,26 +1,27 @@
 """The other decisions, each by what a user relies on."""
 
-import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from truss.base.constants import TRUSS_BASE_IMAGE_NAME
+from truss.base.truss_config import Accelerator
 from truss.contexts.image_builder.util import TRUSS_BASE_IMAGE_VERSION_TAG, truss_base_image_tag
 from trussform import project
 from trussform.config import Config
 from trussform.config.resources import ACCELERATORS
 from trussform.plan import Plan
 from trussform.plan.gpu import gpu
+from trussform.plan.gpu_labels import ABSENT, PRODUCTS
 from trussform.plan.names import kubernetes_name
 from trussform.plan.probes import PERIOD
 from trussform.plan.probes import probes as plan_probes
 from trussform.plan.rollout import rollout
 from trussform.plan.weights import weights as plan_weights
-from trussform.stage import Stage
+from trussform.stage import Dialect, Stage
 from workspace import CONFIG, STAGE, Workspace
 
 MakePlan = Callable[..., Plan]
@@ -210,13 +211,15 @@ def test_one_gpu_without_a_spare_says_how_long_service_is_gone(plan: MakePlan) -
         ("gpu-feature-discovery", "nvidia.com/gpu.product", "NVIDIA-L4"),
         ("gke", "cloud.google.com/gke-accelerator", "nvidia-l4"),
         ("karpenter", "karpenter.k8s.aws/instance-gpu-name", "l4"),
+        ("eks", "node.kubernetes.io/instance-type", "g6.12xlarge"),
     ],
 )
 def test_the_gpu_is_looked_for_in_the_clusters_words(
     plan: MakePlan, dialect: str, label: str, product: str
 ) -> None:
     made = plan({"resources": {"accelerator": "L4:2"}}, {"gpu": {"dialect": dialect}}).gpu
-    assert (made.label, made.products, made.per_pod) == (label, (product,), 2)
+    assert (made.label, made.per_pod) == (label, 2)
+    assert product in made.products
 
 
 def test_a_clusters_own_label_needs_its_own_values(workspace: Workspace) -> None:
@@ -227,14 +230,36 @@ def test_a_clusters_own_label_needs_its_own_values(workspace: Workspace) -> None
     assert (made.gpu.label, made.gpu.products, problems) == ("gpu", ("l4",), [])
 
 
-def test_every_accelerator_of_truss_is_known_or_asks_for_its_label() -> None:
-    from truss.base.truss_config import Accelerator
-
+@pytest.mark.parametrize("dialect", get_args(Dialect))
+def test_every_accelerator_of_truss_has_labels_or_a_reason_why_not(dialect: Dialect) -> None:
     assert {accelerator.value for accelerator in Accelerator} == set(ACCELERATORS)
-    for name, dialect in itertools.product(ACCELERATORS, ("gpu-feature-discovery", "gke")):
-        stage = Stage.model_validate({"environment": "dev", "gpu": {"dialect": dialect}})
+    stage = Stage.model_validate({"environment": "dev", "gpu": {"dialect": dialect}})
+    for name in ACCELERATORS:
         made, findings = gpu(config_with(name, 1), stage)
-        assert bool(made.products) is not bool(findings)
+        if made.products:
+            assert findings == []
+            assert name not in ABSENT[dialect]
+        else:
+            (finding,) = findings
+            assert finding.message.endswith(f": {ABSENT[dialect][name]}")
+    assert PRODUCTS[dialect].keys() | ABSENT[dialect].keys() <= set(ACCELERATORS)
+
+
+@pytest.mark.parametrize("dialect", get_args(Dialect))
+def test_no_label_stands_for_two_accelerators(dialect: Dialect) -> None:
+    labels = [label for labels in PRODUCTS[dialect].values() for label in labels]
+    assert len(labels) == len(set(labels))
+
+
+def test_karpenter_tells_the_sizes_of_the_a100_by_their_instances(plan: MakePlan) -> None:
+    stage = {"gpu": {"dialect": "karpenter"}}
+    made = {
+        name: plan({"resources": {"accelerator": name}}, stage).gpu
+        for name in ("A100", "A100_40GB")
+    }
+    assert {gpu.label for gpu in made.values()} == {"node.kubernetes.io/instance-type"}
+    assert made["A100"].products == ("p4de.24xlarge",)
+    assert made["A100_40GB"].products == ("p4d.24xlarge",)
 
 
 def test_a_missing_secret_stops_only_an_up_and_names_the_command(workspace: Workspace) -> None:
