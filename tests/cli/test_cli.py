@@ -25,7 +25,8 @@ def test_check_passes_what_fits() -> None:
     result = run(
         "check", ROOT / "examples/vllm-llama-3.1-8b", ROOT / "examples/infinity-embeddings"
     )
-    assert (result.exit_code, result.stdout) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, "0 errors, 2 warnings\n")
+    assert "the tag `latest` is made to move" in result.stdout
 
 
 def test_check_prints_every_problem_at_its_place_and_exits_1(workspace: Workspace) -> None:

@@ -11,6 +11,7 @@ from trussform.plan.egress import Egress, egress
 from trussform.plan.gpu import Gpu, gpu
 from trussform.plan.image import Image, image
 from trussform.plan.names import kubernetes_name
+from trussform.plan.portability import portability
 from trussform.plan.probes import Probes, probes
 from trussform.plan.pull import Pull, pull
 from trussform.plan.rollout import Rollout, rollout
@@ -111,6 +112,7 @@ def plan(
             *about_pull,
             *about_routes,
             *about_egress,
+            *portability(config, frozenset(config.model_fields_set), image_plan),
             *_too_large(truss),
         ),
     )

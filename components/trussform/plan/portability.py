@@ -1,0 +1,157 @@
+"""What runs and yet bites: where Baseten differs, or where the config is at odds with itself.
+
+Warnings alone; each names what happens and what to write instead.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import PurePosixPath
+
+from trussform import reference
+from trussform.config import Config
+from trussform.plan.image import Image
+from trussform.problem import Finding, Keys
+
+_COMMAND: Keys = ("docker_server", "start_command")
+_FLOATING = re.compile(r"(latest|main|master|nightly|edge|dev|stable)([-_.][a-z]+)*|.*-latest")
+_RESERVED_PORT = 8080
+_RESERVED_PATHS = ("/v1/models/model", "/v1/models/model:predict", "/v1/websocket")
+"""What the proxy in front of a server on Baseten keeps for itself."""
+_PARALLEL = (
+    ("--tensor-parallel-size", "--tensor_parallel_size", "--tp-size", "--tp_size", "--tp", "-tp"),
+    ("--pipeline-parallel-size", "--pp-size", "--pp_size", "-pp"),
+    ("--data-parallel-size", "-dp"),
+)
+"""The options of vLLM, SGLang, LMDeploy and TensorRT-LLM whose product is a number of GPUs."""
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK_BY_DEFAULT = {
+    "sglang": "--host",
+    "uvicorn": "--host",
+    "hypercorn": "--bind",
+    "gunicorn": "--bind",
+    "flask": "--host",
+    "trtllm-serve": "--host",
+}
+"""Servers that listen on 127.0.0.1 unless this option says otherwise."""
+_OUTSIDE = "probes and routes come by the pod's address"
+_BATCHING = ("vllm", "sglang", "text-embeddings-router", "infinity_emb", "lmdeploy", "trtllm-serve")
+_VISIBLE = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
+
+
+def portability(config: Config, written: frozenset[str], image: Image) -> list[Finding]:
+    """`written`: the names of the fields that stand in the file itself."""
+    words = _words(config.docker_server.start_command or "")
+    return [
+        Finding("config", keys, message, help, "warning")
+        for keys, message, help in (
+            *_tag(config, image),
+            *_ports(config, words),
+            *_host(words),
+            *_gpus(config, words),
+            *_concurrency(config, words),
+            *_python(config, written),
+        )
+    ]
+
+
+Note = tuple[Keys, str, str]
+
+
+def _words(command: str) -> list[str]:
+    """The words of a command, and of what it gives to a shell."""
+    try:
+        words = shlex.split(command.replace("\\\n", " "))
+    except ValueError:
+        return command.split()
+    return [part for word in words for part in (word.split() if " " in word else [word])]
+
+
+def _values(words: list[str], options: tuple[str, ...]) -> list[str]:
+    """What stands behind the options: `--port 8000` and `--port=8000`."""
+    pairs = zip_longest(words, words[1:], fillvalue="")
+    found = [after if word in options else _given(word, options) for word, after in pairs]
+    return [value.strip("'\";") for value in found if value]
+
+
+def _given(word: str, options: tuple[str, ...]) -> str:
+    name, _, value = word.partition("=")
+    return value if name in options else ""
+
+
+def _runs(words: list[str], program: str) -> bool:
+    """Whether the command starts the program, by its name or as a Python module."""
+    return any(PurePosixPath(word).name.partition(".")[0] == program for word in words)
+
+
+def _tag(config: Config, image: Image) -> Iterator[Note]:
+    if config.base_image is None or image.digest or image.given or "<" in image.base:
+        return
+    tag = reference.full(image.base)[1]
+    if _FLOATING.fullmatch(tag):
+        message = f"the tag `{tag}` is made to move: the same file is another server tomorrow"
+        yield ("base_image", "image"), message, "name a version, or a digest"
+
+
+def _ports(config: Config, words: list[str]) -> Iterator[Note]:
+    server = config.docker_server
+    if server.server_port == _RESERVED_PORT:
+        message = f"Baseten keeps the port {_RESERVED_PORT} for itself; here it works"
+        yield ("docker_server", "server_port"), message, "take another port if both shall run it"
+    for name in ("predict_endpoint", "readiness_endpoint", "liveness_endpoint"):
+        if (path := getattr(server, name)) in _RESERVED_PATHS:
+            message = f"Baseten keeps the path {path} for itself; here it works"
+            yield ("docker_server", name), message, "take another path if both shall run it"
+    ports = [port for port in _values(words, ("--port",)) if port.isdecimal()]
+    if len(ports) == 1 and int(ports[0]) != server.server_port:
+        message = (
+            f"the command says port {ports[0]}, and probes and routes ask {server.server_port}"
+        )
+        yield ("docker_server", "server_port"), message, f"write {ports[0]} here, or there"
+
+
+def _host(words: list[str]) -> Iterator[Note]:
+    """On Baseten a proxy in the server's own container asks it at 127.0.0.1; here nothing does."""
+    hosts = _values(words, ("--host", "--hostname", "--bind", "-b"))
+    inside = [host for host in hosts if host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK]
+    if inside and len(inside) == len(hosts):
+        yield _COMMAND, f"a server at {inside[0]} is never ready here: {_OUTSIDE}", "write 0.0.0.0"
+    for program, option in _LOOPBACK_BY_DEFAULT.items():
+        if not hosts and _runs(words, program):
+            message = f"{program} listens on 127.0.0.1 unless told otherwise: {_OUTSIDE}"
+            yield _COMMAND, message, f"add `{option} 0.0.0.0`, or it is never ready"
+
+
+def _gpus(config: Config, words: list[str]) -> Iterator[Note]:
+    accelerator = config.resources.accelerator
+    count = accelerator.count if accelerator else 0
+    sizes = [_values(words, options) for options in _PARALLEL]
+    needed = 1
+    for size in sizes:
+        if len(size) > 1 or not all(value.isdecimal() for value in size):
+            return
+        needed *= int(size[0]) if size else 1
+    if any(sizes) and needed != count:
+        message = f"the command wants {needed} GPUs, and `accelerator` gives {count}"
+        yield ("resources", "accelerator"), message, "make the two agree"
+    for name in _VISIBLE:
+        if name in config.environment_variables and accelerator:
+            message = "the cluster decides which GPUs a pod sees, and this may hide them"
+            yield ("environment_variables", name), message, "remove it"
+
+
+def _concurrency(config: Config, words: list[str]) -> Iterator[Note]:
+    if config.runtime.predict_concurrency > 1:
+        return
+    for program in _BATCHING:
+        if _runs(words, program):
+            message = f"Baseten gives {program} one request at a time; nothing limits it here"
+            help = "write what the server takes at once: autoscalers read it"
+            yield ("runtime", "predict_concurrency"), message, help
+
+
+def _python(config: Config, written: frozenset[str]) -> Iterator[Note]:
+    if config.base_image is not None and "python_version" in written:
+        message = "has no effect beside a base image, which brings its own Python"
+        yield ("python_version",), message, "remove it if it confuses readers"

@@ -1,0 +1,79 @@
+"""Notes on what runs and yet bites."""
+
+from typing import Any
+
+import pytest
+from workspace import Workspace
+
+SGLANG = "python3 -m sglang.launch_server --model-path m"
+
+
+def command(text: str, **server: Any) -> dict[str, Any]:
+    return {"docker_server": {"start_command": text, **server}}
+
+
+def gpus(accelerator: str, text: str) -> dict[str, Any]:
+    return {"resources": {"accelerator": accelerator}, **command(text)}
+
+
+def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]:
+    _, problems = workspace.plan(config)
+    assert {problem.level for problem in problems} <= {"warning"}
+    return [(problem.field, f"{problem.message}; {problem.help}") for problem in problems]
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "said"),
+    [
+        ({"base_image": {"image": "server"}}, "base_image.image", "`latest` is made to move"),
+        ({"base_image": {"image": "server:nightly"}}, "base_image.image", "`nightly`"),
+        ({"base_image": {"image": "server:cuda-latest"}}, "base_image.image", "`cuda-latest`"),
+        (command("serve", server_port=8080), "docker_server.server_port", "Baseten keeps"),
+        (
+            command("serve", predict_endpoint="/v1/websocket"),
+            "docker_server.predict_endpoint",
+            "Baseten keeps",
+        ),
+        (command("serve --port=8001"), "docker_server.server_port", "says port 8001"),
+        (command("sh -c 'serve --port 8001'"), "docker_server.server_port", "says port 8001"),
+        (command("serve --host 127.0.0.1"), "docker_server.start_command", "write 0.0.0.0"),
+        (command("gunicorn -b localhost:8000 app"), "docker_server.start_command", "0.0.0.0"),
+        (command("uvicorn app:app"), "docker_server.start_command", "add `--host 0.0.0.0`"),
+        (command(f'sh -c "{SGLANG} --tp 1"'), "docker_server.start_command", "sglang listens"),
+        (gpus("H100:4", "serve --tp 8"), "resources.accelerator", "wants 8 GPUs"),
+        (gpus("H100:4", "serve --tp=2"), "resources.accelerator", "gives 4"),
+        (gpus("H100:2", "sh -c 'serve -tp 2 -pp 2'"), "resources.accelerator", "wants 4 GPUs"),
+        (command("serve --tensor-parallel-size 2"), "resources.accelerator", "gives 0"),
+        (
+            {**gpus("L4", "serve"), "environment_variables": {"CUDA_VISIBLE_DEVICES": "1"}},
+            "environment_variables.CUDA_VISIBLE_DEVICES",
+            "remove it",
+        ),
+        (command("vllm serve m"), "runtime.predict_concurrency", "one request at a time"),
+        ({"python_version": "py311"}, "python_version", "no effect"),
+    ],
+)
+def test_what_bites_is_said(
+    workspace: Workspace, config: dict[str, Any], field: str, said: str
+) -> None:
+    found = [text for at, text in notes(workspace, config) if at == field]
+    assert [text for text in found if said in text] != []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"base_image": {"image": "server:nightly-20260126-48f4340b"}},
+        {"base_image": {"image": f"server:latest@sha256:{'0' * 64}"}},
+        command("serve --port 8000 --host 0.0.0.0"),
+        command("sh -c 'front --port 8000 & back --port 9000'"),
+        command("sh -c 'front --host 0.0.0.0 & back --host 127.0.0.1'"),
+        gpus("H100:8", "serve --tensor-parallel-size 4 --pipeline-parallel-size 2"),
+        gpus("H100:8", "sh -c 'serve --tensor-parallel-size $GPU_COUNT'"),
+        gpus("H100:8", "serve"),
+        {**command("vllm serve m"), "runtime": {"predict_concurrency": 64}},
+        {"python_version": "py311", "base_image": None},
+    ],
+)
+def test_what_does_not_bite_is_not_said(workspace: Workspace, config: dict[str, Any]) -> None:
+    assert notes(workspace, config) == []
