@@ -1,6 +1,7 @@
 """The commands as a user runs them."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from trussform import project
 from trussform.cli import app
+from trussform.cli.explain import rows
 from typer.testing import CliRunner, Result
 from workspace import ROOT, Workspace
 
@@ -148,6 +151,27 @@ def test_explain_gives_each_decision_its_reason(monkeypatch: pytest.MonkeyPatch)
     assert "the config has requirements" in output
     assert "no spare GPU is declared, so the old pod goes first" in output
     assert "grace 610 (requests 600) + node 900 + pull 900 + start 1800 < progress" in output
+
+
+def request_of(workspace: Workspace, config: dict[str, Any]) -> str:
+    """The row of `explain` that says how to ask the server."""
+    workspace.write_config(config)
+    plans, _ = project.plan_servers(project.read_stack(workspace.write_stack()))
+    (plan,) = plans.values()
+    return {name: value for name, value, _ in rows(plan)}["try it"]
+
+
+def test_explain_gives_the_request_that_the_config_shows(workspace: Workspace) -> None:
+    body = {"text": "[bold]it's [/bold] $(date) größe"}
+    command = request_of(workspace, {"model_metadata": {"example_model_input": body}})
+    program, url, option, data = shlex.split(command)
+    assert (program, option, json.loads(data)) == ("curl", "--json", body)
+    assert url.endswith("/environments/dev/predict")
+    assert request_of(workspace, {}) == f"curl {url}"
+    long = {"model_metadata": {"example_model_input": "x" * 3_000}}
+    assert request_of(workspace, long) == f"curl {url} --json @FILE"
+    grpc = {"runtime": {"transport": {"kind": "grpc"}}}
+    assert request_of(workspace, grpc) == "-"
 
 
 @pytest.mark.parametrize(

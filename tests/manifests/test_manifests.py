@@ -1,6 +1,7 @@
 """The manifests: valid for Kubernetes, and saying what the plan says."""
 
 import itertools
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -121,6 +122,17 @@ def test_a_gpu_is_asked_for_found_by_label_and_tolerated(plan: MakePlan) -> None
         }
     ]
     assert spec["tolerations"][0]["key"] == "nvidia.com/gpu"
+
+
+def test_model_metadata_becomes_labels_and_an_annotation(plan: MakePlan) -> None:
+    told = {"tags": ["openai-compatible", "not a label"], "repo_id": "acme/größe"}
+    config = {"model_metadata": {**told, "example_model_input": {"prompt": "x" * 9_000}}}
+    metadata = by_kind(plan(config))["Deployment"]["metadata"]
+    tags = {key: value for key, value in metadata["labels"].items() if key.startswith("tag.")}
+    assert tags == {"tag.trussform/openai-compatible": "true"}
+    assert json.loads(metadata["annotations"]["trussform/model-metadata"]) == told
+    plain = by_kind(plan())["Deployment"]["metadata"]
+    assert "annotations" not in plain and tags.keys().isdisjoint(plain["labels"])
 
 
 def test_cpu_and_memory_are_requests_and_never_limits(plan: MakePlan) -> None:

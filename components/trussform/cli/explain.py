@@ -1,9 +1,18 @@
 """The plan as a table that a person reads in one look."""
 
+import json
+import shlex
+
 from rich.console import Console
 from rich.table import Table
 
+from trussform import manifests
+from trussform.config.config import masked
+from trussform.manifests.metadata import EXAMPLE
 from trussform.plan import Plan
+
+_MAX_BODY = 2_000
+"""Characters of an example input that a table can hold."""
 
 
 def show(plans: dict[str, Plan]) -> None:
@@ -39,8 +48,23 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("files", str(plan.files), plan.files.why),
         ("routes", str(plan.routes), plan.routes.why),
         ("egress", str(plan.egress), plan.egress.why),
+        ("try it", *_request(plan)),
     ]
 
 
 def _variables(plan: Plan) -> str:
     return ", ".join(f"{name}={text}" for name, text in plan.environment_variables.items())
+
+
+def _request(plan: Plan) -> tuple[str, str]:
+    """The command that asks the server, with the config's own example of an input."""
+    if plan.routes.protocol == "grpc":
+        return "-", "a gRPC client brings its own stubs"
+    values = manifests.values(plan, None, None, None, lambda *parts: "".join(map(str, parts)))
+    url = f"{manifests.origin(plan, values)}{plan.routes.predict_path}"
+    if EXAMPLE not in plan.model_metadata:
+        return f"curl {url}", "the config has no model_metadata.example_model_input"
+    body = json.dumps(plan.model_metadata[EXAMPLE], ensure_ascii=False, default=str)
+    if len(body) > _MAX_BODY:
+        return f"curl {url} --json @FILE", f"its example input has {len(body):,} characters"
+    return f"curl {url} --json {shlex.quote(masked(body))}", "model_metadata.example_model_input"

@@ -33,7 +33,8 @@ _CLASS = "describes a model class, and a custom server has none"
 
 FATES: dict[str, Fate] = {
     "model_name": _mapped("label `trussform/model-name`; the server's name is the stage's"),
-    "model_metadata": _honoured("stands in `/app/config.yaml`"),
+    "model_metadata": _mapped("an annotation of the Deployment; its tags are labels too"),
+    "model_metadata.example_model_input": _mapped("what `trussform explain` gives to `curl`"),
     "description": _honoured("stands in `/app/config.yaml`"),
     "base_image.image": _mapped("the image that runs, or that the build starts from, by digest"),
     "base_image.python_executable_path": _honoured("the Python that gets the requirements"),
@@ -71,6 +72,12 @@ FATES: dict[str, Fate] = {
     "resources.fabric": _refused("a server here has one node"),
     "runtime.predict_concurrency": _honoured("a hint to autoscalers; nothing enforces it"),
     "runtime.transport": _mapped("the kind of route and probes"),
+    "runtime.transport.ping_interval_seconds": _unused(
+        "pings go from end to end; set your server's own"
+    ),
+    "runtime.transport.ping_timeout_seconds": _unused(
+        "pings go from end to end; set your server's own"
+    ),
     "runtime.is_websocket_endpoint": _honoured("the old name of `transport: {kind: websocket}`"),
     "runtime.health_checks.startup_threshold_seconds": _mapped("the startup probe"),
     "runtime.health_checks.stop_traffic_threshold_seconds": _mapped("the readiness probe"),

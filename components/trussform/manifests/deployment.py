@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from trussform.manifests import weights
-from trussform.manifests.metadata import NAME_LABEL, labels, metadata
+from trussform.manifests.metadata import NAME_LABEL, labels, metadata, with_model
 from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
 from trussform.plan.probes import PERIOD, TIMEOUT, Probe
@@ -28,7 +28,7 @@ def deployment(plan: Plan, values: Values) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(plan, values, plan.name),
+        "metadata": with_model(plan, metadata(plan, values, plan.name)),
         "spec": {
             "replicas": rollout.replicas,
             "progressDeadlineSeconds": rollout.progress_deadline,

@@ -32,6 +32,7 @@ class Plan(NamedTuple):
     create_namespace: bool
     service_account: str | None
     model_name: str | None
+    model_metadata: dict[str, Any]
     image: Image
     command: Command
     environment_variables: dict[str, str]
@@ -85,6 +86,7 @@ def plan(
         create_namespace=stage.create_namespace and stage.namespace != "default",
         service_account=stage.service_account,
         model_name=config.model_name,
+        model_metadata=config.model_metadata,
         image=image_plan,
         command=command_plan,
         environment_variables=pod.environment_variables(config, files),
