@@ -11,7 +11,11 @@ from trussform.config import Config
 from trussform.config.fates import FATES
 from workspace import ROOT
 
-NOT_IN_TRUSS_SCHEMA = {"hf_cache", "resources.use_gpu"}
+NOT_IN_TRUSS_SCHEMA = {
+    "hf_cache",
+    "resources.use_gpu",
+    "model_metadata.example_model_input",
+}
 """Names that Truss reads and does not keep."""
 
 
