@@ -243,7 +243,9 @@ class Stage(Model):
 
     registry: Annotated[str, AfterValidator(_registry)] | None = None
     """Where built images are pushed: `registry.example.com/models`."""
-    builder: Literal["docker", "none"] = "docker"
+    builder: Literal["docker", "buildkit", "none"] = "docker"
+    """`docker`: the machine's Docker daemon. `buildkit`: its buildx builder, with caches and the
+    secrets of a build (`pip install trussform[buildkit]`). `none`: nothing is built."""
     tags: Literal["follow", "locked"] = "follow"
     """`follow`: base tags are looked up at every up. `locked`: the lock file has the digests."""
     digests: dict[str, Digest] = Field(default_factory=dict)

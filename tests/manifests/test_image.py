@@ -28,6 +28,8 @@ def build(**changes: object) -> Build:
         "user": None,
         "registry": None,
         "platform": "linux/amd64",
+        "secrets": {},
+        "buildkit": False,
     }
     return Build(**{**fields, **changes})  # pyright: ignore[reportArgumentType]
 
@@ -217,3 +219,37 @@ def test_a_download_stays_in_the_data_folder(workspace: Workspace) -> None:
     files = [{"url": "https://example.com/a", "local_data_path": "../../etc/passwd"}]
     _, (problem,) = workspace.plan({"external_data": files})
     assert problem.level == "error"
+
+
+def mounts(made: Build) -> dict[str, list[str]]:
+    """The mounts of each command by the command."""
+    found: dict[str, list[str]] = {}
+    for line in image.dockerfile(made, "python:3").splitlines():
+        options, bracket, command = line.partition("[")
+        if line.startswith("RUN "):
+            found[json.loads(bracket + command)[2]] = options.split()[1:]
+    return found
+
+
+def test_secrets_of_a_build_are_mounted_for_the_commands_alone() -> None:
+    made = build(
+        commands=("first", "second"), secrets={"token": "/root/token"}, system_packages=("curl",)
+    )
+    secret = ["--mount=type=secret,id=token,target=/root/token"]
+    used = {command: words for command, words in mounts(made).items() if words}
+    assert used == {"first": secret, "second": secret}
+
+
+def test_buildkit_keeps_what_is_downloaded_out_of_the_image_and_for_the_next_build() -> None:
+    made = build(system_packages=("curl",), buildkit=True)
+    used = {command: words for command, words in mounts(made).items() if words}
+    ((apt, apt_mounts), (uv, uv_mounts)) = used.items()
+    assert apt_mounts == [
+        "--mount=type=cache,target=/var/lib/apt/lists,sharing=locked",
+        "--mount=type=cache,target=/var/cache/trussform/apt,sharing=locked",
+    ]
+    assert "rm -rf" not in apt
+    assert uv_mounts == ["--mount=type=cache,target=/var/cache/trussform/uv"]
+    assert "UV_CACHE_DIR=/var/cache/trussform/uv" in uv
+    plain = mounts(build(system_packages=("curl",)))
+    assert [words for words in plain.values() if words] == []

@@ -53,7 +53,9 @@ FATES: dict[str, Fate] = {
     "system_packages": _honoured("installed by the image build"),
     "build_commands": _honoured("run by the image build"),
     "build.arguments": _mapped("variables of `build_commands` and of what installs requirements"),
-    "build.secret_to_path_mapping": _refused("give secrets to the image by other means"),
+    "build.secret_to_path_mapping": _mapped(
+        "files for the build commands alone; the stage needs `builder: buildkit`"
+    ),
     "build.model_server": _unused(_CLASS),
     "build.no_cache": _unused("an option of Truss's command line"),
     "data_dir": _honoured("copied to `/app/data` by the image build"),

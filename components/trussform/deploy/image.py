@@ -42,6 +42,8 @@ def image(
             )
         )
         return full_name
+    if plan.image.build.buildkit:
+        return _built_by_buildkit(name, plan.image.build, full_name, context, secrets, parent)
     built = docker.Image(
         f"{name}-image",
         image_name=full_name,
@@ -53,6 +55,35 @@ def image(
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return built.repo_digest
+
+
+def _built_by_buildkit(
+    name: str,
+    build: Build,
+    full_name: pulumi.Output[str],
+    context: pulumi.Output[dict[str, str]],
+    secrets: Mapping[str, pulumi.Input[str]],
+    parent: pulumi.Resource,
+) -> pulumi.Output[str]:
+    try:
+        import pulumi_docker_build as buildkit
+    except ImportError:
+        message = "the stage's builder is buildkit, and pulumi-docker-build is not installed"
+        raise pulumi.RunError(f"{message}; run: pip install 'trussform[buildkit]'") from None
+    built = buildkit.Image(
+        f"{name}-image",
+        tags=[full_name],
+        push=True,
+        build_on_preview=False,
+        context={"location": context["folder"]},
+        dockerfile={"location": pulumi.Output.concat(context["folder"], "/Dockerfile")},
+        platforms=[buildkit.Platform(build.platform)],
+        secrets={secret: pulumi.Output.secret(secrets[secret]) for secret in build.secrets},
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return pulumi.Output.all(full_name, built.digest).apply(
+        lambda known: by_digest(known[0], known[1])
+    )
 
 
 def _base(

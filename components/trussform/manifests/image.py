@@ -4,7 +4,7 @@ import hashlib
 import json
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trussform.plan.image import Build
@@ -90,20 +90,25 @@ def dockerfile(build: Build, base: str) -> str:
     ]
     if build.system_packages:
         steps.append("COPY system-packages.txt /tmp/trussform/")
-        steps.append(_run(_INSTALL_SYSTEM_PACKAGES))
+        if build.buildkit:
+            steps.append(_run(_INSTALL_SYSTEM_PACKAGES_CACHED, _APT_CACHES))
+        else:
+            steps.append(_run(_INSTALL_SYSTEM_PACKAGES))
     arguments = _exports(build.arguments)
+    uses = [f"type=secret,id={name},target={path}" for name, path in build.secrets.items()]
     if build.requirements:
         steps.append(_run(_INSTALL_UV.format(python=shlex.quote(build.python))))
         steps.append(f"COPY {' '.join(build.requirements)} /tmp/trussform/")
         export, file = _requirements(build.requirements)
         install = _INSTALL_REQUIREMENTS.format(python=shlex.quote(build.python), file=file)
-        steps.append(_run(f"{arguments}{export}{install}"))
+        cache, caches = (_UV_CACHE, _UV_CACHES) if build.buildkit else (_NO_UV_CACHE, ())
+        steps.append(_run(f"{arguments}{cache}{export}{install}", caches))
     if build.downloads:
         steps.append(_run(_INSTALL_CURL))
     steps += [_run(_download(url, path)) for url, path in build.downloads]
     copied = dict.fromkeys(f.place for f in build.folders if f.files)
     steps += [f"COPY files{place} {place}" for place in copied]
-    steps += [_run(f"{arguments}{command}") for command in build.commands]
+    steps += [_run(f"{arguments}{command}", uses) for command in build.commands]
     if build.user is not None:
         own = '"$HOME" /app /packages /workspace'
         steps.append(_run(f"mkdir -p {own} && chown -R {owner} {own}"))
@@ -142,6 +147,19 @@ _INSTALL_SYSTEM_PACKAGES = (
     "xargs -a /tmp/trussform/system-packages.txt apt-get install -y --no-install-recommends && "
     "rm -rf /var/lib/apt/lists/*"
 )
+_APT_CACHES = [
+    "type=cache,target=/var/lib/apt/lists,sharing=locked",
+    "type=cache,target=/var/cache/trussform/apt,sharing=locked",
+]
+# Images made for Docker empty apt's own folder of packages after each installation.
+_INSTALL_SYSTEM_PACKAGES_CACHED = (
+    "mkdir -p /var/cache/trussform/apt/partial && apt-get update && "
+    "xargs -a /tmp/trussform/system-packages.txt apt-get install -y --no-install-recommends "
+    "-o Dir::Cache::archives=/var/cache/trussform/apt"
+)
+_UV_CACHES = ["type=cache,target=/var/cache/trussform/uv"]
+_UV_CACHE = "export UV_CACHE_DIR=/var/cache/trussform/uv UV_LINK_MODE=copy; "
+_NO_UV_CACHE = "export UV_NO_CACHE=1; "
 _INSTALL_UV = (
     "command -v uv >/dev/null && exit; "
     "if ! {python} -m pip --version >/dev/null 2>&1; then "
@@ -150,7 +168,7 @@ _INSTALL_UV = (
     "PIP_BREAK_SYSTEM_PACKAGES=1 {python} -m pip install --no-cache-dir uv"
 )
 _INSTALL_REQUIREMENTS = (
-    'UV_HTTP_TIMEOUT=300 uv pip install --no-cache --python "$(command -v {python})" '
+    'UV_HTTP_TIMEOUT=300 uv pip install --python "$(command -v {python})" '
     "--system --break-system-packages --index-strategy unsafe-best-match "
     "-r /tmp/trussform/{file}"
 )
@@ -165,5 +183,6 @@ _INSTALL_CURL = (
 )
 
 
-def _run(command: str) -> str:
-    return "RUN " + json.dumps(["/bin/sh", "-c", command])
+def _run(command: str, mounts: Iterable[str] = ()) -> str:
+    options = "".join(f"--mount={mount} " for mount in mounts)
+    return f"RUN {options}" + json.dumps(["/bin/sh", "-c", command])

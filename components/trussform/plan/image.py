@@ -1,12 +1,14 @@
 """Which image runs: the base as it is, or one that is built on it."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from trussform.config import Config, Truss
 from trussform.config.base_image import has_placeholder
 from trussform.config.truss import Folder
+from trussform.plan.secrets import missing
 from trussform.problem import Finding, Keys
 from trussform.reference import by_digest
 from trussform.stage import Stage
@@ -14,6 +16,7 @@ from trussform.stage import Stage
 _TRUSS_BASE_VERSION = "v0.13.0"
 """The version that Truss of today takes (`TRUSS_BASE_IMAGE_VERSION_TAG`)."""
 _DATA = "/app/data"
+_MOUNTABLE = re.compile(r"[-_./a-zA-Z0-9]+")
 _ARM = ("GB300",)
 """Accelerators whose nodes have ARM processors."""
 
@@ -35,6 +38,10 @@ class Build(NamedTuple):
     registry: str | None
     """None: `placement` gives it, or nothing is pushed."""
     platform: str
+    secrets: Mapping[str, str]
+    """Paths by name: what the commands can read while they run, and no layer keeps."""
+    buildkit: bool
+    """Whether BuildKit builds, which can mount secrets and caches."""
 
 
 class Image(NamedTuple):
@@ -64,8 +71,13 @@ class Image(NamedTuple):
 
 
 def image(
-    truss: Truss, stage: Stage, name: str, placed: Collection[str]
+    truss: Truss,
+    stage: Stage,
+    name: str,
+    available: Collection[str] | None,
+    placed: Collection[str],
 ) -> tuple[Image, list[Finding]]:
+    """`available`: the names that the stage has values for; None where that is unknown."""
     config = truss.config
     base = config.base_image.image if config.base_image else _truss_base(config)
     server = stage.server(name)
@@ -78,6 +90,7 @@ def image(
         build, why, findings = None, "the stage names the finished image", []
     elif build is not None:
         findings += _buildable(stage, name, placed)
+        findings += _secrets(build, stage, available)
     offline = stage.render_to is not None
     plan = Image(
         base=base,
@@ -141,7 +154,25 @@ def _build(truss: Truss, stage: Stage) -> tuple[Build | None, str]:
         user=config.docker_server.run_as_user_id,
         registry=stage.registry,
         platform="linux/arm64" if accelerator and accelerator.name in _ARM else "linux/amd64",
+        secrets=dict(config.build.secret_to_path_mapping) if config.build_commands else {},
+        buildkit=stage.builder == "buildkit",
     ), f"the config has {' and '.join(reasons)}"
+
+
+def _secrets(build: Build, stage: Stage, available: Collection[str] | None) -> Iterator[Finding]:
+    """What keeps the build commands from reading their secrets."""
+    field: Keys = ("build", "secret_to_path_mapping")
+    for name, path in build.secrets.items():
+        if not _MOUNTABLE.fullmatch(name) or not _MOUNTABLE.fullmatch(path) or path[0] != "/":
+            message = f"a Dockerfile would not read `{name}` and `{path}` as they are"
+            help = "write an absolute path, and in both letters, digits and `-_./` alone"
+            yield Finding("config", (*field, name), message, help)
+        elif stage.render_to is None and available is not None and name not in available:
+            yield missing(name, (*field, name))
+    if build.secrets and not build.buildkit and stage.builder != "none":
+        message = "only BuildKit gives secrets to a build, and the stage's builder is docker"
+        help = "add `builder: buildkit` to the stage"
+        yield Finding("config", field, message, help, "up")
 
 
 def _truss_base(config: Config) -> str:

@@ -67,7 +67,7 @@ def plan(
     `placed`: what comes at deploy time from elsewhere: domain, gateway, registry, ….
     """
     config = truss.config
-    image_plan, about_image = image(truss, stage, name, placed)
+    image_plan, about_image = image(truss, stage, name, secret_names, placed)
     command_plan, about_command = command(config)
     gpu_plan, about_gpu = gpu(config, stage)
     weights_plan, about_weights = weights(config, stage, name)

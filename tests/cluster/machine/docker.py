@@ -1,4 +1,4 @@
-"""The TLS registry, containerd and the Docker daemon."""
+"""The TLS registry, containerd, the Docker daemon and BuildKit's."""
 
 import json
 from typing import Any
@@ -6,6 +6,9 @@ from typing import Any
 import bcrypt
 
 from machine.places import (
+    BIN,
+    BUILDKIT_SOCKET,
+    BUILDX,
     CA_BUNDLE,
     CONTAINERD_SOCKET,
     DATA,
@@ -28,10 +31,11 @@ def up() -> None:
     _registries()
     _containerd()
     _dockerd()
+    _buildkitd()
 
 
 def down() -> None:
-    for name in ("dockerd", "containerd", "registry", "private-registry"):
+    for name in ("buildkitd", "dockerd", "containerd", "registry", "private-registry"):
         stop(name)
 
 
@@ -124,3 +128,30 @@ def _dockerd() -> None:
     start("dockerd", "dockerd", "--config-file", ETC / "docker.json",
           ready=lambda: succeeds("docker", "--host", f"unix://{DOCKER_SOCKET}", "version"),
           variables={"SSL_CERT_FILE": str(CA_BUNDLE)})  # fmt: skip
+
+
+def _buildkitd() -> None:
+    """A daemon of its own, as buildx builders are: what the Docker daemon has cannot be used by
+    the provider that builds with BuildKit."""
+    (ETC / "buildkitd.toml").write_text(f"""\
+root = "{DATA / "buildkit"}"
+[grpc]
+  address = ["unix://{BUILDKIT_SOCKET}"]
+[worker.oci]
+  enabled = true
+[worker.containerd]
+  enabled = false
+[registry."{REGISTRY}"]
+  # Said in so many words, as a registry of this name is taken for one without TLS.
+  http = false
+  insecure = false
+  ca = ["{PKI / "ca.crt"}"]
+""")
+    builders = BUILDX / "buildx/instances"
+    builders.mkdir(parents=True, exist_ok=True)
+    node = {"Name": "trussform0", "Endpoint": f"unix://{BUILDKIT_SOCKET}"}
+    (builders / "trussform").write_text(
+        json.dumps({"Name": "trussform", "Driver": "remote", "Nodes": [node], "Dynamic": False})
+    )
+    start("buildkitd", BIN / "buildkitd", "--config", ETC / "buildkitd.toml",
+          ready=BUILDKIT_SOCKET.is_socket)  # fmt: skip

@@ -30,6 +30,9 @@ USER_IMAGE = f"{REGISTRY}/base/user:3"
 PAUSE_IMAGE = f"{REGISTRY}/pause:1"
 DOCKER_SOCKET = RUN / "docker.sock"
 CONTAINERD_SOCKET = RUN / "containerd.sock"
+BUILDKIT_SOCKET = RUN / "buildkitd.sock"
+BUILDX = HOME / "buildx"
+"""A folder of Docker's settings that knows one builder, `trussform`."""
 
 NODE = "trussform"
 BRIDGE = "trussform0"
@@ -52,6 +55,7 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_LOGIN": LOGIN,
     "TRUSSFORM_TEST_BASE": BASE_IMAGE,
     "TRUSSFORM_TEST_USER_BASE": USER_IMAGE,
+    "TRUSSFORM_TEST_BUILDX": str(BUILDX),
     "TRUSSFORM_TEST_GATEWAY": f"http://127.0.0.1:{GATEWAY_PORT}",
     "PATH": f"{BIN}:{os.environ['PATH']}",
 }
