@@ -1,22 +1,114 @@
-"""Images that BuildKit builds."""
+"""Images as the real builders make them."""
 
 import hashlib
+import json
 import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from deployed import ByPulumi, kubectl, pods
 from pulumi.automation import OpType
 
 READ = "sha256sum < /root/t | cut -d' ' -f1"
 HOSTILE = "printf '%s' 'a\nUSER 7\n# \"x\" \\ `y` <<EOF' > /app/hostile"
+LOCKED = """\
+[project]
+name = "locked"
+version = "1"
+requires-python = ">=3.9"
+dependencies = ["iniconfig<2.1"]
+"""
+
+
+@pytest.fixture(params=["docker", "buildkit"])
+def builder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "buildkit":
+        _use_buildx(monkeypatch)
+    return request.param
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[str]:
+    """The address, for builds, of a file server with one file."""
+    (tmp_path / "outside.txt").write_text("from outside")
+    inspect = ["docker", "network", "inspect", "bridge"]
+    bridge = json.loads(subprocess.run(inspect, capture_output=True, check=True).stdout)
+    host = bridge[0]["IPAM"]["Config"][0]["Gateway"]
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer((host, 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{host}:{server.server_port}/outside.txt"
+        server.shutdown()
+
+
+def test_what_a_config_declares_is_in_its_image(engine: ByPulumi, builder: str, files: str) -> None:
+    _write_truss(engine.project.folder, files)
+    environment = f"built-by-{builder}"
+    stage: dict[str, Any] = {"servers": {"full": {"path": "servers/full"}}, "builder": builder}
+    engine.up(environment, stage)
+    (pod,) = pods(f"models-{environment}", "full")
+    name = pod["metadata"]["name"]
+
+    def inside(*command: str) -> str:
+        return kubectl("exec", "-n", f"models-{environment}", name, "--", *command).strip()
+
+    assert inside("tree", "--version").startswith("tree v")
+    assert inside("python3", "-c", "import iniconfig; print(iniconfig.__name__)") == "iniconfig"
+    assert inside("cat", "/app/data/inside.txt") == "from inside"
+    assert inside("cat", "/app/data/far/outside.txt") == "from outside"
+    assert inside("cat", "/packages/shared/__init__.py") == "SHARED = 1"
+    assert inside("cat", "/app/argument") == "an 'argument' with $HOME"
+    assert inside("id", "-u") == "7001"
+    inside("sh", "-c", "touch /app/mine /tmp/mine")
+    assert set(engine.stack(environment).preview().change_summary) == {OpType.SAME}
+
+
+def _write_truss(project: Path, url: str) -> None:
+    """A server that has all that makes Trussform build an image."""
+    truss = project / "servers/full"
+    (truss / "data").mkdir(parents=True, exist_ok=True)
+    (truss / "data/inside.txt").write_text("from inside")
+    (truss / "pyproject.toml").write_text(LOCKED)
+    subprocess.run([sys.executable, "-m", "uv", "lock", "--quiet"], cwd=truss, check=True)
+    (project / "servers/beside/shared").mkdir(parents=True, exist_ok=True)
+    (project / "servers/beside/shared/__init__.py").write_text("SHARED = 1")
+    server = [
+        "python3", "-c", "import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=9000)",
+    ]  # fmt: skip
+    config: dict[str, Any] = {
+        "base_image": {"image": "python:3.11-slim"},
+        "docker_server": {
+            "start_command": subprocess.list2cmdline(server),
+            "readiness_endpoint": "/",
+            "liveness_endpoint": "/",
+            "predict_endpoint": "/",
+            "server_port": 9000,
+            "run_as_user_id": 7001,
+        },
+        "resources": {"cpu": "50m", "memory": "64Mi"},
+        "requirements_file": "./uv.lock",
+        "system_packages": ["tree"],
+        "external_package_dirs": ["../beside"],
+        "external_data": [{"url": url, "local_data_path": "far/outside.txt"}],
+        "build": {"arguments": {"GIVEN": "an 'argument' with $HOME"}},
+        "build_commands": ['printf "%s" "$GIVEN" > /app/argument'],
+        "model_name": "full",
+    }
+    (truss / "config.yaml").write_text(yaml.safe_dump(config))
 
 
 def test_a_builds_secret_is_read_by_its_commands_and_kept_by_nothing(
     engine: ByPulumi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DOCKER_CONFIG", _buildx())
-    monkeypatch.setenv("BUILDX_BUILDER", "trussform")
+    _use_buildx(monkeypatch)
     config: dict[str, Any] = {
         "secrets": None,
         "build_commands": [f"{READ} > /app/seen", HOSTILE, "test ! -s /root/other"],
@@ -39,8 +131,9 @@ def test_a_builds_secret_is_read_by_its_commands_and_kept_by_nothing(
     assert secret not in written
 
 
-def _buildx() -> str:
+def _use_buildx(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = os.environ.get("TRUSSFORM_TEST_BUILDX")
     if not folder:
         pytest.skip("no buildx builder: TRUSSFORM_TEST_BUILDX is not set (see CONTRIBUTING.md)")
-    return folder
+    monkeypatch.setenv("DOCKER_CONFIG", folder)
+    monkeypatch.setenv("BUILDX_BUILDER", "trussform")
