@@ -36,6 +36,7 @@ DIFFERENCES = {
     r"runtime\.transport\.\w+: unknown field": "Truss drops what it does not know",
     r"build\.no_cache: ": "Truss refuses it only where it is written as true",
     r"requirements_file: .*(no such file|cannot install)": "Truss looks for the file later",
+    r"external_package_dirs\.\d+: no such folder": "Truss looks for the folder later",
     r".*: (`.*` leaves|this is) the config's (own )?folder": "only what is below it is deployed",
     r"(environment_variables|secrets)\b": "Kubernetes has no such name, or the value is a secret",
     r"build\.arguments\b": "no shell has such a variable",
