@@ -31,7 +31,9 @@ def test_buildkit_gives_secrets_to_a_build(workspace: Workspace) -> None:
 
 def test_a_build_command_is_what_reads_the_secrets(workspace: Workspace) -> None:
     given = {**config(token="/root/token"), "build_commands": [], "requirements": ["six"]}
-    assert problems(workspace, given, BUILDKIT) == ({}, [])
+    secrets, (unused,) = problems(workspace, given, BUILDKIT)
+    assert secrets == {}
+    assert (unused.level, unused.help) == ("warning", "add build_commands, or remove it")
 
 
 def test_another_builder_has_no_secrets_to_give(workspace: Workspace) -> None:

@@ -114,7 +114,7 @@ def plan(
             *about_pull,
             *about_routes,
             *about_egress,
-            *portability(config, frozenset(config.model_fields_set), image_plan),
+            *portability(config, config.model_fields_set, image_plan, command_plan),
             *_too_large(truss),
         ),
     )

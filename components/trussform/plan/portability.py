@@ -4,13 +4,12 @@ Warnings alone; each names what happens and what to write instead.
 """
 
 import re
-import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import zip_longest
-from pathlib import PurePosixPath
 
 from trussform import reference
 from trussform.config import Config
+from trussform.plan.command import Command
 from trussform.plan.image import Image
 from trussform.problem import Finding, Keys
 
@@ -40,18 +39,23 @@ _BATCHING = ("vllm", "sglang", "text-embeddings-router", "infinity_emb", "lmdepl
 _VISIBLE = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 
 
-def portability(config: Config, written: frozenset[str], image: Image) -> list[Finding]:
+def portability(
+    config: Config, written: Collection[str], image: Image, command: Command
+) -> list[Finding]:
     """`written`: the names of the fields that stand in the file itself."""
-    words = _words(config.docker_server.start_command or "")
+    words = _words(command.argv or (config.docker_server.start_command or "").split())
+    # By the name of a program, or of a Python module.
+    started = {word.rpartition("/")[2].partition(".")[0] for word in words}
     return [
         Finding("config", keys, message, help, "warning")
         for keys, message, help in (
             *_tag(config, image),
             *_ports(config, words),
-            *_host(words),
+            *_host(words, started),
             *_gpus(config, words),
-            *_concurrency(config, words),
+            *_concurrency(config, started),
             *_python(config, written),
+            *_build_secrets(config),
         )
     ]
 
@@ -59,12 +63,8 @@ def portability(config: Config, written: frozenset[str], image: Image) -> list[F
 Note = tuple[Keys, str, str]
 
 
-def _words(command: str) -> list[str]:
+def _words(words: Iterable[str]) -> list[str]:
     """The words of a command, and of what it gives to a shell."""
-    try:
-        words = shlex.split(command.replace("\\\n", " "))
-    except ValueError:
-        return command.split()
     return [part for word in words for part in (word.split() if " " in word else [word])]
 
 
@@ -78,11 +78,6 @@ def _values(words: list[str], options: tuple[str, ...]) -> list[str]:
 def _given(word: str, options: tuple[str, ...]) -> str:
     name, _, value = word.partition("=")
     return value if name in options else ""
-
-
-def _runs(words: list[str], program: str) -> bool:
-    """Whether the command starts the program, by its name or as a Python module."""
-    return any(PurePosixPath(word).name.partition(".")[0] == program for word in words)
 
 
 def _tag(config: Config, image: Image) -> Iterator[Note]:
@@ -111,14 +106,14 @@ def _ports(config: Config, words: list[str]) -> Iterator[Note]:
         yield ("docker_server", "server_port"), message, f"write {ports[0]} here, or there"
 
 
-def _host(words: list[str]) -> Iterator[Note]:
+def _host(words: list[str], started: set[str]) -> Iterator[Note]:
     """On Baseten a proxy in the server's own container asks it at 127.0.0.1; here nothing does."""
     hosts = _values(words, ("--host", "--hostname", "--bind", "-b"))
     inside = [host for host in hosts if host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK]
     if inside and len(inside) == len(hosts):
         yield _COMMAND, f"a server at {inside[0]} is never ready here: {_OUTSIDE}", "write 0.0.0.0"
     for program, option in _LOOPBACK_BY_DEFAULT.items():
-        if not hosts and _runs(words, program):
+        if not hosts and program in started:
             message = f"{program} listens on 127.0.0.1 unless told otherwise: {_OUTSIDE}"
             yield _COMMAND, message, f"add `{option} 0.0.0.0`, or it is never ready"
 
@@ -141,17 +136,23 @@ def _gpus(config: Config, words: list[str]) -> Iterator[Note]:
             yield ("environment_variables", name), message, "remove it"
 
 
-def _concurrency(config: Config, words: list[str]) -> Iterator[Note]:
+def _concurrency(config: Config, started: set[str]) -> Iterator[Note]:
     if config.runtime.predict_concurrency > 1:
         return
     for program in _BATCHING:
-        if _runs(words, program):
+        if program in started:
             message = f"Baseten gives {program} one request at a time; nothing limits it here"
             help = "write what the server takes at once: autoscalers read it"
             yield ("runtime", "predict_concurrency"), message, help
 
 
-def _python(config: Config, written: frozenset[str]) -> Iterator[Note]:
+def _python(config: Config, written: Collection[str]) -> Iterator[Note]:
     if config.base_image is not None and "python_version" in written:
         message = "has no effect beside a base image, which brings its own Python"
         yield ("python_version",), message, "remove it if it confuses readers"
+
+
+def _build_secrets(config: Config) -> Iterator[Note]:
+    if config.build.secret_to_path_mapping and not config.build_commands:
+        message = "the secrets of a build are for its commands, and there are none"
+        yield ("build", "secret_to_path_mapping"), message, "add build_commands, or remove it"
