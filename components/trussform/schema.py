@@ -131,7 +131,12 @@ def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Proble
             place = source.name_place(keys)
     elif kind in ("literal_error", "enum", "union_tag_invalid"):
         allowed = str(context.get("expected") or context.get("expected_tags"))
-        message, help = f"{_shown(detail['input'])} is not allowed", f"use one of {allowed}"
+        value = detail["input"]
+        if kind == "union_tag_invalid":
+            tag = context["discriminator"].strip("'")
+            keys, value = (*keys, tag), value[tag]
+            place = source.place(keys)
+        message, help = f"{_shown(value)} is not allowed", _choice(value, allowed)
     elif kind == "union_tag_not_found":
         message, help = "the field `kind` is missing", "add `kind: …` here"
     elif kind in _EXPECTED:
@@ -207,13 +212,16 @@ def _suggestion(name: str, known: list[str]) -> str:
     return "remove it; `trussform schema` lists the fields"
 
 
+def _choice(value: Any, allowed: str) -> str:
+    names = re.findall(r"'([^']+)'", allowed)
+    close = difflib.get_close_matches(value.lower(), names, n=1) if isinstance(value, str) else []
+    return f"did you mean `{close[0]}`? Use one of {allowed}" if close else f"use one of {allowed}"
+
+
 def _shown(value: Any) -> str:
     """A value that is a plain word; of others the type, as they could be misplaced secrets."""
-    if isinstance(value, str) and re.fullmatch(r"[a-z_-]{1,20}", value):
-        return f"`{value}`"
-    if is_mapping(value) and isinstance(value.get("kind"), str):
-        return _shown(value["kind"])
-    return _kind(value)
+    plain = isinstance(value, str) and re.fullmatch(r"[a-z_-]{1,20}", value)
+    return f"`{value}`" if plain else _kind(value)
 
 
 def _kind(value: Any) -> str:
@@ -222,6 +230,9 @@ def _kind(value: Any) -> str:
         dict: "fields and values",
         list: "a list",
         str: "text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
         type(None): "nothing",
     }
     kind = cast(type[Any], type(value))

@@ -136,7 +136,17 @@ def test_a_mistake_is_told_at_its_line(
         ),
         (
             "runtime: {transport: {kind: carrier}}\n",
-            "config.yaml:9:22: runtime.transport: `carrier` is not allowed; "
+            "config.yaml:9:29: runtime.transport.kind: `carrier` is not allowed; "
+            "use one of 'http', 'websocket', 'grpc'",
+        ),
+        (
+            "runtime: {transport: {kind: WebSocket}}\n",
+            "config.yaml:9:29: runtime.transport.kind: text is not allowed; "
+            "did you mean `websocket`? Use one of 'http', 'websocket', 'grpc'",
+        ),
+        (
+            "runtime: {transport: {kind: [http]}}\n",
+            "config.yaml:9:29: runtime.transport.kind: a list is not allowed; "
             "use one of 'http', 'websocket', 'grpc'",
         ),
         (

@@ -70,9 +70,14 @@ def check(
     else:
         for problem in problems:
             print(problem)
-        count = len(errors(problems))
-        print(f"{count} errors, {len(problems) - count} warnings", file=sys.stderr)
+        wrong = len(errors(problems))
+        found = (_counted(wrong, "error"), _counted(len(problems) - wrong, "warning"))
+        print(", ".join(found), file=sys.stderr)
     raise typer.Exit(1 if errors(problems) else 0)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 @app.command()
