@@ -133,9 +133,7 @@ def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Proble
         allowed = str(context.get("expected") or context.get("expected_tags"))
         value = detail["input"]
         if kind == "union_tag_invalid":
-            tag = context["discriminator"].strip("'")
-            keys, value = (*keys, tag), value[tag]
-            place = source.place(keys)
+            value = value[keys[-1]]
         message, help = f"{_shown(value)} is not allowed", _choice(value, allowed)
     elif kind == "union_tag_not_found":
         message, help = "the field `kind` is missing", "add `kind: …` here"
@@ -148,7 +146,8 @@ def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Proble
 
 
 def _keys(source: Source, detail: ErrorDetails) -> Keys:
-    """The error's location, without the names that pydantic adds for the arms of a union."""
+    """The error's location, without the names that pydantic adds for the arms of a union, and with
+    the field that names the arm."""
     keys: Keys = ()
     data = source.data
     last = len(detail["loc"]) - 1
@@ -160,6 +159,8 @@ def _keys(source: Source, detail: ErrorDetails) -> Keys:
         elif not (i == last and named and detail["type"] in ("missing", "refused")):
             continue
         keys = (*keys, key)
+    if detail["type"] == "union_tag_invalid":
+        keys = (*keys, detail.get("ctx", {})["discriminator"].strip("'"))
     return keys
 
 
@@ -204,18 +205,21 @@ def _is_model(part: Any) -> bool:
 
 
 def _suggestion(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    if near := _near(name, known):
+        return near
     if 0 < len(known) <= 8:
         return f"remove it, or use one of {', '.join(known)}"
     return "remove it; `trussform schema` lists the fields"
 
 
 def _choice(value: Any, allowed: str) -> str:
-    names = re.findall(r"'([^']+)'", allowed)
-    close = difflib.get_close_matches(value.lower(), names, n=1) if isinstance(value, str) else []
-    return f"did you mean `{close[0]}`? Use one of {allowed}" if close else f"use one of {allowed}"
+    near = _near(value.lower(), re.findall(r"'([^']+)'", allowed)) if isinstance(value, str) else ""
+    return f"{near} Use one of {allowed}" if near else f"use one of {allowed}"
+
+
+def _near(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else ""
 
 
 def _shown(value: Any) -> str:

@@ -3,19 +3,18 @@
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from deployed import ByPulumi, kubectl, pods
+from deployed import ByPulumi, kubectl
 from pulumi.automation import OpType
+from stores import Stores
 
 READ = "sha256sum < /root/t | cut -d' ' -f1"
 HOSTILE = "printf '%s' 'a\nUSER 7\n# \"x\" \\ `y` <<EOF' > /app/hostile"
@@ -36,29 +35,24 @@ def builder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[str]:
-    """The address, for builds, of a file server with one file."""
-    (tmp_path / "outside.txt").write_text("from outside")
+def url() -> Iterator[str]:
+    """Of a file that builds can reach."""
     inspect = ["docker", "network", "inspect", "bridge"]
     bridge = json.loads(subprocess.run(inspect, capture_output=True, check=True).stdout)
-    host = bridge[0]["IPAM"]["Config"][0]["Gateway"]
-    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
-    with ThreadingHTTPServer((host, 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://{host}:{server.server_port}/outside.txt"
-        server.shutdown()
+    stores = Stores(bridge[0]["IPAM"]["Config"][0]["Gateway"])
+    stores.files["outside.txt"] = b"from outside"
+    yield f"{stores.url}/web/outside.txt"
+    stores.close()
 
 
-def test_what_a_config_declares_is_in_its_image(engine: ByPulumi, builder: str, files: str) -> None:
-    _write_truss(engine.project.folder, files)
+def test_what_a_config_declares_is_in_its_image(engine: ByPulumi, builder: str, url: str) -> None:
+    _write_truss(engine.project.folder, url)
     environment = f"built-by-{builder}"
     stage: dict[str, Any] = {"servers": {"full": {"path": "servers/full"}}, "builder": builder}
     engine.up(environment, stage)
-    (pod,) = pods(f"models-{environment}", "full")
-    name = pod["metadata"]["name"]
 
     def inside(*command: str) -> str:
-        return kubectl("exec", "-n", f"models-{environment}", name, "--", *command).strip()
+        return _inside(environment, "full", *command)
 
     assert inside("tree", "--version").startswith("tree v")
     assert inside("python3", "-c", "import iniconfig; print(iniconfig.__name__)") == "iniconfig"
@@ -80,13 +74,11 @@ def _write_truss(project: Path, url: str) -> None:
     subprocess.run([sys.executable, "-m", "uv", "lock", "--quiet"], cwd=truss, check=True)
     (project / "servers/beside/shared").mkdir(parents=True, exist_ok=True)
     (project / "servers/beside/shared/__init__.py").write_text("SHARED = 1")
-    server = [
-        "python3", "-c", "import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=9000)",
-    ]  # fmt: skip
+    server = "import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=9000)"
     config: dict[str, Any] = {
         "base_image": {"image": "python:3.11-slim"},
         "docker_server": {
-            "start_command": subprocess.list2cmdline(server),
+            "start_command": shlex.join(["python3", "-c", server]),
             "readiness_endpoint": "/",
             "liveness_endpoint": "/",
             "predict_endpoint": "/",
@@ -118,17 +110,24 @@ def test_a_builds_secret_is_read_by_its_commands_and_kept_by_nothing(
     secret = "the canary of a build"
     stage = {"servers": {"built": server}, "builder": "buildkit"}
     engine.up("buildkit", stage, canary=secret)
-    (pod,) = pods("models-buildkit", "built")
-    inside = ["exec", "-n", "models-buildkit", pod["metadata"]["name"], "--"]
-    seen = kubectl(*inside, "cat", "/app/seen").strip()
-    assert seen == hashlib.sha256(secret.encode()).hexdigest()
-    assert "USER 7" in kubectl(*inside, "cat", "/app/hostile")
-    assert not kubectl(*inside, "sh", "-c", "grep -rl 'canary of a build' /root /app; true").strip()
+
+    def inside(*command: str) -> str:
+        return _inside("buildkit", "built", *command)
+
+    assert inside("cat", "/app/seen") == hashlib.sha256(secret.encode()).hexdigest()
+    assert "USER 7" in inside("cat", "/app/hostile")
+    assert not inside("sh", "-c", "grep -rl 'canary of a build' /root /app; true")
     assert set(engine.stack("buildkit").preview().change_summary) == {OpType.SAME}
     state = engine.engine.folder / "state"
     written = "".join(file.read_text() for file in state.rglob("*") if file.is_file())
     assert "docker-build" in written
     assert secret not in written
+
+
+def _inside(environment: str, server: str, *command: str) -> str:
+    """What a command says in the server's container."""
+    where = ("-n", f"models-{environment}", f"deployment/{server}")
+    return kubectl("exec", *where, "--", *command).strip()
 
 
 def _use_buildx(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,11 @@ def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]
         ),
         (command("serve --port=8001"), "docker_server.server_port", "says port 8001"),
         (command("sh -c 'serve --port 8001'"), "docker_server.server_port", "says port 8001"),
+        (
+            command("sh -c 'serve --port \\\n 8001'", no_build=True),
+            "docker_server.server_port",
+            "says port 8001",
+        ),
         (command("serve --host 127.0.0.1"), "docker_server.start_command", "write 0.0.0.0"),
         (command("gunicorn -b localhost:8000 app"), "docker_server.start_command", "0.0.0.0"),
         (command("uvicorn app:app"), "docker_server.start_command", "add `--host 0.0.0.0`"),

@@ -142,20 +142,19 @@ _CHECK_PYTHON = (
     "{python} -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 14))' || "
     "{{ echo 'ERROR: the base image needs Python 3.9 to 3.14, as Truss demands' >&2; exit 1; }}"
 )
-_INSTALL_SYSTEM_PACKAGES = (
+_INSTALL = (
     "apt-get update && "
-    "xargs -a /tmp/trussform/system-packages.txt apt-get install -y --no-install-recommends && "
-    "rm -rf /var/lib/apt/lists/*"
+    "xargs -a /tmp/trussform/system-packages.txt apt-get install -y --no-install-recommends"
 )
+_INSTALL_SYSTEM_PACKAGES = f"{_INSTALL} && rm -rf /var/lib/apt/lists/*"
 _APT_CACHES = [
     "type=cache,target=/var/lib/apt/lists,sharing=locked",
     "type=cache,target=/var/cache/trussform/apt,sharing=locked",
 ]
 # Images made for Docker empty apt's own folder of packages after each installation.
 _INSTALL_SYSTEM_PACKAGES_CACHED = (
-    "mkdir -p /var/cache/trussform/apt/partial && apt-get update && "
-    "xargs -a /tmp/trussform/system-packages.txt apt-get install -y --no-install-recommends "
-    "-o Dir::Cache::archives=/var/cache/trussform/apt"
+    "mkdir -p /var/cache/trussform/apt/partial && "
+    f"{_INSTALL} -o Dir::Cache::archives=/var/cache/trussform/apt"
 )
 _UV_CACHES = ["type=cache,target=/var/cache/trussform/uv"]
 _UV_CACHE = "export UV_CACHE_DIR=/var/cache/trussform/uv UV_LINK_MODE=copy; "

@@ -65,7 +65,8 @@ Note = tuple[Keys, str, str]
 
 def _words(words: Iterable[str]) -> list[str]:
     """The words of a command, and of what it gives to a shell."""
-    return [part for word in words for part in (word.split() if " " in word else [word])]
+    parts = (word.replace("\\\n", " ").split() or [word] for word in words)
+    return [part.strip("'\"") for split in parts for part in split]
 
 
 def _values(words: list[str], options: tuple[str, ...]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from machine import docker, gateway, images, keys, kubernetes, programs
 from machine.places import DATA, ENVIRONMENT, GATEWAY_PORT, HOME, KEPT, RUN
-from machine.processes import Failed, say, succeeds
+from machine.processes import Failed, is_running, say, succeeds
 
 
 def up() -> None:
@@ -59,7 +59,8 @@ def run(command: list[str]) -> int:
     """Run a command on a cluster that lives as long as it, or on the one that is there."""
     if os.environ.get("KUBECONFIG"):
         return use(command)
-    if KEPT.exists():
+    # A machine that was restarted has what a kept cluster left, and not the cluster.
+    if KEPT.exists() and is_running("apiserver"):
         up()
         return use(command)
     programs.check_machine()

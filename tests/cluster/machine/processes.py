@@ -90,6 +90,10 @@ def until(
         time.sleep(0.2)
 
 
+def is_running(name: str) -> bool:
+    return _pid(name) is not None
+
+
 def stop(name: str, seconds: int = 30) -> None:
     """End a program, by force where it does not end in time."""
     pid = _pid(name)

@@ -81,23 +81,16 @@ def install_packages() -> None:
 def build() -> None:
     """Build what the cache does not have yet: some 17 minutes on two cores."""
     BIN.mkdir(parents=True, exist_ok=True)
-    kubernetes = BIN / f"kubernetes-{KUBERNETES}"
-    if not kubernetes.exists():
-        say(f"building Kubernetes {KUBERNETES} (once; some 7 minutes on two cores)")
-        _build_kubernetes()
-        kubernetes.touch()
-    traefik = BIN / f"traefik-{TRAEFIK}"
-    if not traefik.exists():
-        say(f"building Traefik {TRAEFIK} (once; some 7 minutes on two cores)")
-        source = _source(TRAEFIK_MODULE, TRAEFIK)
-        run("go", "build", "-C", source, "-o", BIN / "traefik", "./cmd/traefik", CGO_ENABLED="0")
-        traefik.touch()
-    buildkit = BIN / f"buildkit-{BUILDKIT}"
-    if not buildkit.exists():
-        say(f"building BuildKit {BUILDKIT} (once; some 2 minutes on two cores)")
-        source = _source("github.com/moby/buildkit", BUILDKIT)
-        run("go", "build", "-C", source, "-o", BIN, "./cmd/buildkitd", CGO_ENABLED="0")
-        buildkit.touch()
+    for name, version, minutes, make in (
+        ("Kubernetes", KUBERNETES, 7, _build_kubernetes),
+        ("Traefik", TRAEFIK, 7, _build_traefik),
+        ("BuildKit", BUILDKIT, 2, _build_buildkit),
+    ):
+        made = BIN / f"{name.lower()}-{version}"
+        if not made.exists():
+            say(f"building {name} {version} (once; some {minutes} minutes on two cores)")
+            make()
+            made.touch()
 
 
 def gateway_api() -> Path:
@@ -116,6 +109,16 @@ def _source(module: str, version: str) -> Path:
         found = run("go", "mod", "download", "-C", folder, "-json", f"{module}@{version}",
                     GOFLAGS="-mod=mod")  # fmt: skip
     return Path(json.loads(found)["Dir"])
+
+
+def _build_traefik() -> None:
+    source = _source(TRAEFIK_MODULE, TRAEFIK)
+    run("go", "build", "-C", source, "-o", BIN / "traefik", "./cmd/traefik", CGO_ENABLED="0")
+
+
+def _build_buildkit() -> None:
+    source = _source("github.com/moby/buildkit", BUILDKIT)
+    run("go", "build", "-C", source, "-o", BIN, "./cmd/buildkitd", CGO_ENABLED="0")
 
 
 def _build_kubernetes() -> None:
