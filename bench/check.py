@@ -1,5 +1,5 @@
-"""`make bench FOLDER=…`: how long Trussform takes to check every config below a folder, and Truss
-to load them; each in processes of their own, import included."""
+"""`make bench FOLDER=…`: how long Trussform takes to check every config below a folder, as a library
+and as a command, and Truss to load them; each in processes of their own, import included."""
 
 import os
 import statistics
@@ -11,9 +11,17 @@ from pathlib import Path
 RUNS = 7
 DEFAULT = Path(__file__).parent.parent.parent / "shared/corpus"
 
-TRUSSFORM = """
+COMMAND = """
+import sys
+from trussform.cli import main
+sys.argv.insert(1, "check")
+main()
+"""
+CHECK = """
 import sys
 from pathlib import Path
+from trussform.cli import start_lean
+start_lean()
 from trussform import project
 for file in map(Path, sys.argv[1:]):
     project.plan_servers(project.without_stage(file), [file])
@@ -35,15 +43,16 @@ def main() -> None:
     files = sorted(map(str, folder.glob("*/config.yaml")))
     if not files:
         sys.exit(f"{folder}: no */config.yaml in it; give a folder of configs")
-    for program in (TRUSSFORM, TRUSS):
+    programs = (COMMAND, CHECK, TRUSS)
+    for program in programs:
         seconds(program, files)  # Leaves the bytecode that an installed package has.
-    # In turns, so that what else the machine does falls on both.
-    pairs = [(seconds(TRUSSFORM, files), seconds(TRUSS, files)) for _ in range(RUNS)]
-    ours, theirs = zip(*pairs, strict=True)
+    # In turns, so that what else the machine does falls on all.
+    turns = [[seconds(program, files) for program in programs] for _ in range(RUNS)]
+    command, check, theirs = zip(*turns, strict=True)
     print(f"{len(files)} configs, {RUNS} runs each, import included")
-    show("trussform check", ours)
-    show("truss load", theirs)
-    print(f"ratio of the medians: 1/{statistics.median(theirs) / statistics.median(ours):.1f}")
+    show("truss load", theirs, theirs)
+    show("trussform: the check alone", check, theirs)
+    show("trussform check: the whole command", command, theirs)
 
 
 def seconds(program: str, files: list[str]) -> float:
@@ -54,9 +63,10 @@ def seconds(program: str, files: list[str]) -> float:
     return time.perf_counter() - begun
 
 
-def show(name: str, times: tuple[float, ...]) -> None:
-    low, high = min(times), max(times)
-    print(f"{name}: median {statistics.median(times):.2f} s ({low:.2f} to {high:.2f})")
+def show(name: str, times: tuple[float, ...], theirs: tuple[float, ...]) -> None:
+    median = statistics.median(times)
+    ratio = statistics.median(theirs) / median
+    print(f"{name}: median {median:.2f} s ({min(times):.2f} to {max(times):.2f}), 1/{ratio:.1f}")
 
 
 if __name__ == "__main__":

@@ -1,28 +1,82 @@
-"""Names of images, read as Docker reads them."""
+"""Names of images, read as Docker reads them.
 
-from typing import Any
+The grammar is that of github.com/distribution/reference. The library that has it for Python takes
+as long to import as all configs of a stage to check; the tests hold both against each other.
+"""
 
-from docker_image import reference as docker  # pyright: ignore[reportMissingTypeStubs]
+import re
+from typing import NamedTuple
 
-Invalid = docker.InvalidReference
+_DOMAIN_PART = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DOMAIN = rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_PATH_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_ALGORITHM_PART = r"[A-Za-z][A-Za-z0-9]*"
+_REFERENCE = re.compile(
+    rf"(?P<name>{_DOMAIN}/(?P<path>{_PATH_PART}(?:/{_PATH_PART})*))"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?"
+    rf"(?:@(?P<digest>{_ALGORITHM_PART}(?:[-_+.]{_ALGORITHM_PART})*:[0-9a-fA-F]{{32,}}))?",
+    re.ASCII,
+)
+_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
+_HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
+"""Digits of the digests that Docker knows; it takes no others."""
+_MAX_PATH = 255
+
+HUB = "docker.io"
 
 
-def full(image: str) -> tuple[str, str]:
-    """The repository with its registry, and the tag: Docker Hub and `latest` are filled in.
+class Invalid(ValueError):
+    """The text is no image."""
+
+
+class Reference(NamedTuple):
+    name: str
+    """Registry and repository: `docker.io/library/python`."""
+    tag: str | None
+    digest: str | None
+
+
+def parse(image: str) -> Reference:
+    """Read an image's name, Docker Hub's registry and `library/` filled in.
 
     Raises `Invalid` for what is no image.
     """
-    parsed: Any = docker.Reference.parse_normalized_named(image)  # pyright: ignore[reportUnknownMemberType]
-    return parsed["name"], parsed["tag"] or "latest"
+    if _IDENTIFIER.fullmatch(image):
+        raise Invalid("64 hex digits are an image's id")
+    domain, rest = _split(image)
+    found = _REFERENCE.fullmatch(f"{domain}/{rest}")
+    if found is None:
+        raise Invalid("invalid reference format")
+    if len(found["path"]) > _MAX_PATH:
+        raise Invalid(f"the repository's name has more than {_MAX_PATH} characters")
+    digest = found["digest"]
+    if digest is not None:
+        algorithm, _, digits = digest.partition(":")
+        if len(digits) != _HEX_DIGITS.get(algorithm) or digits != digits.lower():
+            raise Invalid("invalid digest")
+    return Reference(found["name"], found["tag"], digest)
+
+
+def _split(image: str) -> tuple[str, str]:
+    """The registry and the rest; what could be a folder of Docker Hub's is one."""
+    first, slash, rest = image.partition("/")
+    if not slash or not (first == "localhost" or set(first) & set(".:") or first != first.lower()):
+        first, rest = HUB, image
+    elif first == f"index.{HUB}":
+        first = HUB
+    if first == HUB and "/" not in rest:
+        rest = f"library/{rest}"
+    return first, rest
 
 
 def registry(image: str) -> str:
     """The image's registry, as Docker's own configuration writes it."""
-    name = full(image)[0].partition("/")[0]
-    return "https://index.docker.io/v1/" if name == "docker.io" else name
+    name = parse(image).name.partition("/")[0]
+    return "https://index.docker.io/v1/" if name == HUB else name
 
 
 def by_digest(image: str, digest: str) -> str:
     """`python:3.11` and a digest -> `python@sha256:…`."""
-    parsed: Any = docker.Reference.parse(image)  # pyright: ignore[reportUnknownMemberType]
-    return f"{parsed['name']}@{digest}"
+    tag = parse(image).tag
+    name = image.partition("@")[0]
+    return f"{name.removesuffix(f':{tag}') if tag else name}@{digest}"

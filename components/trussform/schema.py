@@ -1,7 +1,6 @@
 """The base of both schemas, config and stage, and what they say when data does not fit."""
 
 import ast
-import difflib
 import inspect
 import re
 from itertools import pairwise
@@ -218,6 +217,8 @@ def _choice(value: Any, allowed: str) -> str:
 
 
 def _near(name: str, known: list[str]) -> str:
+    import difflib  # Imported here, as only a mistake needs it.
+
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean `{close[0]}`?" if close else ""
 

@@ -172,6 +172,8 @@ def _refusal(place: Place, message: str, help: str) -> Refused:
 
 def _check_shape(text: str, path: str) -> None:
     """Refuse depth before anything recursive sees the file."""
+    if _most_depth(text) <= MAX_DEPTH:
+        return
     depth = 0
     events = yaml.parse(text, Loader=_Loader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     for event in cast(Iterable[Any], events):
@@ -186,6 +188,14 @@ def _check_shape(text: str, path: str) -> None:
                 f"nested deeper than {MAX_DEPTH} levels",
                 "write the file flatter",
             )
+
+
+def _most_depth(text: str) -> int:
+    """A level takes a bracket, or a column of its own; a list may share that of its key."""
+    brackets = text.count("[") + text.count("{")
+    lines = text.splitlines()
+    columns = max((len(line) - len(line.lstrip(" -?:\t")) for line in lines), default=0)
+    return brackets + 2 * (columns + 1)
 
 
 class _Walk:

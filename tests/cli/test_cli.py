@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 from trussform import project
-from trussform.cli import app
+from trussform.cli.app import app
 from trussform.cli.explain import rows
 from typer.testing import CliRunner, Result
 from workspace import ROOT, Workspace
@@ -211,7 +211,7 @@ def test_render_takes_away_what_an_earlier_render_made(workspace: Workspace) -> 
 
 def test_check_imports_no_pulumi() -> None:
     script = (
-        "import sys; from typer.testing import CliRunner; from trussform.cli import app; "
+        "import sys; from typer.testing import CliRunner; from trussform.cli.app import app; "
         f"CliRunner().invoke(app, ['check', '--stack', {LOCAL!r}]); "
         "print([name for name in sys.modules if name.partition('.')[0].startswith('pulumi')])"
     )

@@ -9,7 +9,8 @@ from threading import Thread
 import pytest
 import yaml
 from oras.provider import Registry
-from trussform.cli import app, lock
+from trussform.cli import lock
+from trussform.cli.app import app
 from typer.testing import CliRunner, Result
 from workspace import Workspace
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from deployed import ByPulumi, Deployed, kubectl, pods
 from pulumi.automation import CommandError, OpType
-from trussform.cli import app
+from trussform.cli.app import app
 from typer.testing import CliRunner
 
 MakeClient = Callable[..., httpx.Client]

@@ -13,7 +13,7 @@ import yaml
 from programs import Engine
 from pulumi import automation
 from pulumi.automation import CommandError, OpType
-from trussform.cli import app
+from trussform.cli.app import app
 from typer.testing import CliRunner
 from workspace import ROOT
 

@@ -1,5 +1,19 @@
 """The command `trussform`."""
 
-from trussform.cli.app import app
+import gc
+import os
 
-__all__ = ["app"]
+
+def main() -> None:
+    """Run the command line as a process of its own."""
+    start_lean()
+    from trussform.cli.app import app  # Imported here, as all that it needs comes with it.
+
+    app(prog_name="trussform")
+
+
+def start_lean() -> None:
+    """Leave out what a short process has no use for: it ends before there is garbage worth a
+    collection, and pydantic would read every installed package in search of plugins."""
+    gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

@@ -1,3 +1,3 @@
-from trussform.cli import app
+from trussform.cli import main
 
-app(prog_name="trussform")
+main()

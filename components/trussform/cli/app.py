@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from trussform import project
-from trussform.cli import render as rendered
 from trussform.config import Config
 from trussform.plan import Plan
 from trussform.problem import Place, Problem, Refused, errors
@@ -90,6 +89,8 @@ def render(
     ] = None,
 ) -> None:
     """Write the Kubernetes objects as YAML, secrets by name only, and the Dockerfiles."""
+    from trussform.cli import render as rendered  # Imported here, as a check spells nothing.
+
     plans = _planned(stack, paths)
     if out is None:
         sys.stdout.write(rendered.stream(plans))

@@ -68,10 +68,10 @@ def _change(image: str, before: str | None, now: str) -> str:
 
 def digest(image: str) -> str:
     """The digest that the registry has for a tag now, by Docker's own login."""
-    name, tag = reference.full(image)
+    name, tag, _ = reference.parse(image)
     registry: Any = Registry()
     registry.session.request = functools.partial(registry.session.request, timeout=TIMEOUT)
-    container = Container(f"{name}:{tag}")
+    container = Container(f"{name}:{tag or 'latest'}")
     registry.auth.load_configs(container)
     url = f"{registry.prefix}://{container.manifest_url()}"
     # The method unwrapped tries once; wrapped, it tries for two minutes and says nothing.

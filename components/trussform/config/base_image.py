@@ -38,7 +38,7 @@ class BaseImage(Model):
 def _why(image: str, error: Exception) -> str:
     if image != image.lower():
         return ": repository names are lower-case"
-    return f": {str(error).partition(':')[0]}" if str(error) else ""
+    return f": {error}"
 
 
 def has_placeholder(image: str) -> bool:
@@ -51,7 +51,7 @@ def image_reference(image: str) -> str:
     if any(char.isspace() for char in image):
         raise refuse("an image has no white space in its name", "write repository:tag")
     try:
-        reference.full(image)
+        reference.parse(image)
     except reference.Invalid as error:
         login = "://" in image or "@" in image.partition("/")[0]
         raise refuse(

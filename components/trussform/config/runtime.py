@@ -4,7 +4,6 @@ import ipaddress
 import re
 from typing import Annotated, Any, Literal
 
-from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field, model_validator
 
 from trussform.schema import Int, Model, refuse
@@ -61,6 +60,8 @@ def _fqdn(name: str) -> str:
 
 
 def _version(version: str) -> str:
+    from packaging.version import InvalidVersion, Version  # Imported here, as few configs ask.
+
     try:
         Version(version)
     except InvalidVersion:

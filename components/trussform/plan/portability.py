@@ -84,7 +84,7 @@ def _given(word: str, options: tuple[str, ...]) -> str:
 def _tag(config: Config, image: Image) -> Iterator[Note]:
     if config.base_image is None or image.digest or image.given or "<" in image.base:
         return
-    tag = reference.full(image.base)[1]
+    tag = reference.parse(image.base).tag or "latest"
     if _FLOATING.fullmatch(tag):
         message = f"the tag `{tag}` is made to move: the same file is another server tomorrow"
         yield ("base_image", "image"), message, "name a version, or a digest"
