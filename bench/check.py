@@ -1,4 +1,4 @@
-"""`make bench FOLDER=…`: how long Trussform takes to check every config below a folder, as a library
+"""`make bench FOLDER=…`: how long Trussform takes to check every config below a folder, as library
 and as a command, and Truss to load them; each in processes of their own, import included."""
 
 import os
