@@ -28,9 +28,10 @@ def by_docker(image: str) -> tuple[str, str | None, str | None] | None:
 
 def by_trussform(image: str) -> tuple[str, str | None, str | None] | None:
     try:
-        return tuple(reference.parse(image))
+        name, tag, digest = reference.parse(image)
     except reference.Invalid:
         return None
+    return name, tag, digest
 
 
 @settings(max_examples=1000, deadline=None)

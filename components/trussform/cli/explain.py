@@ -47,6 +47,8 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("user", str(plan.user), plan.user.why),
         ("files", str(plan.files), plan.files.why),
         ("routes", str(plan.routes), plan.routes.why),
+        ("access", str(plan.access), plan.access.why),
+        ("peers", str(plan.peers), plan.peers.why),
         ("egress", str(plan.egress), plan.egress.why),
         ("try it", *_request(plan)),
     ]
@@ -60,7 +62,7 @@ def _request(plan: Plan) -> tuple[str, str]:
     """The command that asks the server, with the config's own example of an input."""
     if plan.routes.protocol == "grpc":
         return "-", "a gRPC client brings its own stubs"
-    values = manifests.values(plan, None, None, None, lambda *parts: "".join(map(str, parts)))
+    values = manifests.values(plan, None, None, None, None, lambda *parts: "".join(map(str, parts)))
     url = f"{manifests.origin(plan, values)}{plan.routes.predict_path}"
     if EXAMPLE not in plan.model_metadata:
         return f"curl {url}", "the config has no model_metadata.example_model_input"

@@ -9,7 +9,9 @@ import yaml
 from trussform import manifests
 from trussform.manifests import Manifest
 from trussform.manifests import image as spelled
+from trussform.manifests.secrets import secret_name
 from trussform.plan import Plan
+from trussform.stage import ApiKeyAuth
 
 
 def stream(plans: dict[str, Plan]) -> str:
@@ -51,8 +53,9 @@ def objects(plan: Plan) -> list[Manifest]:
         manifests.values(
             plan,
             image=_image(plan),
-            secret=_secret(plan) if plan.secrets.any else None,
+            secret=secret_name(plan) if plan.secrets.any else None,
             login=_login(plan) if plan.pull.logins else None,
+            api_keys=_api_keys(plan),
             concat=lambda *parts: "".join(parts),
         ),
     )
@@ -68,8 +71,11 @@ def _image(plan: Plan) -> str:
     return spelled.name(image.build.registry, plan.name, tag)
 
 
-def _secret(plan: Plan) -> str:
-    return plan.secrets.existing or f"{plan.name}-secrets"
+def _api_keys(plan: Plan) -> str | None:
+    auth = plan.access.auth
+    if not isinstance(auth, ApiKeyAuth):
+        return None
+    return auth.existing or f"{plan.name}-api-keys"
 
 
 def _login(plan: Plan) -> str:
@@ -78,12 +84,15 @@ def _login(plan: Plan) -> str:
 
 def _secret_note(plan: Plan) -> str:
     note = ""
-    if plan.secrets.any:
+    if plan.secrets.any and plan.secrets.store is None:
         files = " ".join(f"--from-file={key}=FILE" for key in plan.secrets.names)
-        note += _needs(plan, "generic", _secret(plan), files)
+        note += _needs(plan, "generic", secret_name(plan), files)
     if plan.pull.logins:
         servers = " ".join(f"--docker-server={login.registry}" for login in plan.pull.logins)
         note += _needs(plan, "docker-registry", _login(plan), f"{servers} --docker-username=… …")
+    if keys := _api_keys(plan):
+        clients = " ".join(f"--from-literal={key}='Api-Key …'" for key in plan.access.keys)
+        note += _needs(plan, "generic", keys, clients)
     return note
 
 
@@ -99,6 +108,9 @@ def _namespaces(plans: dict[str, Plan]) -> list[Manifest]:
 
 _KINDS = (
     "persistentvolumeclaim",
+    "externalsecret",
+    "securitypolicy",
+    "poddisruptionbudget",
     "networkpolicy",
     "ciliumnetworkpolicy",
     "deployment",

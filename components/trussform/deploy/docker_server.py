@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from trussform import manifests, project
 from trussform.deploy.image import image
-from trussform.deploy.secrets import login, secret
+from trussform.deploy.secrets import api_keys, login, secret
 from trussform.manifests import Manifest
 from trussform.plan import Plan
 from trussform.problem import Problem, Refused
@@ -81,6 +81,7 @@ class DockerServer(pulumi.ComponentResource):
         super().__init__("trussform:index:DockerServer", name, None, opts)
         for warning in warnings:
             pulumi.log.warn(warning.text, self)
+        pulumi.log.info(f"an update: {plan.rollout.why}", self)
 
         placement = args.get("placement") or {}
         secrets = args.get("secrets") or {}
@@ -89,6 +90,7 @@ class DockerServer(pulumi.ComponentResource):
             image=image(name, plan, placement.get("registry", _registry(plan)), secrets, self),
             secret=secret(plan, secrets, placement, self),
             login=login(plan, secrets, placement, self),
+            api_keys=api_keys(plan, secrets, placement, self),
             concat=pulumi.Output.concat,
             placement=placement,
         )
@@ -179,6 +181,7 @@ _RESOURCES: dict[str, Any] = {
     "Deployment": kubernetes.apps.v1.Deployment,
     "Service": kubernetes.core.v1.Service,
     "Ingress": kubernetes.networking.v1.Ingress,
+    "PodDisruptionBudget": kubernetes.policy.v1.PodDisruptionBudget,
     "NetworkPolicy": kubernetes.networking.v1.NetworkPolicy,
 }
 

@@ -9,8 +9,10 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from trussform.manifests.secrets import secret_name
 from trussform.plan import Plan
 from trussform.plan.pull import Login
+from trussform.stage import ApiKeyAuth
 
 
 def secret(
@@ -26,8 +28,8 @@ def secret(
     """
     if not plan.secrets.any:
         return None
-    if plan.secrets.existing is not None:
-        return plan.secrets.existing
+    if plan.secrets.existing is not None or plan.secrets.store is not None:
+        return secret_name(plan)
     names = (*plan.secrets.names, *plan.secrets.undeclared)
     made = kubernetes.core.v1.Secret(
         f"{plan.name}-secrets",
@@ -58,6 +60,31 @@ def login(
         metadata={"namespace": placement.get("namespace", plan.namespace)},
         type="kubernetes.io/dockerconfigjson",
         string_data={".dockerconfigjson": pulumi.Output.json_dumps({"auths": auths})},
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return made.metadata["name"]
+
+
+def api_keys(
+    plan: Plan,
+    given: Mapping[str, pulumi.Input[str]],
+    placement: Mapping[str, Any],
+    parent: pulumi.Resource,
+) -> pulumi.Input[str] | None:
+    """The name of the Secret with the clients' keys, as the gateway compares them: whole headers;
+    None where callers show no key."""
+    auth = plan.access.auth
+    if not isinstance(auth, ApiKeyAuth):
+        return None
+    if auth.existing is not None:
+        return auth.existing
+    made = kubernetes.core.v1.Secret(
+        f"{plan.name}-api-keys",
+        metadata={"namespace": placement.get("namespace", plan.namespace)},
+        string_data={
+            name: pulumi.Output.secret(given[name]).apply(lambda key: f"Api-Key {key.strip()}")
+            for name in plan.access.keys
+        },
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return made.metadata["name"]

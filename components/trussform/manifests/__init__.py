@@ -1,8 +1,11 @@
 """Plan -> manifests: the plan in Kubernetes' own words, as plain data."""
 
+from trussform.manifests.access import guards
+from trussform.manifests.availability import budgets
 from trussform.manifests.deployment import deployment
 from trussform.manifests.policy import policies
 from trussform.manifests.routes import origin, routes, service
+from trussform.manifests.secrets import external_secrets
 from trussform.manifests.values import Manifest, Text, Values, values
 from trussform.manifests.weights import claims
 from trussform.plan import Plan
@@ -14,9 +17,12 @@ def manifests(plan: Plan, values: Values) -> list[Manifest]:
     """Every object of one server but its Secret, in the order to make them."""
     return [
         *claims(plan, values),
+        *external_secrets(plan, values),
         *policies(plan, values),
+        *budgets(plan, values),
         deployment(plan, values),
         service(plan, values),
+        *guards(plan, values),
         *routes(plan, values),
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from trussform.manifests import weights
+from trussform.manifests.availability import spread
 from trussform.manifests.metadata import NAME_LABEL, labels, metadata, with_model
 from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
@@ -83,6 +84,8 @@ def _pod(plan: Plan, values: Values) -> Manifest:
         spec["imagePullSecrets"] = [{"name": name} for name in values.pull_secrets]
     if plan.gpu.per_pod:
         spec |= _placement(plan)
+    if apart := spread(plan):
+        spec["topologySpreadConstraints"] = apart
     return spec
 
 

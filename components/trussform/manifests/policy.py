@@ -1,29 +1,46 @@
-"""What the server may reach, in the words of the cluster's network."""
+"""Who may reach the server and what it may reach, in the words of the cluster's network."""
 
 from trussform.manifests.metadata import NAME_LABEL, metadata
 from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
+from trussform.stage import AddressPeer, Peer
 
 _DNS_PODS = {"k8s:io.kubernetes.pod.namespace": "kube-system", "k8s-app": "kube-dns"}
 
 
 def policies(plan: Plan, values: Values) -> list[Manifest]:
-    if not plan.egress.restricted:
-        return []
-    return [_cilium(plan, values) if plan.egress.names else _kubernetes(plan, values)]
+    by_name = plan.egress.restricted and bool(plan.egress.names)
+    made = [_cilium(plan, values)] if by_name else []
+    kinds: Manifest = {}
+    if plan.peers.restricted:
+        kinds["ingress"] = _rules("from", [_peer(peer) for peer in plan.peers.peers])
+    if plan.egress.restricted and not by_name:
+        ranges = [{"ipBlock": {"cidr": at}} for at in plan.egress.addresses]
+        kinds["egress"] = _rules("to", ranges)
+    return [*made, _kubernetes(plan, values, kinds)] if kinds else made
 
 
-def _kubernetes(plan: Plan, values: Values) -> Manifest:
-    ranges = [{"ipBlock": {"cidr": at}} for at in plan.egress.addresses]
+def _rules(direction: str, peers: list[Manifest]) -> list[Manifest]:
+    """A rule without peers would allow all of them; no rule allows none."""
+    return [{direction: peers}] if peers else []
+
+
+def _peer(peer: Peer) -> Manifest:
+    if isinstance(peer, AddressPeer):
+        return {"ipBlock": {"cidr": peer.address}}
+    name = {"kubernetes.io/metadata.name": peer.namespace}
+    return {"namespaceSelector": {"matchLabels": name}}
+
+
+def _kubernetes(plan: Plan, values: Values, kinds: Manifest) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": metadata(plan, values, plan.name),
         "spec": {
             "podSelector": {"matchLabels": {NAME_LABEL: plan.name}},
-            "policyTypes": ["Egress"],
-            # A rule without peers would allow all of them; no rule allows none.
-            "egress": [{"to": ranges}] if ranges else [],
+            "policyTypes": [kind.capitalize() for kind in kinds],
+            **kinds,
         },
     }
 

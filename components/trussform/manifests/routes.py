@@ -1,10 +1,11 @@
 """The Service, and what brings requests to it: a route of the Gateway API, or Ingress objects."""
 
+from trussform.manifests.access import AUTH_LABEL, guard_name, has_middleware, nginx_annotations
 from trussform.manifests.metadata import NAME_LABEL, metadata
 from trussform.manifests.values import Manifest, Text, Values
 from trussform.plan import Plan
 from trussform.plan.routes import Rule
-from trussform.stage import GatewayRoute, IngressRoute, NoRoute
+from trussform.stage import GatewayRoute, IngressRoute, IssuedTls, NoRoute
 
 PORT = 80
 _DAY = 86_400
@@ -66,7 +67,7 @@ def _gateway_route(plan: Plan, values: Values, route: GatewayRoute) -> Manifest:
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "GRPCRoute" if plan.routes.protocol == "grpc" else "HTTPRoute",
-        "metadata": metadata(plan, values, plan.name),
+        "metadata": _metadata(plan, values, plan.name),
         "spec": {
             "parentRefs": [parent],
             "hostnames": [host(plan, values)],
@@ -75,9 +76,15 @@ def _gateway_route(plan: Plan, values: Values, route: GatewayRoute) -> Manifest:
     }
 
 
+def _metadata(plan: Plan, values: Values, name: str) -> Manifest:
+    about = metadata(plan, values, name)
+    return {**about, "labels": {**about["labels"], AUTH_LABEL: plan.access.kind}}
+
+
 def _gateway_rules(plan: Plan) -> list[Manifest]:
     if plan.routes.protocol == "grpc":
-        return [{"backendRefs": [{"name": plan.name, "port": PORT}]}]
+        guarded = {"filters": _guards(plan)} if has_middleware(plan) else {}
+        return [{**guarded, "backendRefs": [{"name": plan.name, "port": PORT}]}]
     return [_http_rule(plan, rule) for rule in plan.routes.rules]
 
 
@@ -91,10 +98,18 @@ def _http_rule(plan: Plan, rule: Rule) -> Manifest:
         )
     return {
         "matches": [{"path": {"type": kind, "value": rule.path}}],
-        "filters": [{"type": "URLRewrite", "urlRewrite": {"path": path}}],
+        "filters": [*_guards(plan), {"type": "URLRewrite", "urlRewrite": {"path": path}}],
         "backendRefs": [{"name": plan.name, "port": PORT}],
         "timeouts": {"request": f"{plan.routes.timeout or 0}s"},
     }
+
+
+def _guards(plan: Plan) -> list[Manifest]:
+    """What asks first, where the route itself has to name it."""
+    if not has_middleware(plan):
+        return []
+    reference = {"group": "traefik.io", "kind": "Middleware", "name": guard_name(plan)}
+    return [{"type": "ExtensionRef", "extensionRef": reference}]
 
 
 def _ingress(
@@ -110,12 +125,13 @@ def _ingress(
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": {
-            **metadata(plan, values, name),
+            **_metadata(plan, values, name),
             # Pulumi would wait for a load balancer's address, which some clusters never have.
             "annotations": {"pulumi.com/skipAwait": "true", **annotations},
         },
         "spec": {
             "ingressClassName": route.class_name or route.controller,
+            **_tls(plan, values, route),
             "rules": [
                 {
                     "host": host(plan, values),
@@ -124,6 +140,31 @@ def _ingress(
             ],
         },
     }
+
+
+def _tls(plan: Plan, values: Values, route: IngressRoute) -> Manifest:
+    if route.tls is None:
+        return {}
+    secret = f"{plan.name}-tls" if isinstance(route.tls, IssuedTls) else route.tls.secret
+    return {"tls": [{"hosts": [host(plan, values)], "secretName": secret}]}
+
+
+def _issued(plan: Plan, route: IngressRoute, rule: str) -> Manifest:
+    """cert-manager's order, on one of the Ingresses: each that has it would be the certificate's
+    owner."""
+    first = plan.routes.rules[0].name if plan.routes.rules else rule
+    if not isinstance(route.tls, IssuedTls) or rule != first:
+        return {}
+    kind = "cluster-issuer" if route.tls.issuer_kind == "ClusterIssuer" else "issuer"
+    return {f"cert-manager.io/{kind}": route.tls.issuer}
+
+
+def _traefik_annotations(plan: Plan, values: Values, rewrites: list[str]) -> Manifest:
+    names = [*([guard_name(plan)] if has_middleware(plan) else []), *rewrites]
+    if not names:
+        return {}
+    used = [part for name in names for part in (",", values.namespace, f"-{name}@kubernetescrd")]
+    return {"traefik.ingress.kubernetes.io/router.middlewares": values.concat(*used[1:])}
 
 
 def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[Manifest]:
@@ -141,8 +182,10 @@ def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> lis
         "metadata": metadata(plan, values, name),
         "spec": rewrite,
     }
-    used = values.concat(values.namespace, f"-{name}@kubernetescrd")
-    annotations = {"traefik.ingress.kubernetes.io/router.middlewares": used}
+    annotations = {
+        **_traefik_annotations(plan, values, [name]),
+        **_issued(plan, route, rule.name),
+    }
     return [middleware, _ingress(plan, values, route, name, paths, annotations)]
 
 
@@ -159,14 +202,16 @@ def _nginx(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[
         "proxy-buffering": "off",
         "proxy-read-timeout": timeout,
         "proxy-send-timeout": timeout,
+        **nginx_annotations(plan),
     }
     prefixed = {f"nginx.ingress.kubernetes.io/{name}": text for name, text in annotations.items()}
     path = {"path": pattern, "pathType": "ImplementationSpecific"}
-    return [_ingress(plan, values, route, f"{plan.name}-{rule.name}", [path], prefixed)]
+    return [_ingress(plan, values, route, f"{plan.name}-{rule.name}", [path],
+                     {**prefixed, **_issued(plan, route, rule.name)})]  # fmt: skip
 
 
 def _grpc_ingress(plan: Plan, values: Values, route: IngressRoute) -> Manifest:
-    annotations: Manifest = {}
+    annotations = _traefik_annotations(plan, values, [])
     if route.controller == "nginx":
         annotations = {
             "nginx.ingress.kubernetes.io/backend-protocol": "GRPC",
@@ -175,4 +220,5 @@ def _grpc_ingress(plan: Plan, values: Values, route: IngressRoute) -> Manifest:
             "nginx.ingress.kubernetes.io/proxy-send-timeout": str(_DAY),
         }
     path = {"path": "/", "pathType": "Prefix"}
+    annotations |= _issued(plan, route, "grpc")
     return _ingress(plan, values, route, f"{plan.name}-grpc", [path], annotations)

@@ -19,6 +19,8 @@ class Values(NamedTuple):
     """Joins pieces of text, outputs among them."""
     secret: Text | None = None
     """The name of the Secret behind `/secrets`."""
+    api_keys: Text | None = None
+    """The name of the Secret with the clients' keys."""
     pull_secrets: tuple[Text, ...] = ()
     """The names of the Secrets that log in to registries."""
     domain: Text | None = None
@@ -31,6 +33,7 @@ def values(
     image: Text,
     secret: Text | None,
     login: Text | None,
+    api_keys: Text | None,
     concat: Callable[..., Text],
     placement: Mapping[str, Any] | None = None,
 ) -> Values:
@@ -47,6 +50,7 @@ def values(
         namespace=placed.get("namespace", plan.namespace),
         concat=concat,
         secret=secret,
+        api_keys=api_keys,
         pull_secrets=tuple(name for name in (pull_secret, login) if name is not None),
         domain=placed.get("domain", plan.routes.domain),
         gateway=gateway["name"],

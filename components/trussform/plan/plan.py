@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from trussform.config import Truss
 from trussform.plan import pod
+from trussform.plan.access import Access, access
 from trussform.plan.command import Command, command
 from trussform.plan.egress import Egress, egress
 from trussform.plan.gpu import Gpu, gpu
 from trussform.plan.image import Image, image
 from trussform.plan.names import kubernetes_name
+from trussform.plan.peers import Peers, peers
 from trussform.plan.portability import portability
 from trussform.plan.probes import Probes, probes
 from trussform.plan.pull import Pull, pull
@@ -48,6 +50,8 @@ class Plan(NamedTuple):
     files: pod.Files
     rollout: Rollout
     routes: Routes
+    access: Access
+    peers: Peers
     egress: Egress
     config: dict[str, Any]
     """The effective config, for `/app/config.yaml`."""
@@ -75,6 +79,8 @@ def plan(
     secrets_plan, about_secrets = secrets(config, stage, secret_names, weights_plan)
     pull_plan, about_pull = pull(config, stage, image_plan, secret_names, placed)
     routes_plan, about_routes = routes(config, stage, placed)
+    access_plan, about_access = access(config, stage, secret_names)
+    peers_plan, about_peers = peers(stage)
     size, about_size = pod.size(config)
     probes_plan = probes(config, stage)
     made = image_plan.build
@@ -101,6 +107,8 @@ def plan(
         files=files,
         rollout=rollout(config, stage, name, probes_plan, weights_plan),
         routes=routes_plan,
+        access=access_plan,
+        peers=peers_plan,
         egress=egress_plan,
         config=_without_values(truss),
         findings=(
@@ -112,7 +120,9 @@ def plan(
             *about_weights,
             *about_secrets,
             *about_pull,
+            *about_access,
             *about_routes,
+            *about_peers,
             *about_egress,
             *portability(config, config.model_fields_set, image_plan, command_plan),
             *_too_large(truss),

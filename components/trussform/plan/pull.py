@@ -9,7 +9,7 @@ from trussform.config.credentials import REGISTRY_SECRET_PREFIX, DockerAuth
 from trussform.plan.image import Image
 from trussform.plan.secrets import missing
 from trussform.problem import Finding, Keys
-from trussform.stage import ExistingSecret, Stage
+from trussform.stage import Stage
 
 _AUTH: Keys = ("base_image", "docker_auth")
 _IDENTITIES = {
@@ -69,7 +69,7 @@ def pull(
         why = f"{_IDENTITIES[auth.auth_method]}, or the stage a `pull_secret`"
         message = f"{auth.auth_method} gives logins of a few hours, so the nodes log in themselves"
         findings = [Finding("config", _AUTH, message, why, "warning")]
-    elif isinstance(stage.secrets, ExistingSecret):
+    elif stage.secrets != "pulumi":
         findings = [_no_pull_secret(_keys(auth, logins[0].secret), stage)]
         logins = ()
     else:

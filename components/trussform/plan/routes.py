@@ -7,7 +7,6 @@ from trussform.config import Config
 from trussform.problem import Finding, Keys
 from trussform.stage import GatewayRoute, IngressRoute, NoRoute, Route, Stage
 
-_OPEN = "open to all who reach the gateway"
 _PLAIN_NGINX = ("nginx", "http")
 
 
@@ -66,7 +65,7 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
     findings = _missing(stage, placed)
     if grpc:
         # A GRPCRoute knows no timeout, and gRPC's clients bring their own deadlines.
-        why = f"gRPC's paths are its services; the route sets no timeout; {_OPEN}"
+        why = "gRPC's paths are its services; the route sets no timeout"
         return outside._replace(timeout=None, why=why), [*findings, *_not_for_grpc(stage)]
     timeout = stage.request_timeout
     cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
@@ -75,7 +74,7 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
         rules=_rules(config, base),
         predict_path=f"{base}/predict",
         sync_path=f"{base}/sync",
-        why=f"Baseten's paths; {cut}; {_OPEN}",
+        why=f"Baseten's paths; {cut}",
     ), [*findings, *_unspellable(stage, predict)]
 
 
@@ -115,9 +114,6 @@ def _missing(stage: Stage, placed: Collection[str]) -> list[Finding]:
     def need(keys: Keys, message: str, help: str) -> None:
         findings.append(Finding("stage", keys, message, help))
 
-    if stage.auth is None:
-        need(("auth",), "a route is open to the outside, and nobody said who may call it",
-             "write `auth: none` if everybody who reaches the gateway may")  # fmt: skip
     if stage.domain is None and "domain" not in placed:
         need(("domain",), "a route needs a host, and the stage has no domain",
              "add `domain: models.example.com`, or `route: {kind: none}`")  # fmt: skip

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from trussform.config import Config
 from trussform.config.credentials import REGISTRY_SECRET_PREFIX
 from trussform.plan.weights import Weights
 from trussform.problem import Finding, Keys
-from trussform.stage import ExistingSecret, Stage
+from trussform.stage import ExistingSecret, ExternalSecrets, Stage
 
 _READ = re.compile(r"(?<![-\w./])/secrets/([-._a-zA-Z0-9]*[-_a-zA-Z0-9])")
 
@@ -19,7 +19,9 @@ class Secrets(NamedTuple):
     undeclared: tuple[str, ...]
     """Read by the command or for weights, not declared; mounted where the stage has them."""
     existing: str | None
-    """The Secret that is there already; None: Pulumi makes one."""
+    """The Secret that is there already; None: one is made."""
+    store: ExternalSecrets | None
+    """What the External Secrets Operator makes it from; None: Pulumi makes it."""
     version: str | None
     why: str
 
@@ -27,7 +29,8 @@ class Secrets(NamedTuple):
         if not self.any:
             return "none"
         files = ", ".join(f"/secrets/{name}" for name in (*self.names, *self.undeclared))
-        return f"{files} from {self.existing or 'a Secret of this stack'}"
+        place = f"the store {self.store.store}" if self.store else "a Secret of this stack"
+        return f"{files} from {self.existing or place}"
 
     @property
     def any(self) -> bool:
@@ -45,7 +48,7 @@ def secrets(
     read = _READ.findall(config.docker_server.start_command or "")
     undeclared = tuple(name for name in dict.fromkeys([*read, *used]) if name not in names)
     if not names and not undeclared:
-        return Secrets((), (), None, None, "the config declares none and reads none"), []
+        return Secrets((), (), None, None, None, "the config declares none and reads none"), []
     findings = [
         Finding(
             "config",
@@ -62,9 +65,17 @@ def secrets(
             names,
             undeclared,
             stage.secrets.existing,
+            None,
             stage.secrets_version,
             "an existing Secret changes in place: `secrets_version` of the stage rolls the pods",
         ), findings
+    if isinstance(stage.secrets, ExternalSecrets):
+        # What the config does not declare may not be in the store, and would keep all from it.
+        why = (
+            f"the External Secrets Operator looks every {stage.secrets.refresh}, and changes the "
+            "Secret in place: `secrets_version` of the stage rolls the pods"
+        )
+        return Secrets(names, (), None, stage.secrets, stage.secrets_version, why), findings
     findings += [
         missing(name, ("secrets", name))
         for name in names
@@ -72,14 +83,14 @@ def secrets(
     ]
     mounted = tuple(name for name in undeclared if name in (available or ()))
     why = "a changed value makes a new Secret, rolls the pods, then removes the old one"
-    return Secrets(names, mounted, None, stage.secrets_version, why), findings
+    return Secrets(names, mounted, None, None, stage.secrets_version, why), findings
 
 
-def missing(name: str, keys: Keys) -> Finding:
-    """The complaint, at `keys` of the config, that an up needs a secret which the stage lacks."""
+def missing(name: str, keys: Keys, about: Literal["config", "stage"] = "config") -> Finding:
+    """The complaint, at `keys`, that an up needs a secret which the stage lacks."""
     message = f"the stage has no value for the secret `{name}`"
     help = f"run: pulumi config set --secret --path '{_path(name)}'"
-    return Finding("config", keys, message, help, "up")
+    return Finding(about, keys, message, help, "up")
 
 
 def _path(name: str) -> str:

@@ -1,0 +1,36 @@
+"""The stage block -> Stage: what one environment gives to every server."""
+
+from trussform.stage.access import ApiKeyAuth, Auth, ForwardAuth
+from trussform.stage.gpu import Dialect, Gpu
+from trussform.stage.names import Digest
+from trussform.stage.peers import AddressPeer, NamespacePeer, Peer
+from trussform.stage.route import GatewayRoute, IngressRoute, IssuedTls, NoRoute, Route, SecretTls
+from trussform.stage.secrets import ExistingSecret, ExternalSecrets
+from trussform.stage.stage import Server, Stage
+from trussform.stage.storage import ClaimStorage, ExistingStorage, NodeStorage, Storage
+
+__all__ = [
+    "AddressPeer",
+    "ApiKeyAuth",
+    "Auth",
+    "ClaimStorage",
+    "Dialect",
+    "Digest",
+    "ExistingSecret",
+    "ExistingStorage",
+    "ExternalSecrets",
+    "ForwardAuth",
+    "GatewayRoute",
+    "Gpu",
+    "IngressRoute",
+    "IssuedTls",
+    "NamespacePeer",
+    "NoRoute",
+    "NodeStorage",
+    "Peer",
+    "Route",
+    "SecretTls",
+    "Server",
+    "Stage",
+    "Storage",
+]

@@ -1,0 +1,69 @@
+"""Who may call a route from the outside."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from trussform.config.credentials import SecretName
+from trussform.schema import Model, refuse
+from trussform.stage.names import Label, ObjectName, Port
+
+
+def _path(path: str) -> str:
+    if not re.fullmatch(r"(/[-._~a-zA-Z0-9]*)+", path):
+        raise refuse(f"`{path}` is not a plain path", "write it as in /verify")
+    return path
+
+
+def _header(name: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z][-a-zA-Z0-9]*", name):
+        raise refuse(f"`{name}` is no name of a header", "write it as in X-User")
+    return name
+
+
+class ApiKeyAuth(Model):
+    """Clients send `Authorization: Api-Key KEY`, as to Baseten, and the gateway knows the keys.
+
+    The server does not see the header. Needs Envoy Gateway.
+    """
+
+    kind: Literal["api-key"]
+    keys: Annotated[list[SecretName], Field(min_length=1)] | None = None
+    """Secrets of the stack, one per client: the name is the client's, the value is the key."""
+    existing: ObjectName | None = None
+    """In their place, a Secret that is there already: an entry per client, `Api-Key KEY`."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "ApiKeyAuth":
+        if (self.keys is None) == (self.existing is None):
+            raise refuse(
+                "the keys come from one place", "write either `keys: [CLIENT]` or `existing: NAME`"
+            )
+        return self
+
+
+class ForwardAuth(Model):
+    """A Service of the cluster is asked before each request: with 2xx it may pass, any other
+    answer is the client's."""
+
+    kind: Literal["forward"]
+    service: Label
+    namespace: Label
+    """The Service's namespace."""
+    port: Port = 80
+    path: Annotated[str, AfterValidator(_path)] = "/"
+    """The path that is asked; Envoy Gateway appends that of the request."""
+    headers: list[Annotated[str, AfterValidator(_header)]] = Field(default_factory=list)
+    """Headers of the answer that the server gets: `[X-User]`."""
+
+
+def _spelling(value: Any) -> str:
+    return "a word" if isinstance(value, str) else "a way"
+
+
+Auth = Annotated[
+    Annotated[Literal["none"], Tag("a word")]
+    | Annotated[Annotated[ApiKeyAuth | ForwardAuth, Field(discriminator="kind")], Tag("a way")],
+    Discriminator(_spelling),
+]

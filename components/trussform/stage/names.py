@@ -1,0 +1,91 @@
+"""Kinds of text that Kubernetes, DNS and registries take."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from trussform.config.base_image import image_reference
+from trussform.config.resources import ACCELERATORS
+from trussform.schema import Int, refuse
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def _dns_label(name: str) -> str:
+    if not _DNS_LABEL.fullmatch(name):
+        raise refuse(
+            f"`{name}` is not a Kubernetes name", "use up to 63 lower-case letters, digits and `-`"
+        )
+    return name
+
+
+def _object_name(name: str) -> str:
+    if len(name) > 253 or not all(map(_DNS_LABEL.fullmatch, name.split("."))):
+        raise refuse(
+            f"`{name}` is not a Kubernetes name", "use lower-case letters, digits, `-` and `.`"
+        )
+    return name
+
+
+def _domain(domain: str) -> str:
+    if len(domain) > 190 or not all(map(_DNS_LABEL.fullmatch, domain.split("."))):
+        raise refuse(f"`{domain}` is not a domain", "write it as in `models.example.com`")
+    return domain
+
+
+def _qualified(name: str) -> str:
+    prefix, slash, last = name.rpartition("/")
+    plain = re.fullmatch(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", last)
+    if not plain or (slash and not all(map(_DNS_LABEL.fullmatch, prefix.split(".")))):
+        raise refuse(f"`{name}` is no name of a label or resource", "write it as `example.com/gpu`")
+    return name
+
+
+def _accelerator(name: str) -> str:
+    if name not in ACCELERATORS:
+        raise refuse(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
+    return name
+
+
+def _label_value(value: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", value):
+        raise refuse(f"`{value}` is no value of a label", "use letters, digits, `-`, `_` and `.`")
+    return value
+
+
+def _digest(digest: str) -> str:
+    if not _DIGEST.fullmatch(digest):
+        raise refuse("this is no digest", "write sha256: and 64 hex digits")
+    return digest
+
+
+def _digested(image: str) -> str:
+    if not _DIGEST.fullmatch(image_reference(image).partition("@")[2]):
+        raise refuse(f"`{image}` names no digest", "write repository@sha256:…")
+    return image
+
+
+def _registry(registry: str) -> str:
+    image_reference(f"{registry.rstrip('/')}/server")
+    return registry.rstrip("/")
+
+
+def _path(path: str) -> str:
+    if "\0" in path or any(len(part.encode()) > 255 for part in path.split("/")):
+        raise refuse("no file can have this name", "write the path of a folder")
+    return path
+
+
+Label = Annotated[str, AfterValidator(_dns_label)]
+ObjectName = Annotated[str, AfterValidator(_object_name)]
+Qualified = Annotated[str, AfterValidator(_qualified)]
+AcceleratorName = Annotated[str, AfterValidator(_accelerator)]
+LabelValue = Annotated[str, AfterValidator(_label_value)]
+Digest = Annotated[str, AfterValidator(_digest)]
+Port = Annotated[Int, Field(ge=1, le=65_535)]
+Domain = Annotated[str, AfterValidator(_domain)]
+Registry = Annotated[str, AfterValidator(_registry)]
+Digested = Annotated[str, AfterValidator(_digested)]
+Path = Annotated[str, AfterValidator(_path)]

@@ -1,0 +1,41 @@
+"""Where the values of secrets come from."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from trussform.schema import Model
+from trussform.source import is_mapping
+from trussform.stage.names import ObjectName
+
+
+class ExistingSecret(Model):
+    """The secrets are keys of a Secret that somebody else makes."""
+
+    existing: ObjectName
+
+
+class ExternalSecrets(Model):
+    """The External Secrets Operator makes the Secret from a store outside of the cluster."""
+
+    store: ObjectName
+    store_kind: Literal["ClusterSecretStore", "SecretStore"] = "ClusterSecretStore"
+    path: Annotated[str, Field(pattern=r"^[-._/a-zA-Z0-9]*$")] = ""
+    """What stands before a secret's name in the store: `models/dev/`."""
+    refresh: Annotated[str, Field(pattern=r"^[0-9]+[smh]$")] = "1h"
+    """How often the operator looks for a new value."""
+
+
+def _source(value: Any) -> str:
+    if isinstance(value, str):
+        return "a word"
+    named = "store" in value if is_mapping(value) else isinstance(value, ExternalSecrets)
+    return "a store" if named else "a Secret"
+
+
+Secrets = Annotated[
+    Annotated[Literal["pulumi"], Tag("a word")]
+    | Annotated[ExistingSecret, Tag("a Secret")]
+    | Annotated[ExternalSecrets, Tag("a store")],
+    Discriminator(_source),
+]

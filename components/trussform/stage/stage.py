@@ -1,0 +1,117 @@
+"""What one environment gives to every server: the `trussform:stage` block of a stack file."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from trussform.config.runtime import WEEK
+from trussform.schema import Int, Model, refuse
+from trussform.stage.access import Auth
+from trussform.stage.gpu import Gpu
+from trussform.stage.names import Digest, Digested, Domain, Label, ObjectName, Path, Registry
+from trussform.stage.peers import Peer
+from trussform.stage.route import GatewayRoute, Route
+from trussform.stage.secrets import Secrets
+from trussform.stage.storage import Weights
+
+
+class Deadlines(Model):
+    """How long each part of a rollout may take, in seconds."""
+
+    provisioning: Int = Field(default=900, ge=0, le=WEEK)
+    """A node with the GPU appears."""
+    weights: Int = Field(default=3600, ge=0, le=WEEK)
+    """The weights are fetched, where a config has any; their size is not known before."""
+    pull: Int = Field(default=900, ge=0, le=WEEK)
+    """The node pulls the image."""
+    startup: Int | None = Field(default=None, ge=1, le=WEEK)
+    """The server starts. Default: the config's `startup_threshold_seconds`, 1,800."""
+
+
+class Server(Model):
+    """One server of the stage: where its config is, and what is different here."""
+
+    path: Path
+    """The folder of its `config.yaml`, or the file; relative to the project's folder."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Changes to the config, as a JSON Merge Patch: lists replace, null deletes."""
+    replicas: Int | None = Field(default=None, ge=0, le=1000)
+    """Default: the stage's."""
+    spare_gpus: Int | None = Field(default=None, ge=0, le=1000)
+    """Default: the stage's."""
+    weights: Weights | None = None
+    """Default: the stage's."""
+    image: Digested | None = None
+    """A finished image by digest; it runs as it is, and nothing is looked up or built."""
+
+
+class Stage(Model):
+    """The platform team's side: one per environment."""
+
+    environment: Label
+    """The `{env}` of the URLs."""
+    namespace: Label = "default"
+    create_namespace: bool = True
+    """Whether the program makes the namespace; `default` is never made."""
+
+    render_to: Annotated[str, Field(min_length=1)] | None = None
+    """A folder for YAML: nothing is looked up, built or applied. For looking, not for serving."""
+
+    registry: Registry | None = None
+    """Where built images are pushed: `registry.example.com/models`."""
+    builder: Literal["docker", "buildkit", "none"] = "docker"
+    """`docker`: the machine's Docker daemon. `buildkit`: its buildx builder, with caches and the
+    secrets of a build (`pip install trussform[buildkit]`). `none`: nothing is built."""
+    tags: Literal["follow", "locked"] = "follow"
+    """`follow`: base tags are looked up at every up. `locked`: the lock file has the digests."""
+    digests: dict[str, Digest] = Field(default_factory=dict)
+    """Digest by base image; read from the lock file, seldom written by hand."""
+    pull_secret: ObjectName | None = None
+    """An existing Secret with the registry's login."""
+
+    route: Route = GatewayRoute()
+    domain: Domain | None = None
+    """Servers are `{server}.{domain}`."""
+    auth: Auth | None = None
+    """Who may call a route: `{kind: api-key, keys: [CLIENT]}`, `{kind: forward, service: …}`, or
+    `none`, everybody who reaches the gateway. A route needs the decision."""
+    peers: list[Peer] | None = None
+    """Who may connect to the pods: `[{namespace: NAME}, {address: RANGE}]`; the node's own checks
+    always may. Default: everybody in the cluster."""
+    request_timeout: Int | None = Field(default=None, ge=1, le=86_400)
+    """Seconds that a request may take, streams included. Default: the route cuts nothing,
+    and a pod that stops waits 600 s for its requests."""
+
+    replicas: Int = Field(default=1, ge=0, le=1000)
+    spare_gpus: Int = Field(default=0, ge=0, le=1000)
+    """GPUs of a server's kind that are free for a rollout."""
+    gpu: Gpu = Gpu()
+    weights: Weights = Weights()
+    network_policy: Literal["kubernetes", "cilium"] = "kubernetes"
+    """What the cluster's network understands; Cilium alone can restrict egress to names."""
+    deadlines: Deadlines = Deadlines()
+    service_account: ObjectName | None = None
+    """An existing ServiceAccount with an identity in a cloud, for stores and registries that
+    take no secret. Default: the namespace's own, without a token."""
+
+    secrets: Secrets = "pulumi"
+    """`pulumi`: values from `trussform:secrets`. `{existing: NAME}`: a Secret that is there
+    already. `{store: NAME}`: the External Secrets Operator makes one."""
+    secrets_version: str | None = None
+    """Change it to roll the pods after a Secret that is not Pulumi's has changed."""
+
+    servers: dict[str, Server] = Field(default_factory=dict)
+    """The servers by name; the name is the host, and the name of every object."""
+
+    @model_validator(mode="after")
+    def _offline_secrets(self) -> "Stage":
+        if self.render_to is not None and self.secrets == "pulumi":
+            raise refuse(
+                "`render_to` writes files, and a Pulumi secret would stand in them in plain",
+                "add `secrets: {existing: NAME}`",
+            )
+        return self
+
+    def server(self, name: str) -> Server:
+        """The stage's entry for a server, or the defaults where it has none."""
+        return self.servers.get(name) or Server(path=".")

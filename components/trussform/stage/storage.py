@@ -1,0 +1,54 @@
+"""Where weights are kept."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from trussform.config.base_image import image_reference
+from trussform.config.config import VariableName
+from trussform.config.resources import quantity
+from trussform.schema import Model
+from trussform.stage.names import ObjectName
+
+AccessMode = Literal["ReadWriteOnce", "ReadWriteMany"]
+
+
+class ClaimStorage(Model):
+    """A PersistentVolumeClaim per server, made and deleted with it."""
+
+    kind: Literal["claim"] = "claim"
+    size: Annotated[str, AfterValidator(quantity)] = "100Gi"
+    """What it asks for; a model's files and half as much again are a good guess."""
+    storage_class: ObjectName | None = None
+    """Default: the cluster's."""
+    access_mode: AccessMode = "ReadWriteOnce"
+    """`ReadWriteMany` where replicas are on several nodes."""
+
+
+class ExistingStorage(Model):
+    """A PersistentVolumeClaim that is there already; servers with the same weights share them."""
+
+    kind: Literal["existing"]
+    claim: ObjectName
+    access_mode: AccessMode = "ReadWriteOnce"
+    """What the claim can."""
+
+
+class NodeStorage(Model):
+    """The disk of the node, which root fetches onto; each node has its own."""
+
+    kind: Literal["node"]
+    path: Annotated[str, Field(pattern=r"^/[-_.a-zA-Z0-9/]+$")] = "/var/lib/trussform/weights"
+
+
+Storage = ClaimStorage | ExistingStorage | NodeStorage
+
+
+class Weights(Model):
+    """Where the weights of a config are kept, and what fetches them."""
+
+    storage: Annotated[Storage, Field(discriminator="kind")] = ClaimStorage()
+    image: Annotated[str, AfterValidator(image_reference)] = "kserve/storage-initializer:v0.20.0"
+    """An image with Python, huggingface_hub and the SDKs of the clouds; KServe's has all."""
+    environment_variables: dict[VariableName, str] = Field(default_factory=dict)
+    """For what fetches: `HF_ENDPOINT` of a mirror, `AWS_ENDPOINT_URL_S3`, `HTTPS_PROXY`."""
