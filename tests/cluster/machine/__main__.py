@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from machine import docker, gateway, images, keys, kubernetes, programs
-from machine.places import DATA, ENVIRONMENT, GATEWAY_PORT, HOME, KEPT, RUN
+from machine import docker, envoy, gateway, images, keys, kubernetes, programs
+from machine.places import DATA, ENVIRONMENT, ENVOY_PORT, GATEWAY_PORT, HOME, KEPT, RUN
 from machine.processes import Failed, is_running, say, succeeds
 
 
@@ -22,14 +22,17 @@ def up() -> None:
     images.up()
     kubernetes.up()
     gateway.up()
+    envoy.up()
     say("the cluster is up; to use it:")
     for name, value in ENVIRONMENT.items():
         print(f"export {name}={value.replace(os.environ['PATH'], '$PATH')}")
-    print(f"The gateway is at http://127.0.0.1:{GATEWAY_PORT}; end it all by `make cluster-down`.")
+    print(f"Traefik is at http://127.0.0.1:{GATEWAY_PORT}, Envoy at http://127.0.0.1:{ENVOY_PORT};")
+    print("end it all by `make cluster-down`.")
 
 
 def down() -> None:
     programs.check_rights()
+    envoy.down()
     gateway.down()
     kubernetes.down()
     docker.down()
