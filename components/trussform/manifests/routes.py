@@ -159,12 +159,16 @@ def _issued(plan: Plan, route: IngressRoute, rule: str) -> Manifest:
     return {f"cert-manager.io/{kind}": route.tls.issuer}
 
 
-def _traefik_annotations(plan: Plan, values: Values, rewrites: list[str]) -> Manifest:
+def _traefik_annotations(
+    plan: Plan, values: Values, route: IngressRoute, rewrites: list[str]
+) -> Manifest:
+    # With it, Traefik serves the host by TLS alone, on whatever port.
+    tls = {} if route.tls is None else {"traefik.ingress.kubernetes.io/router.tls": "true"}
     names = [*([guard_name(plan)] if has_middleware(plan) else []), *rewrites]
     if not names:
-        return {}
+        return tls
     used = [part for name in names for part in (",", values.namespace, f"-{name}@kubernetescrd")]
-    return {"traefik.ingress.kubernetes.io/router.middlewares": values.concat(*used[1:])}
+    return {**tls, "traefik.ingress.kubernetes.io/router.middlewares": values.concat(*used[1:])}
 
 
 def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[Manifest]:
@@ -183,7 +187,7 @@ def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> lis
         "spec": rewrite,
     }
     annotations = {
-        **_traefik_annotations(plan, values, [name]),
+        **_traefik_annotations(plan, values, route, [name]),
         **_issued(plan, route, rule.name),
     }
     return [middleware, _ingress(plan, values, route, name, paths, annotations)]
@@ -211,7 +215,9 @@ def _nginx(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[
 
 
 def _grpc_ingress(plan: Plan, values: Values, route: IngressRoute) -> Manifest:
-    annotations = _traefik_annotations(plan, values, [])
+    annotations: Manifest = {}
+    if route.controller == "traefik":
+        annotations = _traefik_annotations(plan, values, route, [])
     if route.controller == "nginx":
         annotations = {
             "nginx.ingress.kubernetes.io/backend-protocol": "GRPC",

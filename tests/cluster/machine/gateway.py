@@ -3,7 +3,7 @@
 import json
 
 from machine.kubernetes import kubectl
-from machine.places import BIN, GATEWAY_ADMIN_PORT, GATEWAY_PORT, KUBECONFIG
+from machine.places import BIN, GATEWAY_ADMIN_PORT, GATEWAY_PORT, GATEWAY_TLS_PORT, KUBECONFIG
 from machine.processes import start, stop, succeeds
 from machine.programs import gateway_api, traefik_definitions
 
@@ -51,6 +51,7 @@ def up() -> None:
         "traefik", BIN / "traefik", "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false", "--log.level=INFO", "--accesslog=true",
         f"--entrypoints.web.address=127.0.0.1:{GATEWAY_PORT}",
+        f"--entrypoints.websecure.address=127.0.0.1:{GATEWAY_TLS_PORT}",
         # The gateway's own timeout of reading a request would cut a slow upload.
         "--entrypoints.web.transport.respondingTimeouts.readTimeout=0",
         f"--entrypoints.traefik.address=127.0.0.1:{GATEWAY_ADMIN_PORT}", "--ping=true",

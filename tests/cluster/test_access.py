@@ -1,0 +1,203 @@
+"""Who gets in: by a key, by the word of an auth service, or by TLS; asked by real requests."""
+
+import json
+import os
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from clients import DOMAIN
+from deployed import ByPulumi, Deployed, kubectl
+from programs import wait_for
+from test_stacks import small
+
+KEY, OTHER_KEY = "the-key-of-ci", "the-key-of-the-dashboard"
+ENVOY = {
+    "kind": "gateway",
+    "controller": "envoy-gateway",
+    "name": "envoy",
+    "namespace": "gateway",
+    "scheme": "http",
+}
+TRAEFIK = {**ENVOY, "controller": "traefik", "name": "gateway"}
+INGRESS = {"kind": "ingress", "controller": "traefik", "scheme": "http"}
+
+GUARD = """
+import http.server
+
+class Guard(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        known = self.headers.get("Authorization") == "Bearer somebody"
+        self.send_response(200 if known else 401)
+        self.send_header("X-User", "somebody")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+http.server.ThreadingHTTPServer(("", 9000), Guard).serve_forever()
+"""
+GUARDS = "models-guards"
+
+
+def ask(address: str, server: str, environment: str, **headers: str) -> httpx.Response:
+    url = f"{address}/environments/{environment}/predict"
+    return httpx.get(url, headers={"Host": f"{server}.{DOMAIN}", **headers})
+
+
+def gateway(name: str = "GATEWAY") -> str:
+    if f"TRUSSFORM_TEST_{name}" not in os.environ:
+        pytest.skip(f"TRUSSFORM_TEST_{name} is not set: the cluster has no such gateway")
+    return os.environ[f"TRUSSFORM_TEST_{name}"]
+
+
+def test_a_client_gets_in_by_its_key_alone(engine: ByPulumi) -> None:
+    address = gateway("ENVOY")
+    stage = {
+        "route": ENVOY,
+        "auth": {"kind": "api-key", "keys": ["ci", "dashboard"]},
+        "servers": {"locked": small()},
+    }
+
+    def status(**headers: str) -> int:
+        return ask(address, "locked", "keys", **headers).status_code
+
+    engine.up("keys", stage, ci=KEY, dashboard=OTHER_KEY)
+    wait_for(lambda: status(Authorization=f"Api-Key {KEY}") == 200, "the route is there")
+    assert [
+        status(),
+        status(Authorization="Api-Key of-somebody-else"),
+        status(Authorization=KEY),
+        status(Authorization=f"Api-Key {OTHER_KEY}"),
+    ] == [401, 401, 401, 200]
+    seen = ask(address, "locked", "keys", Authorization=f"Api-Key {KEY}").json()
+    assert seen["authorization"] is None
+    assert KEY not in json.dumps(engine.stack("keys").export_stack().deployment)
+
+    engine.up("keys", stage, ci="another-key-of-ci")
+    wait_for(lambda: status(Authorization="Api-Key another-key-of-ci") == 200, "the new key opens")
+    wait_for(lambda: status(Authorization=f"Api-Key {KEY}") == 401, "the old one does not")
+    assert status(Authorization=f"Api-Key {OTHER_KEY}") == 200
+
+
+@pytest.fixture(scope="module")
+def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
+    """An auth service that knows one caller."""
+    labels = {"app": "guard"}
+    container = {
+        "name": "guard",
+        "image": os.environ["TRUSSFORM_TEST_BASE"],
+        "command": ["python3", "-c", GUARD],
+        "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1},
+    }
+    grant = {
+        "from": [
+            {
+                "group": "gateway.envoyproxy.io",
+                "kind": "SecurityPolicy",
+                "namespace": "models-asked",
+            }
+        ],
+        "to": [{"group": "", "kind": "Service", "name": "guard"}],
+    }
+    about = {"name": "guard", "namespace": GUARDS}
+    objects = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": GUARDS}},
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {**about, "labels": labels},
+            "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": about,
+            "spec": {"selector": labels, "ports": [{"port": 9000}]},
+        },
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1beta1",
+            "kind": "ReferenceGrant",
+            "metadata": about,
+            "spec": grant,
+        },
+    ]
+    for made in objects:
+        kubectl("apply", "--filename", "-", input=json.dumps(made))
+    try:
+        kubectl("wait", "--for=condition=Ready", "pod/guard", "-n", GUARDS, "--timeout=60s")
+        with named(kubectl("get", "pod/guard", "-n", GUARDS, "-o", "jsonpath={.status.podIP}")):
+            yield {"kind": "forward", "service": "guard", "namespace": GUARDS, "port": 9000}
+    finally:
+        kubectl("delete", "namespace", GUARDS)
+
+
+class named:
+    """Traefik on this machine has no DNS of the cluster's: the machine's own file says it."""
+
+    def __init__(self, address: str) -> None:
+        self.line = f"{address} guard.{GUARDS}.svc.cluster.local\n"
+        self.file = Path(os.environ.get("TRUSSFORM_TEST_HOSTS", os.devnull))
+
+    def __enter__(self) -> None:
+        with self.file.open("a") as file:
+            file.write(self.line)
+
+    def __exit__(self, *_: object) -> None:
+        if self.file.is_file():
+            self.file.write_text(self.file.read_text().replace(self.line, ""))
+
+
+@pytest.mark.parametrize(
+    ("address", "route"),
+    [("ENVOY", ENVOY), ("GATEWAY", TRAEFIK), ("GATEWAY", INGRESS)],
+    ids=["envoy", "traefik", "ingress"],
+)
+def test_an_auth_service_is_asked_before_each_request(
+    deployed: Deployed, guard: dict[str, Any], address: str, route: dict[str, Any]
+) -> None:
+    to = gateway(address)
+    auth = {**guard, "headers": ["X-User"]}
+    deployed.up("asked", {"route": route, "auth": auth, "servers": {"guarded": small()}})
+
+    def status(**headers: str) -> int:
+        return ask(to, "guarded", "asked", **headers).status_code
+
+    wait_for(lambda: status(Authorization="Bearer somebody") == 200, "the route is there")
+    assert [status(), status(Authorization="Bearer nobody")] == [401, 401]
+    assert ask(to, "guarded", "asked", Authorization="Bearer somebody").json()["user"] == "somebody"
+
+
+def test_a_host_with_a_certificate_is_served_by_tls_alone(
+    deployed: Deployed, tmp_path: Path, client: Callable[..., httpx.Client]
+) -> None:
+    to = gateway("GATEWAY_TLS")
+    host = f"sealed.{DOMAIN}"
+    key, certificate = tmp_path / "tls.key", tmp_path / "tls.crt"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={host}"]
+    names = ["-addext", f"subjectAltName=DNS:{host}", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", *words, *names], check=True, capture_output=True)
+    stage = {"route": {**INGRESS, "scheme": "https"}, "servers": {"sealed": small()}}
+    deployed.up("tls", stage)
+    stage["route"]["tls"] = {"secret": "sealed-tls"}
+    pair = [f"--key={key}", f"--cert={certificate}"]
+    kubectl("create", "secret", "tls", "sealed-tls", "-n", "models-tls", *pair)
+    deployed.up("tls", stage)
+
+    trust = ssl.create_default_context(cafile=str(certificate))
+    with httpx.Client(verify=trust, headers={"Host": host}) as asking:
+        request = asking.build_request(
+            "GET", f"{to}/environments/tls/predict", extensions={"sni_hostname": host}
+        )
+
+        def answers() -> bool:
+            try:
+                return asking.send(request).status_code == 200
+            except httpx.ConnectError:  # Traefik still has a certificate of its own.
+                return False
+
+        wait_for(answers, "the host is served by TLS")
+    plain = client("sealed", "tls")
+    wait_for(lambda: plain.get("/predict").status_code == 404, "and not without")
