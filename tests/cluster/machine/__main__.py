@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from machine import docker, envoy, gateway, images, keys, kubernetes, programs
+from machine import docker, envoy, gateway, images, keys, kubernetes, policies, programs
 from machine.places import DATA, ENVIRONMENT, ENVOY_PORT, GATEWAY_PORT, HOME, KEPT, RUN
 from machine.processes import Failed, is_running, say, succeeds
 
@@ -21,6 +21,7 @@ def up() -> None:
     docker.up()
     images.up()
     kubernetes.up()
+    policies.up()
     gateway.up()
     envoy.up()
     say("the cluster is up; to use it:")
@@ -34,6 +35,7 @@ def down() -> None:
     programs.check_rights()
     envoy.down()
     gateway.down()
+    policies.down()
     kubernetes.down()
     docker.down()
     for line in reversed(Path("/proc/mounts").read_text().splitlines()):

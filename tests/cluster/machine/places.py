@@ -61,6 +61,7 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_GATEWAY_TLS": f"https://127.0.0.1:{GATEWAY_TLS_PORT}",
     "TRUSSFORM_TEST_HOSTS": "/etc/hosts",
     "TRUSSFORM_TEST_ENVOY": f"http://127.0.0.1:{ENVOY_PORT}",
+    "TRUSSFORM_TEST_POLICIES": "enforced",
     "PATH": f"{BIN}:{os.environ['PATH']}",
 }
 """What a shell needs to use the cluster."""
