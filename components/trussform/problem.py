@@ -95,6 +95,11 @@ def errors(problems: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.level == "error"]
 
 
+def shows_secret(text: str) -> bool:
+    """Whether something in the text looks like a secret."""
+    return _SECRET.search(text) is not None
+
+
 def dotted(keys: Keys) -> str:
     """The field's name as people write it: `requirements[0]`, `secrets.token`."""
     name = ""

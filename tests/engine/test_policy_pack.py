@@ -1,0 +1,165 @@
+"""The policy pack with the real engine: what it lets through, and what stops a preview."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from programs import Engine
+from pulumi import automation
+from pulumi.automation import CommandError, OpType
+
+IMAGE = "registry.example.com/server@sha256:" + "d" * 64
+
+CHANGED = """
+import pulumi_kubernetes as kubernetes
+
+early = kubernetes.core.v1.Namespace("early", opts=stack.opts)
+
+
+def transform(args):
+    kind, props = args.type_.rpartition(":")[2], args.props
+    {body}
+    return pulumi.ResourceTransformResult(props, args.opts)
+
+
+pulumi.runtime.register_resource_transform(transform)
+kubernetes.apps.v1.Deployment(
+    "another",
+    metadata={{"labels": {{"app.kubernetes.io/managed-by": "{managed_by}"}}}},
+    spec={{"template": {{"spec": {{"containers": [{{"name": "nginx", "image": "nginx"}}]}}}}}},
+    opts=stack.opts,
+)
+"""
+
+WITH_AUTH = """
+    if kind == "HTTPRoute":
+        props["metadata"]["labels"]["trussform/auth"] = "api-key"
+"""
+
+BROKEN = """
+    if kind == "Deployment" and args.name == "llama-deployment":
+        server = props["spec"]["template"]["spec"]["containers"][0]
+        del server["livenessProbe"], server["resources"]
+        server["image"] = "vllm/vllm-openai:latest"
+        server["env"].append({"name": "URL", "value": "redis://user:canary@host"})
+        del props["metadata"]["labels"]
+"""
+
+NOT_KNOWN_YET = """
+    if kind == "Deployment" and args.name == "llama-deployment":
+        props["spec"]["template"]["spec"]["containers"][0]["image"] = early.id
+"""
+
+DEPLOYMENT = "kubernetes:apps/v1:Deployment: llama-deployment"
+VIOLATIONS = [
+    (
+        f"images-by-digest  ({DEPLOYMENT})",
+        "container `server` runs vllm/vllm-openai:latest, which can change behind its name; run "
+        "`trussform lock`, or give the server `image: repository@sha256:…` in the stage",
+    ),
+    (
+        "images-by-digest  (kubernetes:apps/v1:Deployment: another)",
+        "container `nginx` runs nginx, which can change behind its name; run ",
+    ),
+    (
+        f"three-probes  ({DEPLOYMENT})",
+        "container `server` has no livenessProbe; take away what removes it, and use the "
+        "config's `runtime.health_checks` to set how patient it is",
+    ),
+    (
+        f"gpu-and-memory  ({DEPLOYMENT})",
+        "container `server` requests no memory; give the config `resources.memory`",
+    ),
+    (
+        f"gpu-and-memory  ({DEPLOYMENT})",
+        "the pod goes to nodes with GPUs (nvidia.com/gpu.product, nvidia.com/gpu), and no "
+        "container has a limit for one; give the config `resources.accelerator`",
+    ),
+    (
+        f"no-secret-in-environment  ({DEPLOYMENT})",
+        "container `server`: URL looks like a secret; declare it under the config's `secrets`, "
+        "and read it from /secrets",
+    ),
+    (
+        "routes-with-auth  (kubernetes:gateway.networking.k8s.io/v1:HTTPRoute: llama-httproute)",
+        "the route asks nobody who they are; set the stage's `auth`, or, if everybody who "
+        "reaches the gateway may call it, `allowUnauthenticatedRoutes` in the pack's configuration",
+    ),
+]
+
+
+@pytest.fixture
+def stack(engine: Engine, project: Path) -> automation.Stack:
+    """Stack `local` with one server by digest, and the pack beside it."""
+    (project / "examples/policy-pack/.venv").symlink_to(sys.prefix)
+    file = project / "stacks/Pulumi.local.yaml"
+    settings = yaml.safe_load(file.read_text())
+    servers = settings["config"]["trussform:stage"]["servers"]
+    del servers["embeddings"]
+    servers["llama"]["image"] = IMAGE
+    file.write_text(yaml.safe_dump(settings))
+    return engine.stack("local", project)
+
+
+@pytest.fixture
+def pack(project: Path) -> list[str]:
+    return [str(project / "examples/policy-pack")]
+
+
+def change(project: Path, body: str, managed_by: str = "somebody-else") -> None:
+    """Have the program change what Trussform makes, and make a Deployment of its own."""
+    program = project / "__main__.py"
+    before = "for name, args in"
+    made, loop, rest = program.read_text().partition(before)
+    assert loop
+    changed = CHANGED.format(body=body.strip(), managed_by=managed_by)
+    program.write_text(f"{made}{changed}\n{loop}{rest}")
+
+
+def test_a_good_stack_passes_with_whatever_else_is_in_it(
+    project: Path, stack: automation.Stack, pack: list[str]
+) -> None:
+    change(project, WITH_AUTH)
+    seen = stack.preview(policy_packs=pack)
+    assert seen.change_summary == {OpType.CREATE: 9}
+    assert "✅ trussform@v0.1.0" in seen.stdout
+
+
+def test_every_violation_stops_the_preview_and_says_what_to_do(
+    project: Path, stack: automation.Stack, pack: list[str]
+) -> None:
+    change(project, BROKEN, managed_by="trussform")
+    with pytest.raises(CommandError) as caught:
+        stack.preview(policy_packs=pack)
+    said = str(caught.value)
+    for rule, message in VIOLATIONS:
+        head, _, tail = said.partition(f"- [mandatory]  {rule}\n")
+        assert head, rule
+        assert message in tail
+    assert "canary" not in said
+
+
+def test_the_packs_configuration_allows_an_open_route(
+    tmp_path: Path, stack: automation.Stack, pack: list[str]
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"routes-with-auth": {"allowUnauthenticatedRoutes": True}}))
+    seen = stack.preview(policy_packs=pack, policy_pack_configs=[str(config)])
+    assert seen.change_summary == {OpType.CREATE: 7}
+
+
+def test_what_the_preview_does_not_know_stops_the_up(
+    project: Path, stack: automation.Stack, pack: list[str]
+) -> None:
+    change(project, f"{WITH_AUTH.strip()}\n{NOT_KNOWN_YET}")
+    seen = stack.preview(policy_packs=pack)
+    assert f"- [advisory]  images-by-digest  ({DEPLOYMENT})\n" in seen.stdout
+    assert "containers.0.image can't be known during preview" in seen.stdout
+    with pytest.raises(CommandError) as caught:
+        stack.up(policy_packs=pack)
+    assert f"- [mandatory]  images-by-digest  ({DEPLOYMENT})\n" in str(caught.value)
+    files = [file.name for file in (project / "out/local").rglob("*.yaml")]
+    assert [name for name in files if "early" in name]
+    assert [name for name in files if "llama" in name] == []
