@@ -53,21 +53,21 @@ class Problem(NamedTuple):
     def _line(self, level: str) -> str:
         field = f"{self.field}: " if self.field else ""
         line = f"{self.place}: {level}{field}{self.message}; {self.help}"
-        return _plain(line)
+        return plain(line)
 
     def as_dict(self) -> dict[str, str | int]:
         return {
             "path": self.place.path,
             "line": self.place.line,
             "column": self.place.column,
-            "field": _plain(self.field),
+            "field": plain(self.field),
             "level": "error" if self.level == "error" else "warning",
-            "message": _plain(self.message),
-            "help": _plain(self.help),
+            "message": plain(self.message),
+            "help": plain(self.help),
         }
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """One line that neither colours a terminal nor shows a secret."""
     shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     return _SECRET.sub("…", shown)

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from trussform import manifests, project
+from trussform.deploy import diagnosis
 from trussform.deploy.image import image
 from trussform.deploy.secrets import api_keys, login, secret
 from trussform.manifests import Manifest
@@ -94,10 +95,14 @@ class DockerServer(pulumi.ComponentResource):
             concat=pulumi.Output.concat,
             placement=placement,
         )
+        hooks = pulumi.ResourceHookBinding(on_error=[diagnosis.hook(name)])
         before: list[pulumi.Resource] = []
         for manifest in manifests.manifests(plan, values):
             opts_ = pulumi.ResourceOptions(
-                parent=self, depends_on=before, custom_timeouts=_timeouts(plan)
+                parent=self,
+                depends_on=before,
+                custom_timeouts=_timeouts(plan),
+                hooks=hooks if manifest["kind"] == "Deployment" else None,
             )
             before = [_resource(name, plan, manifest, opts_)]
 

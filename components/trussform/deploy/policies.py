@@ -19,6 +19,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
+from trussform.manifests.access import AUTH_LABEL
 from trussform.problem import shows_secret
 
 Object = Mapping[str, Any]
@@ -26,7 +27,6 @@ Object = Mapping[str, Any]
 
 _CHILD = "trussform:index:DockerServer$"
 _MANAGED_BY = "app.kubernetes.io/managed-by"
-_AUTH = "trussform/auth"
 _ROUTES = ("HTTPRoute", "GRPCRoute", "Ingress")
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _BY_DIGEST = re.compile(r"[^@]+@sha256:[0-9a-f]{64}")
@@ -83,7 +83,7 @@ def secrets(made: Object) -> Iterator[str]:
 def auth(made: Object) -> Iterator[str]:
     """Which way of asking who calls a route has, is on its label."""
     if made.get("kind") in _ROUTES and (
-        _below(made, "metadata", "labels", _AUTH) in (None, "none")
+        _below(made, "metadata", "labels", AUTH_LABEL) in (None, "none")
     ):
         yield (
             "the route asks nobody who they are; set the stage's `auth`, or, if everybody who "

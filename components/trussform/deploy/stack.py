@@ -1,6 +1,7 @@
 """What a program needs of its stack: the servers' arguments, the cluster and the namespace."""
 
 import json
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ def read_stack() -> Stack:
 
     Raises `pulumi.RunError` with every problem of the stage and of all its servers.
     """
+    # Pulumi interrupts the program when a resource has failed, and Python would show where it was.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     config = pulumi.Config("trussform")
     file = _stack_file()
     try:

@@ -14,8 +14,8 @@ DRAIN = 600
 HUNG_GRACE = 30
 """Seconds that a container has to end after it failed to start or to live: whoever does not
 answer has no request to finish, and waiting for one would only delay the restart."""
-SLACK = 60
-"""Seconds by which each deadline is later than what it waits for."""
+SHORTEST_SLACK, LONGEST_SLACK = 10, 60
+"""Seconds by which a deadline is later than what it waits for, a tenth of that in between."""
 
 
 class Rollout(NamedTuple):
@@ -70,7 +70,8 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
             f"{reason}, so the old pod goes first: without service for at most "
             f"{grace + absent} s ({parts})"
         )
-    deadline = waits + SLACK
+    slack = min(LONGEST_SLACK, max(SHORTEST_SLACK, waits // 10))
+    deadline = waits + slack
     batches = max(1, replicas)
     fetch = f"+ weights {weights.deadline} (of unknown size) " if weights.deadline else ""
     return Rollout(
@@ -81,7 +82,7 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
         grace=grace,
         hung_grace=min(HUNG_GRACE, grace),
         progress_deadline=deadline,
-        timeout=batches * deadline + SLACK,
+        timeout=batches * deadline + slack,
         why=why,
         why_deadlines=(
             f"grace {grace} (requests {drain}) + node {limits.provisioning} "

@@ -1,0 +1,123 @@
+"""What the pods of a server have to say when its Deployment does not come up.
+
+Pulumi names the state of a container; the scheduler's word, the events and the last log lines are
+asked for here, by kubectl and the kubeconfig of the shell that runs Pulumi.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+
+from trussform.manifests.metadata import NAME_LABEL
+from trussform.problem import plain
+
+LOG_LINES = 15
+PODS = 3
+"""Pods that are shown; more would say the same."""
+TIMEOUT = 20
+"""Seconds that an answer of the cluster may take."""
+
+Object = dict[str, Any]
+
+
+def hook(name: str) -> pulumi.ErrorHook:
+    """Shows, when the operation on a Deployment fails, why; nothing is tried again."""
+    return pulumi.ErrorHook(f"{name}-diagnosis", _show)
+
+
+def _show(args: pulumi.ErrorHookArgs) -> bool:
+    about: Object = (args.new_inputs or {}).get("metadata") or {}
+    namespace, name = str(about.get("namespace")), str(about.get("name"))
+    lines = "\n".join(plain(line) for line in report(namespace, name))
+    pulumi.log.error(f"{args.name}: why it does not come up:\n{lines}")
+    return False
+
+
+def report(namespace: str, name: str) -> Iterator[str]:
+    """The troubles of the server's pods that are not ready, a line each, and their last words."""
+    try:
+        pods = _get("pods", namespace, f"--selector={NAME_LABEL}={name}")
+    except (OSError, subprocess.SubprocessError, ValueError):
+        help = f"kubectl get pods,events --namespace {namespace}"
+        yield f"the pods cannot be looked at from here; run: {help}"
+        return
+    waiting = [pod for pod in pods if not _is_ready(pod)]
+    waiting.sort(key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
+    if not pods:
+        yield f"no pod of it is in the namespace {namespace}"
+    for pod in waiting[:PODS]:
+        yield f"pod {pod['metadata']['name']}:"
+        yield from (f"  {line}" for line in dict.fromkeys([*_troubles(pod), *_events(pod)]))
+        yield from (f"  {line}" for line in _last_words(pod))
+
+
+def _is_ready(pod: Object) -> bool:
+    return any(at["type"] == "Ready" and at["status"] == "True" for at in _conditions(pod))
+
+
+def _conditions(pod: Object) -> list[Object]:
+    return pod["status"].get("conditions", [])
+
+
+def _troubles(pod: Object) -> Iterator[str]:
+    for condition in _conditions(pod):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            yield f"{condition.get('reason')}: {condition.get('message')}"
+    for status in _statuses(pod):
+        container = f"container {status['name']}"
+        state: Object = status.get("state", {})
+        last: Object = status.get("lastState", {})
+        if waiting := state.get("waiting"):
+            yield f"{container}: {waiting.get('reason')}: {waiting.get('message')}"
+        ended: Object | None = state.get("terminated") or last.get("terminated")
+        if ended and ended["exitCode"]:
+            yield f"{container} ended: {ended.get('reason')}, exit code {ended['exitCode']}"
+
+
+def _statuses(pod: Object) -> list[Object]:
+    status = pod["status"]
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
+def _events(pod: Object) -> Iterator[str]:
+    about = pod["metadata"]
+    chosen = f"--field-selector=type=Warning,involvedObject.name={about['name']}"
+    try:
+        events = _get("events", about["namespace"], chosen)
+    except (subprocess.SubprocessError, ValueError):
+        return
+    for event in events[-5:]:
+        yield f"{event.get('reason')}: {event.get('message', '').strip()}"
+
+
+def _last_words(pod: Object) -> Iterator[str]:
+    """Of the container that runs, or else of the one before; none ran: nothing."""
+    about = pod["metadata"]
+    for status in _statuses(pod):
+        if status.get("ready") or not (status.get("containerID") or status.get("restartCount")):
+            continue
+        words = ["logs", about["name"], "-n", about["namespace"], "-c", status["name"]]
+        for which in ([], ["--previous"]):
+            try:
+                text = _kubectl(*words, f"--tail={LOG_LINES}", *which)
+            except subprocess.SubprocessError:
+                continue
+            if text.strip():
+                yield f"last lines of container {status['name']}:"
+                yield from (f"  {line}" for line in text.splitlines())
+                break
+
+
+def _get(kind: str, namespace: str, chosen: str) -> list[Object]:
+    return json.loads(_kubectl("get", kind, "-n", namespace, chosen, "-o", "json"))["items"]
+
+
+def _kubectl(*words: str) -> str:
+    command = ["kubectl", *words, f"--request-timeout={TIMEOUT}s"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=2 * TIMEOUT, errors="replace"
+    )
+    return done.stdout
