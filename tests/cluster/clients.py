@@ -10,9 +10,9 @@ from websockets.asyncio.client import connect
 DOMAIN = "models.localhost"
 
 
-def open_client(server: str, environment: str) -> httpx.Client:
+def open_client(server: str, environment: str, gateway: str = "GATEWAY") -> httpx.Client:
     return httpx.Client(
-        base_url=f"{_gateway()}/environments/{environment}",
+        base_url=f"{os.environ[f'TRUSSFORM_TEST_{gateway}']}/environments/{environment}",
         headers={"Host": f"{server}.{DOMAIN}"},
         timeout=150,
     )

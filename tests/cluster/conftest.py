@@ -8,9 +8,11 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+import reliability
 from clients import open_channel, open_client
 from deployed import ByKubectl, ByPulumi, Deployed, kubectl
 from programs import engine_missing, wait_for
+from workspace import ROOT
 
 NEEDED = ("REGISTRY", "BASE", "USER_BASE", "GATEWAY")
 
@@ -60,6 +62,10 @@ def _show(*words: str) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what, seen in reliability.FIGURES.items():
+        terminalreporter.write_line(f"{what}: {seen}")
+    if reliability.SOAK and not terminalreporter.stats.get("failed"):
+        reliability.write(ROOT / "docs/reliability.md")
     if not os.environ.get("KUBECONFIG"):
         return
     reason = engine_missing()

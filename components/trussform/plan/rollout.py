@@ -31,6 +31,8 @@ class Rollout(NamedTuple):
     """progressDeadlineSeconds."""
     timeout: int
     """Seconds after which Pulumi stops waiting."""
+    away: int
+    """Seconds that an update may leave the server without a pod; 0: never."""
     why: str
     why_deadlines: str
 
@@ -52,6 +54,7 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
     limits = stage.deadlines
     absent = weights.deadline + limits.pull + probes.startup_budget
     waits = grace + limits.provisioning + absent
+    away = 0
     surges = (gpus == 0 or spare >= gpus) and not weights.one_node
     if replicas == 0:
         why = "no replica is asked for"
@@ -65,11 +68,9 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
         reason = (
             "the weights' volume is one node's" if weights.one_node else "no spare GPU is declared"
         )
+        away = grace + absent
         parts = "grace + weights + pull + start" if weights.deadline else "grace + pull + start"
-        why = (
-            f"{reason}, so the old pod goes first: without service for at most "
-            f"{grace + absent} s ({parts})"
-        )
+        why = f"{reason}, so the old pod goes first: without service for at most {away} s ({parts})"
     slack = min(LONGEST_SLACK, max(SHORTEST_SLACK, waits // 10))
     deadline = waits + slack
     batches = max(1, replicas)
@@ -83,6 +84,7 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
         hung_grace=min(HUNG_GRACE, grace),
         progress_deadline=deadline,
         timeout=batches * deadline + slack,
+        away=away,
         why=why,
         why_deadlines=(
             f"grace {grace} (requests {drain}) + node {limits.provisioning} "

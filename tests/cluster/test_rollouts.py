@@ -1,0 +1,88 @@
+"""Updates under a constant load of streaming requests: what is lost, and for how long."""
+
+from typing import Any
+
+import pytest
+from deployed import Deployed, kubectl
+from load import Load, load, wait_for_answer
+from programs import wait_for
+from reliability import SOAK, record
+from test_access import ENVOY
+from trussform import project
+
+UPDATES = 20 if SOAK else 2
+REQUESTS = 10_000 if SOAK else 100
+"""Requests that a run has at least."""
+
+
+def stage(accelerator: str, **changes: Any) -> dict[str, Any]:
+    config = {"resources": {"accelerator": accelerator}}
+    servers = {"tokens": {"path": "servers/tokens", "config": config}}
+    return {"route": ENVOY, "servers": servers, **changes}
+
+
+def up(deployed: Deployed, environment: str, given: dict[str, Any], version: str) -> None:
+    given["servers"]["tokens"]["config"]["environment_variables"] = {"VERSION": version}
+    deployed.up(environment, given)
+
+
+def updated(deployed: Deployed, environment: str, given: dict[str, Any]) -> Load:
+    """The load during one update after the other, each waited for until it answers alone."""
+    up(deployed, environment, given, "0")
+    wait_for_answer("tokens", environment)
+    with load("tokens", environment) as running:
+        for i in range(1, UPDATES + 1):
+            up(deployed, environment, given, str(i))
+            wait_for(lambda i=i: running.version() == str(i), f"version {i} answers")
+        wait_for(lambda: len(running.served) >= REQUESTS, "enough requests", 600)
+    return running
+
+
+def test_updates_with_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
+    running = updated(deployed, "rolling", stage("L4", spare_gpus=1))
+    record(
+        f"{UPDATES} updates of one replica on a GPU, with a spare GPU",
+        f"{len(running.lost)} of {len(running.served) + len(running.lost):,} requests lost",
+    )
+    assert running.lost == []
+
+
+def test_updates_of_two_replicas_without_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
+    running = updated(deployed, "rolling", stage("L4:2", replicas=2))
+    record(
+        f"{UPDATES} updates of two replicas on all four GPUs, no spare",
+        f"{len(running.lost)} of {len(running.served) + len(running.lost):,} requests lost",
+    )
+    assert running.lost == []
+
+
+def test_an_update_without_a_spare_gpu_is_as_long_as_planned_at_most(deployed: Deployed) -> None:
+    given = stage("L4:4")
+    gaps = []
+    up(deployed, "rolling", given, "0")
+    wait_for_answer("tokens", "rolling")
+    stack = project.read_stack(deployed.project.file("rolling"))
+    plans, _ = project.plan_servers(stack)
+    bound = plans["tokens"].rollout.away
+    assert f"without service for at most {bound} s" in plans["tokens"].rollout.why
+    for i in range(1, (5 if SOAK else 1) + 1):
+        with load("tokens", "rolling") as running:
+            wait_for(lambda running=running: bool(running.served), "the server answers")
+            up(deployed, "rolling", given, str(i))
+            wait_for(lambda running=running, i=i: running.version() == str(i), "the new one does")
+        gaps.append(running.longest_gap())
+    pending = "--field-selector=status.phase=Pending"
+    waiting = kubectl("get", "pods", "-n", "models-rolling", pending, "-o", "name")
+    record(
+        f"{len(gaps)} updates of one replica on all four GPUs, no spare",
+        f"away for {max(gaps):.0f} s at most, planned: {bound} s at most",
+    )
+    assert not waiting
+    assert max(gaps) <= bound
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(deployed: Deployed) -> Any:
+    """The GPUs are free again for the tests after these."""
+    yield
+    deployed.destroy("rolling")
