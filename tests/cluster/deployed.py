@@ -78,11 +78,13 @@ class ByPulumi:
 
     def up(self, environment: str, changes: dict[str, Any], **secrets: str) -> None:
         self.project.write(environment, changes)
-        stack = self.stack(environment)
+        self.secrets(environment, **secrets)
+        self.stack(environment).up()
+
+    def secrets(self, environment: str, **secrets: str) -> None:
         for name, value in secrets.items():
             secret = automation.ConfigValue(value, secret=True)
-            stack.set_config(f"trussform:secrets.{name}", secret, path=True)
-        stack.up()
+            self.stack(environment).set_config(f"trussform:secrets.{name}", secret, path=True)
 
     def destroy(self, environment: str) -> None:
         if stack := self.stacks.pop(environment, None):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import pairwise
 
 import httpx
@@ -39,14 +40,16 @@ class Load:
         try:
             answer = client.post("/predict", content=b"a prompt")
         except httpx.HTTPError as error:
-            self.lost.append(repr(error))
+            self.lost.append(f"{datetime.now():%H:%M:%S.%f} {error!r}")
             time.sleep(0.1)  # A server that is away is not asked as fast as it refuses.
             return
         pieces = answer.text.split()
         if answer.status_code == 200 and pieces[:-1] == ["token"] * 10:
             self.served.append((time.monotonic(), pieces[-1]))
         else:
-            self.lost.append(f"{answer.status_code} {answer.text[:60]}")
+            self.lost.append(
+                f"{datetime.now():%H:%M:%S.%f} {answer.status_code} {answer.text[:60]}"
+            )
             time.sleep(0.1)
 
     def longest_gap(self) -> float:
@@ -66,10 +69,10 @@ def wait_for_answer(server: str, environment: str) -> None:
 
 
 @contextmanager
-def load(server: str, environment: str) -> Iterator[Load]:
+def load(server: str, environment: str, workers: int = WORKERS) -> Iterator[Load]:
     """Load on a server while the block runs; whole requests only, so the last ones finish."""
     made = Load(server, environment)
-    threads = [threading.Thread(target=made.run) for _ in range(WORKERS)]
+    threads = [threading.Thread(target=made.run) for _ in range(workers)]
     for thread in threads:
         thread.start()
     try:

@@ -1,0 +1,148 @@
+"""Updates that cannot come up, and an up that is killed: what is said, and what goes on serving."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from deployed import ByPulumi, kubectl, pods
+from load import Load, load, wait_for_answer
+from pulumi.automation import CommandError
+from reliability import SOAK, record
+from test_access import ENVOY
+
+KILLS = 20 if SOAK else 3
+SHORT: dict[str, Any] = {
+    "route": ENVOY,
+    "request_timeout": 1,
+    "deadlines": {"provisioning": 0, "pull": 0, "startup": 20},
+}
+BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "missing": (
+        {"base_image": {"image": f"localhost:5443/base/nobody@sha256:{'0' * 64}"}},
+        ["ImagePullBackOff", "nobody@sha256"],
+    ),
+    "crashing": (
+        {"docker_server": {"start_command": "python3 -c 'raise SystemExit(\"no such model\")'"}},
+        ["exit code 1", "no such model"],
+    ),
+    "silent": (
+        {
+            "docker_server": {
+                "start_command": "python3 -uc 'import time; print(\"loading\"); time.sleep(999)'"
+            }
+        },
+        ["Startup probe failed", "loading"],
+    ),
+    "huge": ({"resources": {"cpu": "1000"}}, ["Unschedulable", "Insufficient cpu"]),
+}
+"""What is changed in each server, and what is to be read then."""
+
+
+def stage(config: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {**SHORT, "servers": {"tokens": {"path": "servers/tokens", "config": config or {}}}}
+
+
+@pytest.fixture
+def failing(engine: ByPulumi) -> Iterator[ByPulumi]:
+    """A good server for each bad update, in a stack of its own: Pulumi may give up on others of a
+    stack where one has failed."""
+    with ThreadPoolExecutor(len(BAD)) as pool:
+        list(pool.map(lambda name: engine.up(name, stage()), BAD))
+        yield engine
+        list(pool.map(engine.destroy, BAD))
+
+
+def bad_up(engine: ByPulumi, name: str) -> tuple[str, float, Load]:
+    """What is said, after how many seconds, and what became of a load meanwhile."""
+    wait_for_answer("tokens", name)
+    began = time.monotonic()
+    with load("tokens", name, workers=4) as running, pytest.raises(CommandError) as stopped:
+        engine.up(name, stage(BAD[name][0]))
+    return str(stopped.value), time.monotonic() - began, running
+
+
+def test_a_bad_update_ends_with_its_cause_and_the_old_pod_goes_on_serving(
+    failing: ByPulumi,
+) -> None:
+    with ThreadPoolExecutor(len(BAD)) as pool:
+        ended = dict(zip(BAD, pool.map(lambda name: bad_up(failing, name), BAD), strict=True))
+    for name, (said, took, running) in ended.items():
+        unsaid = [word for word in BAD[name][1] if word not in said]
+        assert unsaid == [], said
+        assert "Traceback" not in said
+        assert running.lost == [], name
+        record(
+            f"an update that cannot come up: {name}",
+            f"`pulumi up` ends after {took:.0f} s and says why; the old pod serves on: "
+            f"{len(running.lost)} of {len(running.served):,} requests lost",
+        )
+    with ThreadPoolExecutor(len(BAD)) as pool:
+        list(pool.map(lambda name: failing.up(name, stage()), BAD))
+    for name in BAD:
+        assert set(failing.stack(name).preview().change_summary) == {"same"}
+        (pod,) = pods(f"models-{name}", "tokens")
+        assert pod["status"]["containerStatuses"][0]["ready"]
+
+
+def test_a_killed_up_is_made_good_by_the_next(engine: ByPulumi) -> None:
+    """Killed with everything that it started, at moments of which none is chosen."""
+    moments = random.Random(20261125)
+    version = 0
+
+    def given() -> dict[str, Any]:
+        variables = {"environment_variables": {"VERSION": str(version)}, "secrets": {"token": None}}
+        servers = {"tokens": {"path": "servers/tokens", "config": variables}}
+        return {**SHORT, "servers": servers}
+
+    stack = engine.stack("killed")
+    for _ in range(KILLS):
+        version += 1
+        engine.project.write("killed", given())
+        engine.secrets("killed", token=f"token {version}")
+        kill_during_up(engine, moments.uniform(1, 20))
+        stack.cancel()  # The killed one has left its lock.
+        stack.up()
+        assert set(stack.preview().change_summary) == {"same"}
+        assert objects_of_state(stack.export_stack()) == objects_of_cluster("models-killed")
+    engine.destroy("killed")
+    record(
+        f"{KILLS} times SIGKILL of `pulumi up` at a random moment, then `pulumi cancel` and `up`",
+        "each converged; the next preview was empty, nothing was orphaned",
+    )
+
+
+def kill_during_up(engine: ByPulumi, seconds: float) -> None:
+    command = ["pulumi", "up", "--yes", "--non-interactive", "--stack", "killed"]
+    environment = {**os.environ, **engine.engine.environment}
+    running = subprocess.Popen(
+        command, cwd=engine.project.folder, env=environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        running.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+KINDS = "deployments,services,secrets,httproutes"
+
+
+def objects_of_cluster(namespace: str) -> set[tuple[str, str]]:
+    found = json.loads(kubectl("get", KINDS, "-n", namespace, "-o", "json"))["items"]
+    return {(made["kind"], made["metadata"]["name"]) for made in found}
+
+
+def objects_of_state(exported: Any) -> set[tuple[str, str]]:
+    inputs = [made.get("outputs", {}) for made in exported.deployment["resources"]]
+    kinds = {"Deployment", "Service", "Secret", "HTTPRoute"}
+    return {
+        (made["kind"], made["metadata"]["name"]) for made in inputs if made.get("kind") in kinds
+    }
