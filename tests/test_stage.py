@@ -7,6 +7,7 @@ import pytest
 from trussform import project
 from trussform.problem import Refused
 from trussform.project import lock_file, read_stack
+from trussform.stage import Stage
 from workspace import ROOT, Workspace
 
 
@@ -258,3 +259,95 @@ def test_a_namespace_is_made_only_where_the_stage_says(
 )
 def test_odd_values_are_refused(workspace: Workspace, changes: dict[str, Any]) -> None:
     assert complaints(workspace, changes)
+
+
+INGRESS = "route: {kind: ingress, controller: traefik, tls: {"
+FORWARD = "auth: {kind: forward, service: a, namespace: b, "
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("auth: 3", "11: auth: expected fields and values, found a number; write `name: value`"),
+        ("auth: maybe", "11: auth: `maybe` is not allowed; use one of 'none'"),
+        ("auth: {}", "11: auth: the field `kind` is missing; add `kind: …` here"),
+        ("auth: {kind: keys}", "18: auth.kind: `keys` is not allowed; use one of 'api-key', 'forw"),
+        ("auth: {kind: api-key}", "11: auth: the keys come from one place; write either `keys: ["),
+        ("auth: {kind: api-key, keys: [ci], existing: keys}", "11: auth: the keys come from one"),
+        ("auth: {kind: api-key, kyes: [ci]}", "27: auth.kyes: unknown field; did you mean `keys`?"),
+        ("auth: {kind: api-key, keys: ci}", "33: auth.keys: expected a list, found text; write"),
+        ("auth: {kind: api-key, keys: []}", "33: auth.keys: list should have at least 1 item"),
+        ("auth: {kind: api-key, keys: [a b]}", "34: auth.keys[0]: `a b` is no name for a secret;"),
+        ("auth: {kind: api-key, existing: A}", "37: auth.existing: `A` is not a Kubernetes name;"),
+        ("auth: {kind: forward, service: a}", "5: auth.namespace: required field is missing; add"),
+        (FORWARD + "servce: a}", "53: auth.servce: unknown field; did you mean `service`?"),
+        (FORWARD + "port: 0}", "59: auth.port: input should be greater than or equal to 1; change"),
+        (FORWARD + "path: verify}", "59: auth.path: `verify` is not a plain path; write it as in"),
+        (FORWARD + "path: /a?b}", "59: auth.path: `/a?b` is not a plain path; write it as in /ve"),
+        (FORWARD + "headers: [X User]}", "63: auth.headers[0]: `X User` is no name of a header; w"),
+        (
+            "route: {kind: gateway, controller: envoy}",
+            "40: route.controller: `envoy` is not allowed; use one of 'envoy-gateway' or 'trae",
+        ),
+        (INGRESS + "isuer: a}}", "55: route.tls.isuer: unknown field; did you mean `issuer`?"),
+        (
+            INGRESS + "issuer: a, issuer_knd: Issuer}}",
+            "66: route.tls.issuer_knd: unknown field; did",
+        ),
+        (
+            INGRESS + "issuer: a, issuer_kind: x}}",
+            "79: route.tls.issuer_kind: `x` is not allowed; u",
+        ),
+        (INGRESS + "issuer: a, secret: b}}", "66: route.tls.secret: unknown field; remove it, or"),
+        (INGRESS + "}}", "49: route.tls.secret: required field is missing; add `secret: …` here"),
+        ("route: {kind: gateway, tls: {secret: a}}", "28: route.tls: unknown field; remove it"),
+        ("peers: gateway", "12: peers: expected a list, found text; write the items as lines that"),
+        ("peers: [gateway]", "13: peers[0]: expected fields and values, found text; write `name"),
+        (
+            "peers: [{namespce: a}]",
+            "14: peers[0].namespce: unknown field; did you mean `namespace`",
+        ),
+        ("peers: [{addres: 10.0.0.0/8}]", "14: peers[0].addres: unknown field; did you mean `addr"),
+        (
+            "peers: [{address: 10.0.0/8}]",
+            "23: peers[0].address: `10.0.0/8` is no address or range;",
+        ),
+        ("peers: [{address: 10}]", "23: peers[0].address: expected text, found a number; put the"),
+        ("peers: [{namespace: a, address: 10.0.0.0/8}]", "14: peers[0].namespace: unknown field;"),
+        ("secrets: vault", "14: secrets: `vault` is not allowed; use one of 'pulumi'"),
+        ("secrets: [a]", "14: secrets: expected fields and values, found a list; write `name: val"),
+        ("secrets: {stor: a}", "15: secrets.stor: unknown field; did you mean `store`?"),
+        ("secrets: {store: a, refrsh: 1h}", "25: secrets.refrsh: unknown field; did you mean `ref"),
+        (
+            "secrets: {store: a, refresh: hourly}",
+            "34: secrets.refresh: string should match pattern",
+        ),
+        ("secrets: {store: a, path: a b}", "31: secrets.path: string should match pattern"),
+        ("secrets: {store: a, existing: b}", "25: secrets.existing: unknown field; remove it, or"),
+    ],
+)
+def test_mistakes_in_who_gets_in_are_told_at_their_place(
+    workspace: Workspace, line: str, complaint: str
+) -> None:
+    workspace.stack.parent.mkdir()
+    workspace.stack.write_text(f"config:\n  trussform:stage:\n    environment: dev\n    {line}\n")
+    with pytest.raises(Refused) as caught:
+        read_stack(workspace.stack)
+    told = [str(problem).removeprefix(f"{workspace.stack}:4:") for problem in caught.value.problems]
+    assert [text for text in told if text.startswith(complaint)], told
+    assert all("; " in text for text in told)
+
+
+def test_addresses_are_ranges_and_an_auth_path_is_a_path() -> None:
+    stage = Stage.model_validate(
+        {
+            "environment": "dev",
+            "peers": [{"address": "10.1.2.3/8"}, {"address": "2001:db8::1"}, {"namespace": "a"}],
+            "auth": {"kind": "forward", "service": "a", "namespace": "b", "path": "/a.b/_c~"},
+        }
+    )
+    assert [peer.model_dump() for peer in stage.peers or ()] == [
+        {"address": "10.0.0.0/8"},
+        {"address": "2001:db8::1/128"},
+        {"namespace": "a"},
+    ]

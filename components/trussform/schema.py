@@ -116,14 +116,15 @@ _EXPECTED = {
 
 
 def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Problem:
-    keys = _keys(source, detail)
+    keys = _keys(model, source, detail)
     kind, context = detail["type"], detail.get("ctx", {})
     place = source.place(keys)
     if kind == "missing":
         message, help = "required field is missing", f"add `{keys[-1]}: …` here"
     elif kind == "extra_forbidden":
         place = source.name_place(keys)
-        message, help = "unknown field", _suggestion(str(keys[-1]), _fields(model, detail["loc"]))
+        others = [name for name in _fields(model, detail["loc"]) if name != keys[-1]]
+        message, help = "unknown field", _suggestion(str(keys[-1]), others)
     elif kind == "refused":
         message, help = context["message"], context["help"]
         if detail["loc"][-1:] == ("[key]",):
@@ -144,7 +145,7 @@ def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Proble
     return Problem(place, dotted(keys), message, help)
 
 
-def _keys(source: Source, detail: ErrorDetails) -> Keys:
+def _keys(model: type[Model], source: Source, detail: ErrorDetails) -> Keys:
     """The error's location, without the names that pydantic adds for the arms of a union, and with
     the field that names the arm."""
     keys: Keys = ()
@@ -155,7 +156,7 @@ def _keys(source: Source, detail: ErrorDetails) -> Keys:
         named = is_mapping(data) and not marker
         if (named and key in data) or _has_index(data, key):
             data = cast(Any, data)[key]
-        elif not (i == last and named and detail["type"] in ("missing", "refused")):
+        elif not (i == last and named and key in _fields(model, detail["loc"])):
             continue
         keys = (*keys, key)
     if detail["type"] == "union_tag_invalid":
@@ -168,12 +169,13 @@ def _has_index(data: Any, key: Key) -> bool:
 
 
 def _fields(model: type[Model], loc: tuple[Key, ...]) -> list[str]:
-    """The names allowed where `loc` ends, found by following it through the model's types."""
+    """The names allowed where `loc` ends, found by following it through the model's types; of all
+    the arms where a union leaves it open."""
     annotation: Any = model
     for key in loc[:-1]:
         annotation = _step(annotation, key)
     found = [part for part in _parts(annotation) if _is_model(part)]
-    return list(found[0].model_fields) if len(found) == 1 else []
+    return list(dict.fromkeys(name for part in found for name in part.model_fields))
 
 
 def _step(annotation: Any, key: Key) -> Any:

@@ -60,6 +60,11 @@ def test_variables_become_the_text_that_truss_makes_of_them(workspace: Workspace
             "add `server_port: …` here",
         ),
         (
+            ("  start_command: serve\n", ""),
+            "config.yaml:3:1: docker_server.start_command: required field is missing; "
+            "add `start_command: …` here",
+        ),
+        (
             ("server_port: 8000", "server_port: 80000"),
             "config.yaml:5:16: docker_server.server_port: input should be less than or equal to "
             "65535; change the value to fit",
