@@ -51,7 +51,10 @@ def _security_policy(plan: Plan, values: Values) -> Manifest:
     if isinstance(auth, ForwardAuth):
         service = {"name": auth.service, "namespace": auth.namespace, "port": auth.port}
         headers = {"headersToBackend": auth.headers} if auth.headers else {}
-        how["extAuth"] = {"http": {"backendRefs": [service], "path": auth.path, **headers}}
+        # Envoy puts it before the request's own path, which begins with a `/` of its own.
+        before = auth.path.rstrip("/")
+        path = {"path": before} if before else {}
+        how["extAuth"] = {"http": {"backendRefs": [service], **path, **headers}}
     return {
         "apiVersion": "gateway.envoyproxy.io/v1alpha1",
         "kind": "SecurityPolicy",

@@ -45,7 +45,11 @@ class ApiKeyAuth(Model):
 
 class ForwardAuth(Model):
     """A Service of the cluster is asked before each request: with 2xx it may pass, any other
-    answer is the client's."""
+    answer is the client's.
+
+    Envoy Gateway asks one in another namespace only where a ReferenceGrant in that namespace
+    allows it: from SecurityPolicy of the servers' namespace, to Service.
+    """
 
     kind: Literal["forward"]
     service: Label
@@ -55,7 +59,8 @@ class ForwardAuth(Model):
     path: Annotated[str, AfterValidator(_path)] = "/"
     """The path that is asked; Envoy Gateway appends that of the request."""
     headers: list[Annotated[str, AfterValidator(_header)]] = Field(default_factory=list)
-    """Headers of the answer that the server gets: `[X-User]`."""
+    """Headers of the answer that the server gets: `[X-User]`. The Service must set each of them in
+    every 2xx: Envoy Gateway lets the client's own pass where the answer has none."""
 
 
 def _spelling(value: Any) -> str:
