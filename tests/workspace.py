@@ -34,10 +34,13 @@ STAGE: dict[str, Any] = {
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The base with changes in it; what is of another `kind` is changed whole."""
     result = dict(base)
     for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict):
-            value = merged(result[key], value)
+        old = result.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            other = value.get("kind", old.get("kind")) != old.get("kind")
+            value = value if other else merged(old, value)
         result[key] = value
     return result
 

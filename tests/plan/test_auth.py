@@ -1,0 +1,234 @@
+"""Who gets in: what each kind of route can ask of its callers, and who may connect to the pods."""
+
+from typing import Any
+
+import pytest
+from trussform import project
+from trussform.plan import Plan
+from trussform.problem import Problem
+from workspace import Workspace
+
+ROUTES: dict[str, dict[str, Any]] = {
+    "gateway": {"kind": "gateway", "name": "public"},
+    "envoy-gateway": {"kind": "gateway", "name": "public", "controller": "envoy-gateway"},
+    "traefik": {"kind": "gateway", "name": "public", "controller": "traefik"},
+    "ingress traefik": {"kind": "ingress", "controller": "traefik"},
+    "ingress nginx": {"kind": "ingress", "controller": "nginx"},
+    "none": {"kind": "none"},
+}
+KEYS = {"kind": "api-key", "keys": ["ci"]}
+FORWARD = {"kind": "forward", "service": "guard", "namespace": "guards"}
+NO_KEYS = (
+    "auth.kind: only Envoy Gateway knows keys; add `controller: envoy-gateway` to the route of "
+    "such a Gateway, or use `forward`"
+)
+NO_WORDS = (
+    "route: the Gateway API has no words for it, so the Gateway's controller must be known; "
+    "add `controller: envoy-gateway` or `traefik`"
+)
+NO_GRPC = (
+    "auth: ingress-nginx answers gRPC's clients by a page when it lets one not in; "
+    "use a Gateway for a gRPC server"
+)
+
+
+def planned(
+    workspace: Workspace,
+    protocol: str = "http",
+    known: tuple[str, ...] = (),
+    **stage: Any,
+) -> tuple[Plan, list[Problem]]:
+    """The plan of a stage with values for the `known` secrets, and what there is to say of it."""
+    workspace.write_config({"runtime": {"transport": {"kind": protocol}}})
+    secrets = {name: {"secure": "v1:x"} for name in known}
+    stack = workspace.write_stack(stage, **{"trussform:secrets": secrets})
+    plans, problems = project.plan_servers(project.read_stack(stack))
+    return plans["server"], problems
+
+
+def told(problems: list[Problem], level: str = "error") -> list[str]:
+    return [
+        f"{p.field}: {p.message}; {p.help}" if p.field else p.message
+        for p in problems
+        if p.level == level
+    ]
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize("route", ROUTES)
+def test_everybody_may_be_let_in_by_every_route(
+    workspace: Workspace, route: str, protocol: str
+) -> None:
+    plan, problems = planned(workspace, protocol, route=ROUTES[route], auth="none")
+    assert (told(problems), plan.access.kind) == ([], "none")
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize(
+    ("route", "complaints"),
+    [
+        ("gateway", [NO_KEYS]),
+        ("envoy-gateway", []),
+        ("traefik", [NO_KEYS]),
+        ("ingress traefik", [NO_KEYS]),
+        ("ingress nginx", [NO_KEYS]),
+        ("none", []),
+    ],
+)
+def test_keys_want_envoy_gateway(
+    workspace: Workspace, route: str, complaints: list[str], protocol: str
+) -> None:
+    plan, problems = planned(workspace, protocol, ("ci",), route=ROUTES[route], auth=KEYS)
+    assert told(problems) == complaints
+    assert told(problems, "up") == []
+    assert plan.access.kind == ("none" if route == "none" else "api-key")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "route", "complaints"),
+    [
+        *((protocol, "gateway", [NO_WORDS]) for protocol in ("http", "grpc")),
+        *((protocol, "envoy-gateway", []) for protocol in ("http", "grpc")),
+        *((protocol, "traefik", []) for protocol in ("http", "grpc")),
+        *((protocol, "ingress traefik", []) for protocol in ("http", "grpc")),
+        ("http", "ingress nginx", []),
+        ("grpc", "ingress nginx", [NO_GRPC]),
+        *((protocol, "none", []) for protocol in ("http", "grpc")),
+    ],
+)
+def test_an_auth_service_wants_a_controller_that_is_known(
+    workspace: Workspace, protocol: str, route: str, complaints: list[str]
+) -> None:
+    plan, problems = planned(workspace, protocol, route=ROUTES[route], auth=FORWARD)
+    assert told(problems) == complaints
+    assert plan.access.kind == ("none" if route == "none" else "forward")
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route != "none"])
+def test_a_route_to_the_outside_needs_a_word_on_who_may_call(
+    workspace: Workspace, route: str
+) -> None:
+    _, problems = planned(workspace, route=ROUTES[route], auth=None)
+    (complaint,) = told(problems)
+    assert complaint.startswith("auth: a route is open to the outside, and nobody said who may")
+    assert "`auth: {kind: api-key, keys: [CLIENT]}`, or `none`" in complaint
+
+
+def test_without_a_route_nobody_is_asked(workspace: Workspace) -> None:
+    plan, problems = planned(workspace, route=ROUTES["none"], auth=KEYS)
+    assert (plan.access.auth, plan.access.keys, problems) == ("none", (), [])
+    assert planned(workspace, route=ROUTES["none"], auth=None)[1] == []
+
+
+def test_a_key_that_the_stack_has_not_stops_an_up_and_names_the_command(
+    workspace: Workspace,
+) -> None:
+    envoy, auth = ROUTES["envoy-gateway"], {"kind": "api-key", "keys": ["ci", "web.app"]}
+    _, problems = planned(workspace, known=("other",), route=envoy, auth=auth)
+    lines = [str(problem).removeprefix(f"{workspace.stack}:") for problem in problems]
+    at = workspace.stack.read_text().splitlines().index("      keys:") + 1
+    assert [line.partition(": ")[0] for line in lines] == [f"{at + 1}:7", f"{at + 1}:7"]
+    assert told(problems, "up") == [
+        "auth.keys: the stage has no value for the secret `ci`; "
+        "run: pulumi config set --secret --path 'trussform:secrets.ci'",
+        "auth.keys: the stage has no value for the secret `web.app`; "
+        "run: pulumi config set --secret --path 'trussform:secrets[\"web.app\"]'",
+    ]
+
+
+def test_keys_of_an_existing_secret_are_nobodys_here(workspace: Workspace) -> None:
+    auth = {"kind": "api-key", "existing": "clients"}
+    stage = {"route": ROUTES["envoy-gateway"], "auth": auth}
+    plan, problems = planned(workspace, **stage)
+    assert (plan.access.keys, problems) == ((), [])
+    assert str(plan.access) == "api-key: those of the Secret clients"
+
+
+@pytest.mark.parametrize("secrets", [{"existing": "mine"}, {"store": "vault"}])
+def test_keys_can_only_be_made_of_pulumis_secrets(
+    workspace: Workspace, secrets: dict[str, str]
+) -> None:
+    _, problems = planned(workspace, route=ROUTES["envoy-gateway"], auth=KEYS, secrets=secrets)
+    assert [(problem.field, problem.level) for problem in problems] == [("auth.keys", "error")]
+    assert problems[0].help.endswith("`Api-Key KEY`, and write `existing: NAME`")
+
+
+def test_explain_says_how_callers_are_known(workspace: Workspace) -> None:
+    envoy = ROUTES["envoy-gateway"]
+    plan, _ = planned(workspace, known=("ci",), route=envoy, auth=KEYS)
+    assert str(plan.access) == "api-key: ci"
+    assert plan.access.why == "the gateway lets in who sends `Authorization: Api-Key KEY`"
+    plan, _ = planned(workspace, route=envoy, auth=FORWARD)
+    assert str(plan.access) == "forward: guard.guards decides"
+    assert plan.access.why == "the gateway asks that Service before each request"
+    plan, _ = planned(workspace, route=envoy, auth="none")
+    assert plan.access.why == "the stage says so: open to all who reach the gateway"
+
+
+GATEWAY = {"kind": "gateway", "name": "public", "namespace": "gateways"}
+
+
+@pytest.mark.parametrize(
+    ("peers", "route", "warned"),
+    [
+        (None, GATEWAY, False),
+        ([], GATEWAY, True),
+        ([{"namespace": "others"}], GATEWAY, True),
+        ([{"namespace": "others"}, {"namespace": "gateways"}], GATEWAY, False),
+        ([{"address": "10.0.0.0/8"}], GATEWAY, False),
+        ([{"namespace": "others"}], {"kind": "none"}, False),
+        ([{"namespace": "others"}], {"kind": "ingress", "controller": "nginx"}, False),
+    ],
+)
+def test_peers_without_the_gateway_are_a_warning(
+    workspace: Workspace, peers: list[dict[str, str]] | None, route: dict[str, Any], warned: bool
+) -> None:
+    plan, problems = planned(workspace, peers=peers, route=route)
+    told = [(problem.field, problem.level) for problem in problems]
+    assert told == ([("peers", "warning")] if warned else [])
+    if warned:
+        assert problems[0].message.startswith("the Gateway's namespace `gateways` is no peer")
+    assert plan.peers.restricted == (peers is not None)
+
+
+def test_explain_says_who_may_connect(workspace: Workspace) -> None:
+    def shown(peers: list[dict[str, str]] | None) -> str:
+        return str(planned(workspace, peers=peers)[0].peers)
+
+    assert shown(None) == "everybody in the cluster"
+    assert shown([]) == "nobody"
+    peers = [{"namespace": "gateways"}, {"address": "10.1.2.3"}]
+    assert shown(peers) == "namespace gateways, 10.1.2.3/32"
+
+
+STORE = {"store": "vault", "path": "models/"}
+
+
+def test_a_store_is_asked_for_what_the_config_declares(workspace: Workspace) -> None:
+    config = {
+        "secrets": {"token": None},
+        "docker_server": {"start_command": "sh -c 'x /secrets/other'"},
+    }
+    plan, problems = workspace.plan(config, {"secrets": STORE})
+    assert (plan.secrets.names, plan.secrets.undeclared) == (("token",), ())
+    assert [problem.level for problem in problems] == ["warning"]
+    assert problems[0].message == "reads /secrets/other, which `secrets` does not declare"
+    assert str(plan.secrets) == "/secrets/token from the store vault"
+    assert "looks every 1h, and changes the Secret in place" in plan.secrets.why
+
+
+def test_a_store_of_secrets_needs_no_value_of_the_stack(workspace: Workspace) -> None:
+    plan, problems = workspace.plan({"secrets": {"token": None}}, {"secrets": STORE})
+    assert (plan.secrets.any, problems) == (True, [])
+    plan, _ = workspace.plan(None, {"secrets": STORE})
+    assert (plan.secrets.any, plan.secrets.store) == (False, None)
+
+
+def test_a_login_is_not_made_of_a_stores_secrets(workspace: Workspace) -> None:
+    auth = {"auth_method": "REGISTRY_SECRET", "secret_name": "hub"}
+    config = {"base_image": {"image": "registry.example.com/a:1", "docker_auth": auth}}
+    plan, (problem,) = workspace.plan(config, {"secrets": STORE})
+    assert (plan.pull.logins, problem.level) == ((), "up")
+    assert "kubectl create secret docker-registry NAME -n models" in problem.help
+    assert problem.help.endswith("add `pull_secret: NAME`")
+    assert workspace.plan(config, {"secrets": STORE, "pull_secret": "login"})[1] == []
