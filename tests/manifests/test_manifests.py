@@ -169,6 +169,32 @@ def test_secrets_are_files_for_the_pods_group_and_nothing_else(plan: MakePlan) -
     assert "token" not in str(server(made)["env"])
 
 
+def test_the_operator_makes_the_secret_from_a_store(plan: MakePlan) -> None:
+    store = {
+        "store": "vault",
+        "store_kind": "SecretStore",
+        "path": "models/dev/",
+        "refresh": "15m",
+    }
+    made = plan(SECRETS, {"secrets": store})
+    order = by_kind(made)["ExternalSecret"]
+    assert order["apiVersion"] == "external-secrets.io/v1"
+    assert order["metadata"]["namespace"] == "models"
+    assert order["spec"] == {
+        "refreshInterval": "15m",
+        "secretStoreRef": {"name": "vault", "kind": "SecretStore"},
+        "target": {"name": "server-secrets", "creationPolicy": "Owner"},
+        "data": [{"secretKey": "token", "remoteRef": {"key": "models/dev/token"}}],
+    }
+    volumes = {volume["name"]: volume for volume in pod(made)["volumes"]}
+    (source,) = volumes["secrets"]["projected"]["sources"]
+    assert source["secret"]["name"] == "server-secrets"
+    kinds = [manifest["kind"] for manifest in objects(made)]
+    assert kinds.index("ExternalSecret") < kinds.index("Deployment")
+    assert "ExternalSecret" not in by_kind(plan(None, {"secrets": store}))
+    assert "ExternalSecret" not in by_kind(plan(SECRETS, {"secrets": {"existing": "mine"}}))
+
+
 def test_a_root_image_keeps_its_app_and_a_user_gets_a_copy_of_it(plan: MakePlan) -> None:
     def mounts(made: Plan) -> list[str]:
         return [mount["mountPath"] for mount in server(made)["volumeMounts"]]
