@@ -18,9 +18,6 @@ from trussform.plan.gpu import gpu
 from trussform.plan.gpu_labels import ABSENT, PRODUCTS
 from trussform.plan.names import kubernetes_name
 from trussform.plan.probes import PERIOD
-from trussform.plan.probes import probes as plan_probes
-from trussform.plan.rollout import rollout
-from trussform.plan.weights import weights as plan_weights
 from trussform.stage import Dialect, Stage
 from workspace import CONFIG, STAGE, Workspace
 
@@ -131,80 +128,6 @@ def test_a_start_may_take_half_an_hour_by_default(plan: MakePlan) -> None:
     assert (plan().probes.startup.failures - 1) * PERIOD == 1800
 
 
-def config_with(accelerator: str | None, startup: int, weights: bool = False) -> Config:
-    data: dict[str, Any] = {
-        "base_image": {"image": "a"},
-        "docker_server": {
-            "start_command": "a",
-            "server_port": 1,
-            "predict_endpoint": "/",
-            "readiness_endpoint": "/",
-            "liveness_endpoint": "/",
-        },
-        "resources": {"accelerator": accelerator},
-        "runtime": {"health_checks": {"startup_threshold_seconds": startup}},
-        "weights": [{"source": "hf://a/b", "mount_location": "/models/b"}] if weights else [],
-    }
-    return Config.model_validate(data)
-
-
-@given(
-    st.integers(1, 5000),
-    st.sampled_from([None, "L4", "H100:8"]),
-    st.integers(0, 9),
-    st.integers(0, 9),
-    st.one_of(st.none(), st.integers(1, 9000)),
-    st.integers(0, 3000),
-    st.integers(0, 3000),
-    st.booleans(),
-)
-def test_every_deadline_waits_for_what_it_bounds(
-    startup: int,
-    accelerator: str | None,
-    replicas: int,
-    spare: int,
-    request: int | None,
-    provisioning: int,
-    pull: int,
-    weights: bool,
-) -> None:
-    config = config_with(accelerator, startup, weights)
-    stage = Stage.model_validate(
-        {
-            "environment": "dev",
-            "replicas": replicas,
-            "spare_gpus": spare,
-            "request_timeout": request,
-            "deadlines": {"provisioning": provisioning, "pull": pull},
-        }
-    )
-    fetched, _ = plan_weights(config, stage, "a")
-    made = rollout(config, stage, "a", plan_probes(config, stage), fetched)
-    assert made.grace > made.drain_delay + (request or 0)
-    fetch = 3600 if weights else 0
-    assert made.progress_deadline > made.grace + provisioning + pull + startup + fetch
-    assert made.timeout > max(1, replicas) * made.progress_deadline
-    assert (made.surge, made.unavailable) in ((0, 1), (1, 0))
-
-
-@pytest.mark.parametrize(
-    ("accelerator", "replicas", "spare", "surge"),
-    [("L4", 1, 0, 0), ("L4", 3, 0, 0), ("L4", 1, 1, 1), ("L4:2", 1, 1, 0), (None, 1, 0, 1)],
-)
-def test_a_rollout_needs_no_gpu_that_is_not_there(
-    plan: MakePlan, accelerator: str | None, replicas: int, spare: int, surge: int
-) -> None:
-    stage = {"replicas": replicas, "spare_gpus": spare}
-    made = plan({"resources": {"accelerator": accelerator}}, stage).rollout
-    assert made.surge == surge
-
-
-def test_one_gpu_without_a_spare_says_how_long_service_is_gone(plan: MakePlan) -> None:
-    stage = {"request_timeout": 20, "deadlines": {"pull": 30, "startup": 40}}
-    made = plan({"resources": {"accelerator": "L4"}}, stage).rollout
-    assert "without service for at most 100 s" in made.why
-
-
 @pytest.mark.parametrize(
     ("dialect", "label", "product"),
     [
@@ -230,12 +153,27 @@ def test_a_clusters_own_label_needs_its_own_values(workspace: Workspace) -> None
     assert (made.gpu.label, made.gpu.products, problems) == ("gpu", ("l4",), [])
 
 
+def config_with(accelerator: str) -> Config:
+    data: dict[str, Any] = {
+        "base_image": {"image": "a"},
+        "docker_server": {
+            "start_command": "a",
+            "server_port": 1,
+            "predict_endpoint": "/",
+            "readiness_endpoint": "/",
+            "liveness_endpoint": "/",
+        },
+        "resources": {"accelerator": accelerator},
+    }
+    return Config.model_validate(data)
+
+
 @pytest.mark.parametrize("dialect", get_args(Dialect))
 def test_every_accelerator_of_truss_has_labels_or_a_reason_why_not(dialect: Dialect) -> None:
     assert {accelerator.value for accelerator in Accelerator} == set(ACCELERATORS)
     stage = Stage.model_validate({"environment": "dev", "gpu": {"dialect": dialect}})
     for name in ACCELERATORS:
-        made, findings = gpu(config_with(name, 1), stage)
+        made, findings = gpu(config_with(name), stage)
         if made.products:
             assert findings == []
             assert name not in ABSENT[dialect]

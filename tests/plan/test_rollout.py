@@ -1,0 +1,147 @@
+"""How a new version replaces the old one, and that each deadline waits for what it bounds."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from trussform.config import Config
+from trussform.config.runtime import WEEK
+from trussform.plan import Plan
+from trussform.plan.probes import PERIOD, Probes
+from trussform.plan.probes import probes as plan_probes
+from trussform.plan.rollout import Rollout, rollout
+from trussform.plan.weights import weights as plan_weights
+from trussform.stage import Stage
+from workspace import CONFIG, merged
+
+MakePlan = Callable[..., Plan]
+GPUS = {None: 0, "L4": 1, "H100:8": 8}
+
+seconds = st.integers(1, WEEK)
+"""From what a test would wait to what nobody would."""
+checks = st.fixed_dictionaries(
+    {},
+    optional={
+        "startup_threshold_seconds": seconds,
+        "stop_traffic_threshold_seconds": seconds,
+        "restart_threshold_seconds": seconds,
+        "restart_check_delay_seconds": st.integers(0, WEEK),
+    },
+)
+deadlines = st.fixed_dictionaries(
+    {},
+    optional={
+        "provisioning": st.integers(0, WEEK),
+        "weights": st.integers(0, WEEK),
+        "pull": st.integers(0, WEEK),
+        "startup": seconds,
+    },
+)
+storage = st.one_of(
+    st.just({"kind": "node", "path": "/data"}),
+    st.fixed_dictionaries(
+        {
+            "kind": st.just("claim"),
+            "access_mode": st.sampled_from(["ReadWriteOnce", "ReadWriteMany"]),
+        }
+    ),
+)
+
+
+@st.composite
+def decided(draw: st.DrawFn) -> tuple[Config, Stage, Probes, Rollout]:
+    """A config and a stage of any deadlines, and what is planned for them."""
+    weights = [{"source": "hf://a/b", "mount_location": "/models/b"}]
+    config = Config.model_validate(
+        merged(
+            CONFIG,
+            {
+                "resources": {"accelerator": draw(st.sampled_from(list(GPUS)))},
+                "runtime": {"health_checks": draw(checks)},
+                "weights": draw(st.sampled_from([[], weights])),
+            },
+        )
+    )
+    stage = Stage.model_validate(
+        {
+            "environment": "dev",
+            "replicas": draw(st.integers(0, 1000)),
+            "spare_gpus": draw(st.integers(0, 16)),
+            "request_timeout": draw(st.none() | st.integers(1, 86_400)),
+            "deadlines": draw(deadlines),
+            "weights": {"storage": draw(storage)},
+        }
+    )
+    probes = plan_probes(config, stage)
+    fetched, _ = plan_weights(config, stage, "a")
+    return config, stage, probes, rollout(config, stage, "a", probes, fetched)
+
+
+def startup(config: Config, stage: Stage) -> int:
+    """Seconds that a start may take."""
+    return stage.deadlines.startup or config.runtime.health_checks.startup_threshold_seconds
+
+
+@given(decided())
+def test_every_deadline_waits_for_what_it_bounds(
+    made: tuple[Config, Stage, Probes, Rollout],
+) -> None:
+    config, stage, probes, rollout = made
+    limits = stage.deadlines
+    start = startup(config, stage)
+    fetch = limits.weights if config.weights else 0
+    assert probes.startup_budget == start
+    assert (probes.startup.failures - 1) * PERIOD >= start
+    assert rollout.grace >= rollout.drain_delay + (stage.request_timeout or 600)
+    assert 0 < rollout.hung_grace <= rollout.grace
+    waits = rollout.grace + limits.provisioning + fetch + limits.pull + start
+    assert rollout.progress_deadline > waits
+    assert rollout.timeout > max(1, stage.replicas) * rollout.progress_deadline
+
+
+@given(decided())
+def test_no_deadline_is_later_than_it_need_be(
+    made: tuple[Config, Stage, Probes, Rollout],
+) -> None:
+    config, stage, _, rollout = made
+    limits = stage.deadlines
+    fetch = limits.weights if config.weights else 0
+    waits = rollout.grace + limits.provisioning + fetch + limits.pull + startup(config, stage)
+    assert rollout.progress_deadline <= waits + 60
+    assert rollout.timeout <= max(1, stage.replicas) * rollout.progress_deadline + 60
+
+
+@given(decided())
+def test_a_rollout_goes_on_and_takes_no_gpu_that_is_not_there(
+    made: tuple[Config, Stage, Probes, Rollout],
+) -> None:
+    config, stage, _, rollout = made
+    accelerator = config.resources.accelerator
+    gpus = GPUS[str(accelerator) if accelerator else None]
+    assert rollout.replicas == stage.replicas
+    assert rollout.surge + rollout.unavailable >= 1
+    assert rollout.unavailable <= 1
+    if gpus > stage.spare_gpus:
+        assert rollout.surge == 0
+    if config.weights and stage.weights.storage.kind == "claim":
+        one_node = stage.weights.storage.access_mode == "ReadWriteOnce"
+        assert not (one_node and rollout.surge)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "replicas", "spare", "surge"),
+    [("L4", 1, 0, 0), ("L4", 3, 0, 0), ("L4", 1, 1, 1), ("L4:2", 1, 1, 0), (None, 1, 0, 1)],
+)
+def test_a_rollout_needs_no_gpu_that_is_not_there(
+    plan: MakePlan, accelerator: str | None, replicas: int, spare: int, surge: int
+) -> None:
+    stage = {"replicas": replicas, "spare_gpus": spare}
+    made = plan({"resources": {"accelerator": accelerator}}, stage).rollout
+    assert made.surge == surge
+
+
+def test_one_gpu_without_a_spare_says_how_long_service_is_gone(plan: MakePlan) -> None:
+    stage = {"request_timeout": 20, "deadlines": {"pull": 30, "startup": 40}}
+    made = plan({"resources": {"accelerator": "L4"}}, stage).rollout
+    assert "without service for at most 100 s" in made.why
