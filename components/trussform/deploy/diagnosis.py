@@ -29,8 +29,10 @@ def hook(name: str) -> pulumi.ErrorHook:
 
 
 def _show(args: pulumi.ErrorHookArgs) -> bool:
-    about: Object = (args.new_inputs or {}).get("metadata") or {}
-    namespace, name = str(about.get("namespace")), str(about.get("name"))
+    if not args.new_inputs:  # It does not go, which is no question to its pods.
+        return False
+    about: Object = args.new_inputs["metadata"]
+    namespace, name = str(about["namespace"]), str(about["name"])
     lines = "\n".join(plain(line) for line in report(namespace, name))
     pulumi.log.error(f"{args.name}: why it does not come up:\n{lines}")
     return False
