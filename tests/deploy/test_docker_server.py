@@ -168,6 +168,79 @@ def test_a_registrys_login_pulls_the_image_and_looks_it_up(
     assert (login["address"], login["password"]) == ("registry.example.com", "pass:word")
 
 
+BY_KEY = {
+    "route": {"kind": "gateway", "name": "public", "controller": "envoy-gateway"},
+    "auth": {"kind": "api-key", "keys": ["ci", "web"]},
+}
+
+
+def test_the_keys_of_clients_are_whole_headers_in_a_secret_of_their_own(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    keys = {"ci": " canary-one\n", "web": pulumi.Output.from_input("canary-two")}
+    given = args(workspace, stage=BY_KEY, secrets=keys)
+    run(lambda: DockerServer("llama", given).predict_url)
+    made = recorder.inputs("llama-api-keys")
+    assert made["metadata"] == {"namespace": "models"}
+    held = made["stringData"]
+    assert held[rpc._special_sig_key] == rpc._special_secret_sig  # pyright: ignore[reportPrivateUsage]
+    assert held["value"] == {"ci": "Api-Key canary-one", "web": "Api-Key canary-two"}
+    others = {
+        name: request for name, request in recorder.requests.items() if name != "llama-api-keys"
+    }
+    assert "canary" not in str(others)
+    assert "llama-secrets" not in recorder.requests
+
+
+def test_the_route_comes_after_its_guard_and_the_guard_after_the_keys(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    given = args(workspace, stage=BY_KEY, secrets={"ci": "a", "web": "b"})
+    run(lambda: DockerServer("llama", given).predict_url)
+    guard = recorder.inputs("llama-securitypolicy-auth")
+    assert guard["spec"]["apiKeyAuth"]["credentialRefs"] == [{"name": "llama-api-keys-1a2b3c"}]
+    after = {name: list(request.dependencies) for name, request in recorder.requests.items()}
+    assert any(urn.endswith("::llama-api-keys") for urn in after["llama-securitypolicy-auth"])
+    assert any(urn.endswith("::llama-securitypolicy-auth") for urn in after["llama-httproute"])
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"secrets": {"store": "vault"}},
+        {"secrets": {"existing": "mine"}},
+        {
+            **BY_KEY,
+            "auth": {"kind": "api-key", "existing": "clients"},
+            "secrets": {"existing": "mine"},
+        },
+    ],
+)
+def test_a_secret_that_others_make_is_not_made_here(
+    workspace: Workspace, recorder: Recorder, stage: dict[str, Any]
+) -> None:
+    given = args(workspace, {"secrets": {"token": None}}, stage=stage, secrets={"token": "canary"})
+    run(lambda: DockerServer("llama", given).predict_url)
+    assert SECRET not in {request.type for request in recorder.requests.values()}
+    assert "canary" not in str(recorder.requests)
+    pod = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "secrets"]
+    name = volume["projected"]["sources"][0]["secret"]["name"]
+    order = recorder.requests.get("llama-externalsecret-secrets")
+    assert name == ("mine" if order is None else "llama-secrets")
+    assert (order is None) == ("store" not in stage["secrets"])
+
+
+def test_a_deployment_that_fails_is_asked_why(workspace: Workspace, recorder: Recorder) -> None:
+    run(lambda: DockerServer("llama", args(workspace)).predict_url)
+    hooks = {
+        name: list(request.hooks.on_error)
+        for name, request in recorder.requests.items()
+        if request.hooks.on_error
+    }
+    assert hooks == {"llama-deployment": ["llama-diagnosis"]}
+
+
 def test_the_pods_use_the_secret_by_its_own_name(workspace: Workspace, recorder: Recorder) -> None:
     given = args(workspace, {"secrets": {"token": None}}, secrets={"token": "t"})
     run(lambda: DockerServer("llama", given).predict_url)
