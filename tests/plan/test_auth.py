@@ -127,11 +127,11 @@ def test_a_key_that_the_stack_has_not_stops_an_up_and_names_the_command(
     _, problems = planned(workspace, known=("other",), route=envoy, auth=auth)
     lines = [str(problem).removeprefix(f"{workspace.stack}:") for problem in problems]
     at = workspace.stack.read_text().splitlines().index("      keys:") + 1
-    assert [line.partition(": ")[0] for line in lines] == [f"{at + 1}:7", f"{at + 1}:7"]
+    assert [line.partition(": ")[0] for line in lines] == [f"{at + 1}:9", f"{at + 2}:9"]
     assert told(problems, "up") == [
-        "auth.keys: the stage has no value for the secret `ci`; "
+        "auth.keys[0]: the stage has no value for the secret `ci`; "
         "run: pulumi config set --secret --path 'trussform:secrets.ci'",
-        "auth.keys: the stage has no value for the secret `web.app`; "
+        "auth.keys[1]: the stage has no value for the secret `web.app`; "
         "run: pulumi config set --secret --path 'trussform:secrets[\"web.app\"]'",
     ]
 

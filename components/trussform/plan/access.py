@@ -72,8 +72,12 @@ def _about_keys(stage: Stage, auth: ApiKeyAuth, available: Collection[str] | Non
         help = "make one with an entry per client, `Api-Key KEY`, and write `existing: NAME`"
         findings.append(Finding("stage", (*_KEYS, "keys"), message, help))
         return findings
-    unknown = [key for key in auth.keys or () if available is not None and key not in available]
-    return [*findings, *(missing(key, (*_KEYS, "keys"), about="stage") for key in unknown)]
+    findings += [
+        missing(key, (*_KEYS, "keys", i), about="stage")
+        for i, key in enumerate(auth.keys or ())
+        if available is not None and key not in available
+    ]
+    return findings
 
 
 def _about_forward(config: Config, stage: Stage) -> list[Finding]:
