@@ -158,3 +158,20 @@ def test_a_server_reaches_only_what_its_config_allows(
              "what the config does not allow is refused")  # fmt: skip
     assert all(connects(NAMESPACE, "restricted", clients[namespace]) for namespace in allowed)
     assert connects(FRIENDS, "client", server), "it still answers those who ask it"
+
+
+def test_only_the_peers_of_the_stage_reach_a_server(
+    clients: dict[str, str], emptied: None, tmp_path: Path
+) -> None:
+    peers = [{"namespace": FRIENDS}, {"address": "192.0.2.0/24"}]
+    plan, _ = Workspace(tmp_path).plan(None, {"namespace": NAMESPACE, "peers": peers})
+    made = {manifest["kind"]: manifest for manifest in objects(plan)}
+    labels = made["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    apply(pod("served", NAMESPACE, labels))
+    server = address("served", NAMESPACE)
+    assert all(connects(namespace, "client", server) for namespace in clients)
+
+    apply(made["NetworkPolicy"])
+    wait_for(lambda: not connects(STRANGERS, "client", server), "strangers are refused")
+    assert connects(FRIENDS, "client", server)
+    assert connects(NAMESPACE, "served", clients[STRANGERS]), "it still reaches others"

@@ -112,6 +112,16 @@ def test_no_deadline_is_later_than_it_need_be(
     assert rollout.timeout <= max(1, stage.replicas) * rollout.progress_deadline + 60
 
 
+@pytest.mark.parametrize(("startup", "slack"), [(1, 10), (289, 30), (6000, 60)])
+def test_a_deadline_is_later_by_a_tenth_but_by_some_seconds(
+    plan: MakePlan, startup: int, slack: int
+) -> None:
+    limits = {"provisioning": 0, "pull": 0, "startup": startup}
+    made = plan(None, {"request_timeout": 1, "deadlines": limits}).rollout
+    assert (made.grace, made.progress_deadline) == (11, 11 + startup + slack)
+    assert made.timeout == made.progress_deadline + slack
+
+
 @given(decided())
 def test_a_rollout_goes_on_and_takes_no_gpu_that_is_not_there(
     made: tuple[Config, Stage, Probes, Rollout],
