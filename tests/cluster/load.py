@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import httpx
@@ -40,8 +40,7 @@ class Load:
         try:
             answer = client.post("/predict", content=b"a prompt")
         except httpx.HTTPError as error:
-            self.lost.append(f"{datetime.now():%H:%M:%S.%f} {error!r}")
-            time.sleep(0.1)  # A server that is away is not asked as fast as it refuses.
+            self.lose(repr(error))
             return
         pieces = answer.text.split()
         if answer.status_code == 200 and pieces[:-1] == ["token"] * 10:
@@ -51,6 +50,10 @@ class Load:
                 f"{datetime.now():%H:%M:%S.%f} {answer.status_code} {answer.text[:60]}"
             )
             time.sleep(0.1)
+
+    def lose(self, why: str) -> None:
+        self.lost.append(f"{datetime.now(UTC):%H:%M:%S.%f} {why}")
+        time.sleep(0.1)  # A server that is away is not asked as fast as it refuses.
 
     def longest_gap(self) -> float:
         """Seconds between two answers, at most."""
