@@ -1,8 +1,19 @@
+import os
+import socket
 from pathlib import Path
 
 import pytest
 from trussform.problem import Place, Refused
-from trussform.source import MAX_BYTES, Source, parse, read
+from trussform.source import (
+    MAX_BYTES,
+    MAX_DIGITS,
+    MAX_DIRECTIVES,
+    MAX_LENGTH,
+    MAX_VALUES,
+    Source,
+    parse,
+    read,
+)
 
 
 def refusal(text: str) -> str:
@@ -52,6 +63,17 @@ def test_a_bomb_of_merges_is_refused() -> None:
     assert "aliases in this file multiply" in refusal("\n".join(lines))
 
 
+def test_keys_and_merges_that_nest_in_turn_are_refused() -> None:
+    assert "aliases in this file multiply" in refusal(
+        "a: &a {b: " + "{<<: " * 50 + "*a" + "}" * 50 + "}\n"
+    )
+
+
+def test_a_long_text_cannot_be_repeated_by_aliases() -> None:
+    text = f"a: &a {'x' * (MAX_LENGTH // 2)}\nb: [{', '.join(['*a'] * 11)}]\n"
+    assert "aliases in this file multiply" in refusal(text)
+
+
 @pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: &a {b: *a}\n", "a: &a\n  <<: *a\n"])
 def test_an_alias_to_itself_is_refused(text: str) -> None:
     assert "aliases in this file multiply" in refusal(text)
@@ -72,6 +94,13 @@ def test_an_alias_to_itself_is_refused(text: str) -> None:
         ("a: !!bool foo\n", "no bool can be read"),
         ("a: !!set {x}\n", "the tag"),
         ("a: \x01\n", "not valid YAML"),
+        ('a: "\\0"\n', "the character NUL"),
+        ('"\\0": a\n', "the character NUL"),
+        ("a: 1" + ":59" * MAX_DIGITS, "no int can be read"),
+        ("[" + "a, " * MAX_VALUES + "]", "has more than 20,000 values"),
+        ("a: " + "x" * (MAX_LENGTH + 1), "a value of more than 200,000 characters"),
+        ("? " + "x" * (MAX_LENGTH + 1) + "\n: a", "a value of more than 200,000 characters"),
+        ("".join(f"%TAG !{i}! x\n" for i in range(MAX_DIRECTIVES + 2)), "too many directives"),
     ],
 )
 def test_what_is_no_plain_yaml_is_refused_at_its_line(text: str, message: str) -> None:
@@ -84,6 +113,40 @@ def test_a_large_file_is_refused_by_its_size(tmp_path: Path) -> None:
     file.write_text("a: " + "x" * MAX_BYTES)
     with pytest.raises(Refused, match=r"config.yaml:1:1: the file has 1,048,579 bytes"):
         read(file)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "loop", "dangling", "socket"])
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # A socket's path has to be short.
+    file = Path("config.yaml")
+    match kind:
+        case "fifo":
+            os.mkfifo(file)
+        case "folder":
+            file.mkdir()
+        case "device":
+            file.symlink_to("/dev/zero")
+        case "loop":
+            file.symlink_to(file)
+        case "dangling":
+            file.symlink_to("nothing")
+        case _:
+            made = socket.socket(socket.AF_UNIX)
+            made.bind(str(file))
+            made.close()
+    with pytest.raises(Refused, match="no such file"):
+        read(file)
+
+
+def test_a_file_that_hides_its_size_is_refused_by_what_it_holds(tmp_path: Path) -> None:
+    hidden = Path("/proc/kallsyms")
+    if not hidden.is_file():
+        pytest.skip("this machine has no /proc/kallsyms")
+    (tmp_path / "config.yaml").symlink_to(hidden)
+    with pytest.raises(Refused, match="and may have 1,048,576"):
+        read(tmp_path / "config.yaml")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a: \xe9\n"])

@@ -11,7 +11,7 @@ from trussform.config.truss import CONFIG_FILE, config_file
 from trussform.plan import Plan, plan
 from trussform.problem import Finding, Keys, Place, Problem, Refused, dotted
 from trussform.schema import Model, fit
-from trussform.source import Source, is_mapping, read
+from trussform.source import Source, is_mapping, parts, read
 from trussform.stage import Digest, GatewayRoute, Gpu, Stage
 
 STAGE = "trussform:stage"
@@ -94,11 +94,12 @@ def _is_secure(data: object) -> bool:
 
 def _secrets_in_the_stage(source: Source) -> Iterator[Problem]:
     """Values of the stage end up in state and pods in plain, so none of them may be secret."""
-    for keys, place in source.names.items():
+    for keys in parts(source.data):
         if keys[-1:] != ("secure",):
             continue
         if _is_secure(source.below(*(str(key) for key in keys[:-1])).data):
             help = f"remove it, and give it by `pulumi config set --secret --path '{SECRETS}.NAME'`"
+            place = source.name_place(keys)
             yield Problem(place, dotted(keys[:-1]), "a secret has no place in the stage", help)
 
 
@@ -167,7 +168,7 @@ def plan_server(
     stack: Stack, name: str, path: Path, placed: Collection[str] = ()
 ) -> tuple[Plan, list[Problem]]:
     """Plan one server; raises `Refused` where its config cannot be used at all."""
-    staged = ("servers", name) in stack.source.names
+    staged = stack.source.has(("servers", name))
     if staged and not os.path.isfile(_file(path)):
         at: Keys = ("servers", name, "path")
         written = stack.stage.servers[name].path

@@ -1,11 +1,11 @@
 """YAML files, read with the line of every value and with nothing taken on trust.
 
-Refused: files over 1 MiB, nesting deeper than 60, aliases that multiply, duplicate
-keys, tags that make Python objects, text that is not UTF-8.
+Refused: files over 1 MiB, nesting deeper than 60, more than 20,000 values, aliases that
+multiply, duplicate keys, tags that make Python objects, NUL, text that is not UTF-8.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeGuard, cast
@@ -16,12 +16,20 @@ from trussform.problem import Finding, Keys, Place, Problem, Refused, dotted
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 60
-MAX_VALUES = 50_000
-"""Values a file may expand to, aliases written out; a large real config has a few hundred."""
+MAX_VALUES = 20_000
+"""Values and keys a file may expand to, aliases written out; a large real config has hundreds."""
+MAX_LENGTH = 200_000
+"""Characters of one value or key; no pod carries a longer one."""
+MAX_DIRECTIVES = 100
+"""Lines like `%TAG …`, each of which is compared with all before it."""
+MAX_DIGITS = 10_000
+"""Characters of a whole number: `1:59:59:…` takes the square of its length to read."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
+_INT = "tag:yaml.org,2002:int"
 _COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+_KEEP_ELSEWHERE = "a config describes a server; keep data and weights in files of their own"
 
 
 def is_mapping(data: object) -> TypeGuard[dict[str, Any]]:
@@ -38,19 +46,25 @@ class Source(NamedTuple):
     names: Mapping[Keys, Place] = MappingProxyType({})
     problems: tuple[Problem, ...] = ()
     """What is wrong with the YAML and still lets it be read: keys that stand twice."""
+    at: Keys = ()
+    """Where the data lies in the file; `values` and `names` are those of the whole file."""
+
+    def has(self, keys: Keys) -> bool:
+        """Whether the file has the key at `keys`."""
+        return (*self.at, *keys) in self.names
 
     def place(self, keys: Keys) -> Place:
         """The place of the value at `keys`, or of the nearest value above it."""
-        if keys in self.values:
-            return self.values[keys]
+        if (place := self.values.get((*self.at, *keys))) is not None:
+            return place
         while keys := keys[:-1]:
-            if keys in self.names:
-                return self.names[keys]
-        return self.values.get((), self.whole)
+            if (place := self.names.get((*self.at, *keys))) is not None:
+                return place
+        return self.values.get(self.at, self.whole)
 
     def name_place(self, keys: Keys) -> Place:
         """The place of the key itself, for complaints about its name."""
-        return self.names.get(keys) or self.place(keys)
+        return self.names.get((*self.at, *keys)) or self.place(keys)
 
     def problem(self, finding: Finding) -> Problem:
         return Problem(
@@ -66,14 +80,8 @@ class Source(NamedTuple):
         data = self.data
         for key in at:
             data = data.get(key) if is_mapping(data) else None
-        depth = len(at)
-        return Source(
-            data,
-            self.name_place(at) if at in self.names else self.whole,
-            {keys[depth:]: at_ for keys, at_ in self.values.items() if keys[:depth] == at},
-            {keys[depth:]: at_ for keys, at_ in self.names.items() if keys[:depth] == at},
-            self.problems,
-        )
+        whole = self.names.get((*self.at, *at), self.whole)
+        return self._replace(data=data, whole=whole, at=(*self.at, *at))
 
     def patched(self, patch: "Source") -> "Source":
         """This source with a JSON Merge Patch (RFC 7396) applied: lists replace, null deletes."""
@@ -83,13 +91,11 @@ class Source(NamedTuple):
         deleted: set[Keys] = set()
         data = _merged(self.data, patch.data, (), replaced, deleted)
 
-        def both(old: Mapping[Keys, Place], new: Mapping[Keys, Place]) -> dict[Keys, Place]:
-            gone = replaced | deleted
-            kept = {keys: at for keys, at in old.items() if not _within(keys, gone)}
-            added = {keys: at for keys, at in new.items() if not _within(keys, deleted)}
-            return added | kept
-
-        values, names = both(self.values, patch.values), both(self.names, patch.names)
+        gone = replaced | deleted
+        kept = [keys for keys in parts(self.data) if not _within(keys, gone)]
+        added = [keys for keys in parts(patch.data) if not _within(keys, deleted)]
+        values = {**_found(patch, patch.values, added), **_found(self, self.values, kept)}
+        names = {**_found(patch, patch.names, added), **_found(self, self.names, kept)}
         return Source(data, self.whole, values, names, (*self.problems, *patch.problems))
 
 
@@ -110,8 +116,23 @@ def _merged(old: Any, patch: Any, at: Keys, replaced: set[Keys], deleted: set[Ke
     return merged
 
 
+def parts(data: Any, keys: Keys = ()) -> Iterator[Keys]:
+    """The keys of every value in the data, its own first."""
+    yield keys
+    if is_mapping(data):
+        for key, value in data.items():
+            yield from parts(value, (*keys, key))
+    elif isinstance(data, list):
+        for i, item in enumerate(cast(list[Any], data)):
+            yield from parts(item, (*keys, i))
+
+
 def _within(keys: Keys, above: set[Keys]) -> bool:
     return any(keys[:depth] in above for depth in range(len(keys) + 1))
+
+
+def _found(source: Source, places: Mapping[Keys, Place], among: list[Keys]) -> dict[Keys, Place]:
+    return {keys: places[at] for keys in among if (at := (*source.at, *keys)) in places}
 
 
 def read(path: Path) -> Source:
@@ -149,16 +170,18 @@ def read_text(path: Path) -> str:
     try:
         if not os.path.isfile(path):
             raise _refusal(whole, "no such file", "give the path of a file that exists")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)  # What lies in /proc has a size of 0 and is long.
+        if len(data) > MAX_BYTES:
+            size = max(len(data), path.stat().st_size)
             raise _refusal(
                 Place(str(path), 1, 1),
                 f"the file has {size:,} bytes and may have {MAX_BYTES:,}",
-                "a config describes a server; keep data and weights in files of their own",
+                _KEEP_ELSEWHERE,
             )
-        return path.read_bytes().decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = error.object[: error.start].count(b"\n") + 1
         place = Place(str(path), line, 1)
         raise _refusal(place, "not UTF-8 text", "save the file as UTF-8") from None
     except OSError as error:
@@ -171,23 +194,29 @@ def _refusal(place: Place, message: str, help: str) -> Refused:
 
 
 def _check_shape(text: str, path: str) -> None:
-    """Refuse depth before anything recursive sees the file."""
-    if _most_depth(text) <= MAX_DEPTH:
-        return
-    depth = 0
+    """Refuse depth and length before anything recursive or large is made of the file."""
+    if text.count("\n%") > MAX_DIRECTIVES:
+        raise _refusal(Place(path, 1, 1), "too many directives", "remove the lines that begin `%`")
+    if len(text) <= MAX_VALUES and _most_depth(text) <= MAX_DEPTH:
+        return  # Every value takes a character.
+    depth = count = 0
     events = yaml.parse(text, Loader=_Loader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     for event in cast(Iterable[Any], events):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
+        if isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+            continue
+        count += 1
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        place = Place(path, event.start_mark.line + 1, event.start_mark.column + 1)
         if depth > MAX_DEPTH:
-            mark = event.start_mark
-            raise _refusal(
-                Place(path, mark.line + 1, mark.column + 1),
-                f"nested deeper than {MAX_DEPTH} levels",
-                "write the file flatter",
-            )
+            message = f"nested deeper than {MAX_DEPTH} levels"
+            raise _refusal(place, message, "write the file flatter")
+        if count > MAX_VALUES:
+            message = f"the file has more than {MAX_VALUES:,} values"
+            raise _refusal(place, message, _KEEP_ELSEWHERE)
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_LENGTH:
+            message = f"a value of more than {MAX_LENGTH:,} characters"
+            raise _refusal(place, message, _KEEP_ELSEWHERE)
 
 
 def _most_depth(text: str) -> int:
@@ -208,6 +237,7 @@ class _Walk:
         self.names: dict[Keys, Place] = {}
         self.duplicates: list[Problem] = []
         self.count = 0
+        self.length = 0
 
     def source(self, node: yaml.Node | None) -> Source:
         whole = Place(self.path, 1, 1)
@@ -216,8 +246,9 @@ class _Walk:
         data = self.value(node, ())
         return Source(data, whole, self.values, self.names, tuple(self.duplicates))
 
-    def value(self, node: yaml.Node, keys: Keys) -> Any:
-        self.step(node, len(keys))
+    def value(self, node: yaml.Node, keys: Keys, merges: int = 0) -> Any:
+        """`merges`: how many merge keys the value lies in, as they nest like the values do."""
+        self.step(node, len(keys) + merges)
         self.values[keys] = self.place(node)
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node)
@@ -226,11 +257,19 @@ class _Walk:
                 self.place(node), f"not valid YAML: the tag {node.tag}", "remove the tag"
             )
         if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, keys)
-        return [self.value(child, (*keys, i)) for i, child in enumerate(node.value)]
+            return self.mapping(node, keys, merges)
+        return [self.value(child, (*keys, i), merges) for i, child in enumerate(node.value)]
 
     def scalar(self, node: yaml.ScalarNode) -> Any:
+        self.length += len(node.value)
+        if self.length > MAX_BYTES:
+            raise self.multiplied(node)
+        if "\0" in node.value:
+            message = "the character NUL can stand in no file name, variable or command"
+            raise _refusal(self.place(node), message, "remove the character")
         try:
+            if node.tag == _INT and len(node.value) > MAX_DIGITS:
+                raise ValueError
             value = self.loader.construct_object(node)
             if isinstance(value, int):
                 str(value)  # Raises for a number that nothing could write out again.
@@ -243,12 +282,12 @@ class _Walk:
                 "put the value in quotes",
             ) from None
 
-    def mapping(self, node: yaml.MappingNode, keys: Keys, depth: int = 0) -> dict[Any, Any]:
+    def mapping(self, node: yaml.MappingNode, keys: Keys, merges: int) -> dict[Any, Any]:
         data: dict[Any, Any] = {}
         own: set[Any] = set()
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
-                data.update(self.merged(value_node, keys, depth))
+                data.update(self.merged(value_node, keys, merges))
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
                 continue
@@ -266,10 +305,10 @@ class _Walk:
                 continue
             own.add(key)
             self.names[at] = self.place(key_node)
-            data[key] = self.value(value_node, at)
+            data[key] = self.value(value_node, at, merges)
         return data
 
-    def merged(self, node: yaml.Node, keys: Keys, depth: int) -> dict[Any, Any]:
+    def merged(self, node: yaml.Node, keys: Keys, merges: int) -> dict[Any, Any]:
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         data: dict[Any, Any] = {}
         for part in reversed(nodes):
@@ -277,19 +316,20 @@ class _Walk:
                 raise _refusal(
                     self.place(node), "`<<` merges mappings only", "point it at a mapping"
                 )
-            self.step(part, depth)
-            data.update(self.mapping(part, keys, depth + 1))
+            self.step(part, len(keys) + merges)
+            data.update(self.mapping(part, keys, merges + 1))
         return data
 
     def step(self, node: yaml.Node, depth: int) -> None:
         """Count a value, as aliases can make a small file an endless one."""
         self.count += 1
         if self.count > MAX_VALUES or depth > MAX_DEPTH:
-            raise _refusal(
-                self.place(node),
-                "aliases in this file multiply without end",
-                "write the values out instead of repeating anchors",
-            )
+            raise self.multiplied(node)
+
+    def multiplied(self, node: yaml.Node) -> Refused:
+        message = "aliases in this file multiply without end"
+        help = "write the values out instead of repeating anchors"
+        return _refusal(self.place(node), message, help)
 
     def key(self, node: yaml.Node) -> str:
         self.count += 1

@@ -1,9 +1,10 @@
 """A config and the files beside it: all that describes one server."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from trussform.config.config import Config, asks_for_nothing
 from trussform.config.fates import FATES
@@ -13,6 +14,8 @@ from trussform.source import Source, is_mapping, read, read_text
 
 CONFIG_FILE = "config.yaml"
 REQUIREMENTS_FILE = "requirements.txt"
+MAX_CONFIG_BYTES = 200_000
+"""Kubernetes takes 256 KiB of annotations, and the config is one."""
 
 
 class Folder(NamedTuple):
@@ -54,6 +57,10 @@ def read_truss(path: Path, patch: Source | None = None) -> Truss:
     if patch is not None:
         about_patch = list(_deletes_nothing(source, patch, patch.data, ()))
         source = source.patched(patch)
+    if (size := _written(source.data)) > MAX_CONFIG_BYTES:
+        message = f"the config has {size:,} bytes, and a pod can carry {MAX_CONFIG_BYTES:,}"
+        help = "move what is large into a file under data/"
+        raise Refused([source.problem(Finding("config", (), message, help))])
     problems = list(_not_yet(source))
     try:
         config = fit(Config, source)
@@ -73,9 +80,21 @@ def read_truss(path: Path, patch: Source | None = None) -> Truss:
     )
 
 
+def _written(data: object, indent: int = 0) -> int:
+    """The bytes of the data as YAML, where every line begins with its indent."""
+    if is_mapping(data):
+        keys = sum(len(key.encode()) + indent + 2 for key in data)
+        return keys + sum(_written(value, indent + 2) for value in data.values())
+    if isinstance(data, list):
+        items = cast(list[object], data)
+        return sum(_written(item, indent + 2) + indent + 2 for item in items)
+    text = data if isinstance(data, str) else str(data)
+    return len(json.dumps(text)) + (indent + 1) * text.count("\n")
+
+
 def _deletes_nothing(source: Source, patch: Source, part: object, keys: Keys) -> Iterator[Problem]:
     """Nulls of an override, which delete, where the config has nothing to delete."""
-    if part is None and keys and keys not in source.names:
+    if part is None and keys and not source.has(keys):
         help = "write the field into the config itself, or remove it here"
         message = "null deletes, and the config has nothing here"
         yield Problem(patch.name_place(keys), dotted(keys), message, help, "warning")
@@ -87,7 +106,7 @@ def _not_yet(source: Source) -> Iterator[Problem]:
     """What Truss knows and Trussform does not honour yet."""
     for name, fate in FATES.items():
         keys: Keys = tuple(name.split("."))
-        if fate.kind != "refused" or keys not in source.names:
+        if fate.kind != "refused" or not source.has(keys):
             continue
         if not asks_for_nothing(source.below(*name.split(".")).data):
             message = "Trussform cannot honour this field yet"
@@ -98,7 +117,7 @@ def _remarks(config: Config, source: Source) -> Iterator[Finding]:
     """What is worth a warning and not an error."""
     for name, fate in FATES.items():
         keys: Keys = tuple(name.split("."))
-        if fate.kind == "not applicable" and keys in source.names:
+        if fate.kind == "not applicable" and source.has(keys):
             message = f"has no effect here: {fate.text}"
             help = "nothing to do; remove it if it confuses readers"
             yield Finding("config", keys, message, help, "warning")

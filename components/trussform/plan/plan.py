@@ -1,6 +1,5 @@
 """Every decision for one server in one stage, each with its reason."""
 
-import json
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
@@ -22,8 +21,6 @@ from trussform.plan.secrets import Secrets, secrets
 from trussform.plan.weights import Weights, weights
 from trussform.problem import Finding
 from trussform.stage import Stage
-
-MAX_CONFIG_BYTES = 200_000
 
 
 class Plan(NamedTuple):
@@ -125,7 +122,6 @@ def plan(
             *about_peers,
             *about_egress,
             *portability(config, config.model_fields_set, image_plan, command_plan),
-            *_too_large(truss),
         ),
     )
 
@@ -134,12 +130,3 @@ def _without_values(truss: Truss) -> dict[str, Any]:
     """The config as data, its secrets null whatever stands there: pods and YAML show it."""
     data: dict[str, Any] = truss.source.data
     return {**data, "secrets": dict.fromkeys(truss.config.secrets)} if "secrets" in data else data
-
-
-def _too_large(truss: Truss) -> list[Finding]:
-    """Kubernetes takes 256 KiB of annotations, and the config is one."""
-    size = len(json.dumps(truss.source.data, default=str).encode())
-    if size <= MAX_CONFIG_BYTES:
-        return []
-    message = f"the config has {size:,} bytes, and a pod can carry {MAX_CONFIG_BYTES:,}"
-    return [Finding("config", (), message, "move what is large into a file under data/")]
