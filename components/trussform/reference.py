@@ -21,6 +21,8 @@ _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 """Digits of the digests that Docker knows; it takes no others."""
 _MAX_PATH = 255
+_MAX_LENGTH = 1000
+"""More than the longest domain, path, tag and digest have together."""
 
 HUB = "docker.io"
 
@@ -41,6 +43,8 @@ def parse(image: str) -> Reference:
 
     Raises `Invalid` for what is no image.
     """
+    if len(image) > _MAX_LENGTH:
+        raise Invalid(f"no name has more than {_MAX_LENGTH:,} characters")
     if _IDENTIFIER.fullmatch(image):
         raise Invalid("64 hex digits are an image's id")
     domain, rest = _split(image)

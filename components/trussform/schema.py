@@ -43,6 +43,9 @@ class Model(pydantic.BaseModel):
 
 M = TypeVar("M", bound=Model)
 
+MAX_MISFITS = 1000
+"""Misfits of one file that are told: nobody reads more, and each takes its time to word."""
+
 
 def _no_boolean(value: Any) -> Any:
     if isinstance(value, bool):
@@ -91,7 +94,10 @@ def fit(model: type[M], source: Source) -> M:
         fitting = model.model_validate(source.data)
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False)
-        problems += [_problem(model, source, detail) for detail in details]
+        problems += [_problem(model, source, detail) for detail in details[:MAX_MISFITS]]
+        if more := details[MAX_MISFITS:]:
+            message = f"{len(more):,} more mistakes are not told"
+            problems.append(Problem(source.place(()), "", message, "mend the others first"))
         raise Refused(problems) from None
     if problems:
         raise Refused(problems)

@@ -23,6 +23,7 @@ _INSTANCES = (
     re.compile(rf"{_GPUS}:((?P<count>[1-9][0-9]?)x)?{_SIZE}"),
     re.compile(_SIZE),
 )
+_MAX_AMOUNT = 64
 _NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 _CPU = re.compile(rf"{_NUMBER}(m|[eE][+-]?[0-9]{{1,2}})?")
 _MEMORY = re.compile(rf"{_NUMBER}([eE][+-]?[0-9]{{1,2}}|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
@@ -30,7 +31,7 @@ _MEMORY = re.compile(rf"{_NUMBER}([eE][+-]?[0-9]{{1,2}}|k|M|G|T|P|E|Ki|Mi|Gi|Ti|
 
 def quantity(memory: str) -> str:
     """An amount of memory or storage unchanged, if it is one; pydantic reports it otherwise."""
-    if not _MEMORY.fullmatch(memory):
+    if len(memory) > _MAX_AMOUNT or not _MEMORY.fullmatch(memory):
         raise refuse(f"`{memory}` is not an amount", 'write it as in "10Gi" or "512Mi"')
     return memory
 
@@ -135,7 +136,7 @@ class Resources(Model):
     @field_validator("cpu")
     @classmethod
     def _cpu(cls, cpu: str) -> str:
-        if not _CPU.fullmatch(cpu):
+        if len(cpu) > _MAX_AMOUNT or not _CPU.fullmatch(cpu):
             raise refuse(f"`{cpu}` is not an amount of CPU", 'write cores, as in "4" or "500m"')
         return cpu
 

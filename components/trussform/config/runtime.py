@@ -54,7 +54,7 @@ def _ipv4(address: str) -> str:
 
 def _fqdn(name: str) -> str:
     label = r"[a-zA-Z0-9*]([-a-zA-Z0-9*]{0,61}[a-zA-Z0-9*])?"
-    if not re.fullmatch(rf"{label}(\.{label})*", name):
+    if len(name) > 253 or not re.fullmatch(rf"{label}(\.{label})*", name):
         raise refuse(f"`{name}` is no domain name", "write it as in `*.example.com`")
     return name
 
