@@ -1,5 +1,6 @@
 """Files that a server wants before it starts (Truss: `weights`, `model_cache`, `external_data`)."""
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -51,9 +52,9 @@ class WeightsSource(Model):
 
 
 def _distinct(sources: list[WeightsSource]) -> list[WeightsSource]:
-    places = [source.mount_location for source in sources]
-    for place in places:
-        if places.count(place) > 1:
+    counts = Counter(source.mount_location for source in sources)
+    for place, count in counts.items():
+        if count > 1:
             raise refuse(f"two sources have the mount_location {place}", "give each its own")
     return sources
 

@@ -44,9 +44,10 @@ def secrets(
     needed = [source.secret for source in weights.sources if source.secret and source.needs_secret]
     used = [source.secret for source in weights.sources if source.secret]
     declared = (name for name in config.secrets if not name.startswith(REGISTRY_SECRET_PREFIX))
-    names = tuple(dict.fromkeys([*declared, *needed]))
-    read = _READ.findall(config.docker_server.start_command or "")
-    undeclared = tuple(name for name in dict.fromkeys([*read, *used]) if name not in names)
+    known = dict.fromkeys([*declared, *needed])
+    names = tuple(known)
+    read = dict.fromkeys(_READ.findall(config.docker_server.start_command or ""))
+    undeclared = tuple(name for name in dict.fromkeys([*read, *used]) if name not in known)
     if not names and not undeclared:
         return Secrets((), (), None, None, None, "the config declares none and reads none"), []
     findings = [

@@ -159,7 +159,8 @@ def _with_folders(sources: list[Source]) -> list[Source]:
     together: dict[str, list[Source]] = {}
     for source in sources:
         together.setdefault(source.mount, []).append(source)
-    return [source._replace(folder=_folder(together[source.mount])) for source in sources]
+    folders = {mount: _folder(sources) for mount, sources in together.items()}
+    return [source._replace(folder=folders[source.mount]) for source in sources]
 
 
 def _folder(sources: list[Source]) -> str:
@@ -205,17 +206,15 @@ def _about(source: Source, stage: Stage) -> list[Finding]:
 
 
 def _nested(sources: tuple[Source, ...]) -> list[Finding]:
-    return [
-        Finding(
-            "config",
-            inner.keys,
-            f"the mount {inner.mount} lies within {outer.mount}",
-            "give each a folder of its own",
-        )
-        for inner in sources
-        for outer in sources
-        if inner.mount.startswith(f"{outer.mount}/")
-    ]
+    findings: list[Finding] = []
+    outer = "//"
+    for source in sorted(sources, key=lambda source: source.mount.split("/")):
+        if not source.mount.startswith(f"{outer}/"):
+            outer = source.mount
+            continue
+        message = f"the mount {source.mount} lies within {outer}"
+        findings.append(Finding("config", source.keys, message, "give each a folder of its own"))
+    return findings
 
 
 def _shared(plan: Weights, stage: Stage, name: str) -> list[Finding]:
