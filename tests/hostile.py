@@ -1,0 +1,27 @@
+"""How many hostile inputs the tests make: a thousand, or what `HOSTILE_CASES` says."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+FIRST = int(os.environ.get("HOSTILE_FIRST", "0"))
+CASES = int(os.environ.get("HOSTILE_CASES", "1000"))
+"""How many all the tests make together; `make fuzz` takes more."""
+THOROUGH = CASES >= 10_000
+"""Whether to try all of what can be combined, and not a part of it."""
+
+
+def cases(share: float) -> range:
+    """The numbers of a test that makes this share of them."""
+    return range(FIRST, FIRST + max(1, round(CASES * share)))
+
+
+def hostile(share: float) -> settings:
+    """The settings of a property that tries this share of them, the same on every machine."""
+    return settings(
+        max_examples=max(1, round(CASES * share)),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
