@@ -1,22 +1,21 @@
 """Plans as YAML files: what `pulumi up` would make, for reading and for kubectl."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from trussform import manifests
 from trussform.manifests import Manifest
 from trussform.manifests import image as spelled
 from trussform.manifests.secrets import secret_name
+from trussform.manifests.written import written
 from trussform.plan import Plan
 from trussform.stage import ApiKeyAuth
 
 
 def stream(plans: dict[str, Plan]) -> str:
     """All objects of all servers as one multi-document YAML."""
-    documents = [_yaml(namespace) for namespace in _namespaces(plans)]
+    documents = [written(namespace) for namespace in _namespaces(plans)]
     for plan in plans.values():
         documents += [_document(plan, manifest) for manifest in objects(plan)]
     return "".join(f"---\n{document}" for document in documents)
@@ -26,7 +25,7 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
     """Write `out/<server>/*.yaml` and `out/<server>/image/`, giving each file as it is written."""
     for namespace in _namespaces(plans):
         # The name sorts first, and kubectl applies a folder in order.
-        yield _file(out / f"0-namespace-{namespace['metadata']['name']}.yaml", _yaml(namespace))
+        yield _file(out / f"0-namespace-{namespace['metadata']['name']}.yaml", written(namespace))
     for plan in plans.values():
         folder = out / plan.name
         for stale in folder.glob("*.yaml"):
@@ -43,7 +42,7 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
 
 def _document(plan: Plan, manifest: Manifest) -> str:
     note = _secret_note(plan) if manifest["kind"] == "Deployment" else ""
-    return note + _yaml(manifest)
+    return note + written(manifest)
 
 
 def objects(plan: Plan) -> list[Manifest]:
@@ -88,7 +87,7 @@ def _secret_note(plan: Plan) -> str:
         files = " ".join(f"--from-file={key}=FILE" for key in plan.secrets.names)
         note += _needs(plan, "generic", secret_name(plan), files)
     if plan.pull.logins:
-        servers = " ".join(f"--docker-server={login.registry}" for login in plan.pull.logins)
+        servers = shlex.join(f"--docker-server={login.registry}" for login in plan.pull.logins)
         note += _needs(plan, "docker-registry", _login(plan), f"{servers} --docker-username=… …")
     if keys := _api_keys(plan):
         clients = " ".join(f"--from-literal={key}='Api-Key …'" for key in plan.access.keys)
@@ -121,25 +120,6 @@ _KINDS = (
     "middleware",
 )
 """What the names of our files begin with; those of an earlier render go."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as a block, and every value in full."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # pyright: ignore[reportUnknownMemberType]
-
-
-_Dumper.add_representer(str, _text)
-
-
-def _yaml(manifest: Manifest) -> str:
-    return yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _file(path: Path, text: str) -> Path:

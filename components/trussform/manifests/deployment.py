@@ -3,12 +3,11 @@
 import re
 from typing import Any
 
-import yaml
-
 from trussform.manifests import weights
 from trussform.manifests.availability import spread
 from trussform.manifests.metadata import NAME_LABEL, labels, metadata, with_model
 from trussform.manifests.values import Manifest, Values
+from trussform.manifests.written import written
 from trussform.plan import Plan
 from trussform.plan.probes import PERIOD, TIMEOUT, Probe
 
@@ -50,11 +49,7 @@ def deployment(plan: Plan, values: Values) -> Manifest:
 
 
 def _annotations(plan: Plan) -> dict[str, str]:
-    annotations = {
-        CONFIG_ANNOTATION: yaml.safe_dump(
-            plan.config, sort_keys=False, allow_unicode=True, width=_NO_WRAP
-        )
-    }
+    annotations = {CONFIG_ANNOTATION: written(plan.config, _NO_WRAP)}
     if plan.secrets.any and plan.secrets.version is not None:
         annotations["trussform/secrets-version"] = plan.secrets.version
     if plan.weights.sources:
