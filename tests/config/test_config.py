@@ -155,6 +155,22 @@ def test_a_mistake_is_told_at_its_line(
             "use one of 'http', 'websocket', 'grpc'",
         ),
         (
+            "weights: [{source: s3://b/p, mount_location: /m, auth_secret_name: ../../etc/x}]\n",
+            "config.yaml:9:68: weights[0].auth_secret_name: `../../etc/x` is no name for a secret",
+        ),
+        (
+            "model_cache: [{repo_id: a/b, use_volume: false, runtime_secret_name: 'a b'}]\n",
+            "config.yaml:9:70: model_cache[0].runtime_secret_name: `a b` is no name for a secret",
+        ),
+        (
+            "secrets: {..data: null}\n",
+            "config.yaml:9:11: secrets...data: `..data` is no name for a secret",
+        ),
+        (
+            "secrets: {DOCKER_REGISTRY_a'b: null}\n",
+            "config.yaml:9:11: secrets.DOCKER_REGISTRY_a'b: `DOCKER_REGISTRY_a'b` is no name",
+        ),
+        (
             "data_dir: ../other\n",
             "config.yaml:9:11: data_dir: `../other` leaves the config's folder; "
             "name something below the folder",
@@ -314,3 +330,12 @@ def test_null_in_an_override_deletes_and_a_list_replaces(
     )
     assert made.image.build.requirements == {}
     assert made.image.build.commands == ("c",)
+
+
+@pytest.mark.parametrize("address", ["a b", "a\nkind: Pod", "a;id", "'", "-o", "é", "a" * 300])
+def test_what_is_no_address_of_a_registry_is_refused(workspace: Workspace, address: str) -> None:
+    auth = {"auth_method": "REGISTRY_SECRET", "registry": address}
+    workspace.write_config({"base_image": {"docker_auth": auth}})
+    with pytest.raises(Refused) as caught:
+        read_truss(workspace.config)
+    assert [p.field for p in caught.value.problems] == ["base_image.docker_auth.registry"]

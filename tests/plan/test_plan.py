@@ -16,7 +16,6 @@ from trussform.config.resources import ACCELERATORS
 from trussform.plan import Plan
 from trussform.plan.gpu import gpu
 from trussform.plan.gpu_labels import ABSENT, PRODUCTS
-from trussform.plan.names import kubernetes_name
 from trussform.plan.probes import PERIOD
 from trussform.stage import Dialect, Stage
 from workspace import CONFIG, STAGE, Workspace
@@ -292,23 +291,6 @@ def test_without_a_route_nothing_of_it_is_needed(workspace: Workspace) -> None:
     assert (plans["s"].routes.rules, problems) == ((), [])
 
 
-@given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200))
-def test_names_are_valid_stable_and_distinct(one: str, other: str) -> None:
-    name = kubernetes_name(one)
-    assert len(name) <= 50
-    assert name.replace("-", "a").isalnum()
-    assert name.isascii()
-    assert name == name.lower()
-    assert name[0].isalpha()
-    assert name[-1] != "-"
-    assert name == kubernetes_name(one)
-    assert (one == other) or name != kubernetes_name(other)
-
-
-def test_a_name_that_is_one_stays() -> None:
-    assert kubernetes_name("llama-3") == "llama-3"
-
-
 @pytest.mark.parametrize(
     ("instance", "gpus", "cpu", "memory"),
     [
@@ -349,3 +331,10 @@ def test_only_an_up_stops_at_a_placeholder(workspace: Workspace) -> None:
     assert [problem.level for problem in problems] == ["up"]
     assert "`<your-registry>/server:v1` has a placeholder" in problems[0].message
     assert not made.image.look_up
+
+
+def test_no_name_that_a_command_reads_leaves_the_folder_of_secrets(plan: MakePlan) -> None:
+    command = {
+        "docker_server": {"start_command": "sh -c 'cat /secrets/..a /secrets/../b /secrets/c'"}
+    }
+    assert plan(command, {"secrets": {"existing": "mine"}}).secrets.undeclared == ("c",)

@@ -1,6 +1,7 @@
 """How a private registry or bucket is reached (Truss: `base_image.docker_auth`, `weights.auth`)."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
@@ -8,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, model_validator
 from trussform.schema import Model, refuse
 
 REGISTRY_SECRET_PREFIX = "DOCKER_REGISTRY_"
-"""Truss's secrets for registries begin with this, and any text may follow."""
+"""Truss's secrets for registries begin with this, and the registry's address follows."""
 
 _NEEDED = {
     "AWS_OIDC": ("aws_oidc_role_arn", "aws_oidc_region"),
@@ -22,15 +23,40 @@ Methods that are not here need none and forbid none."""
 _OF_SOME_METHOD = {name for names in _NEEDED.values() for name in names}
 
 
-def _secret_name(name: str) -> str:
-    if name.startswith(REGISTRY_SECRET_PREFIX) and name.isprintable() and len(name) <= 253:
-        return name
-    if not re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", name) or name in (".", ".."):
+_ADDRESS = re.compile(r"[a-zA-Z0-9\[][-._~:/@%\]a-zA-Z0-9]{0,252}")
+_NAME = re.compile(r"(?!\.\.|\.$)[-._a-zA-Z0-9]{1,253}")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a secret of the name can be a key of a Secret, and a file."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _file_name(name: str) -> str:
+    if not is_secret_name(name):
         raise refuse(f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`")
     return name
 
 
+def _secret_name(name: str) -> str:
+    address = name.removeprefix(REGISTRY_SECRET_PREFIX)
+    return name if address != name and _ADDRESS.fullmatch(address) else _file_name(name)
+
+
+def _registry(address: str) -> str:
+    if not _ADDRESS.fullmatch(address):
+        raise refuse("this is no address of a registry", "write it as in `registry.example.com`")
+    return address
+
+
+def _or_none(check: Callable[[str], str]) -> AfterValidator:
+    """The check of a name that may be empty, which is none to Truss."""
+    return AfterValidator(lambda name: check(name) if name else name)
+
+
 SecretName = Annotated[str, AfterValidator(_secret_name)]
+FileName = Annotated[str, _or_none(_file_name)]
+"""The name of a secret that is a file at `/secrets/NAME`."""
 
 
 def _upper(method: object) -> object:
@@ -70,8 +96,8 @@ class DockerAuth(Login):
                 "AWS_ASSUME_ROLE"],
         BeforeValidator(_upper),
     ]  # fmt: skip
-    registry: str | None = ""
-    secret_name: str | None = None
+    registry: Annotated[str, _or_none(_registry)] | None = ""
+    secret_name: Annotated[str, _or_none(_secret_name)] | None = None
     aws_access_key_id_secret_name: str = "aws_access_key_id"
     aws_secret_access_key_secret_name: str = "aws_secret_access_key"
 
@@ -82,4 +108,4 @@ class WeightsAuth(Login):
     auth_method: Annotated[
         Literal["CUSTOM_SECRET", "AWS_OIDC", "GCP_OIDC", "AWS_ASSUME_ROLE"], BeforeValidator(_upper)
     ]
-    auth_secret_name: str | None = None
+    auth_secret_name: FileName | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from trussform.config.credentials import WeightsAuth
+from trussform.config.credentials import FileName, WeightsAuth
 from trussform.schema import Model, refuse
 from trussform.source import is_mapping
 
@@ -39,7 +39,7 @@ class WeightsSource(Model):
     mount_location: Annotated[Filled, AfterValidator(_absolute)]
     """Where the server finds them."""
     auth: WeightsAuth | None = None
-    auth_secret_name: str | None = None
+    auth_secret_name: FileName | None = None
     """The secret with the store's login."""
     allow_patterns: list[str] | None = None
     ignore_patterns: list[str] | None = None
@@ -71,7 +71,7 @@ class Repo(Model):
     ignore_patterns: list[str] | None = None
     volume_folder: Filled | None = None
     kind: Literal["hf", "gcs", "s3", "azure"] = "hf"
-    runtime_secret_name: str = "hf_access_token"
+    runtime_secret_name: FileName = "hf_access_token"
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from trussform.config import Config
-from trussform.config.credentials import REGISTRY_SECRET_PREFIX
+from trussform.config.credentials import REGISTRY_SECRET_PREFIX, is_secret_name
 from trussform.plan.weights import Weights
 from trussform.problem import Finding, Keys
 from trussform.stage import ExistingSecret, ExternalSecrets, Stage
@@ -46,7 +46,8 @@ def secrets(
     declared = (name for name in config.secrets if not name.startswith(REGISTRY_SECRET_PREFIX))
     known = dict.fromkeys([*declared, *needed])
     names = tuple(known)
-    read = dict.fromkeys(_READ.findall(config.docker_server.start_command or ""))
+    words = _READ.findall(config.docker_server.start_command or "")
+    read = dict.fromkeys(filter(is_secret_name, words))
     undeclared = tuple(name for name in dict.fromkeys([*read, *used]) if name not in known)
     if not names and not undeclared:
         return Secrets((), (), None, None, None, "the config declares none and reads none"), []
@@ -90,11 +91,12 @@ def secrets(
 def missing(name: str, keys: Keys, about: Literal["config", "stage"] = "config") -> Finding:
     """The complaint, at `keys`, that an up needs a secret which the stage lacks."""
     message = f"the stage has no value for the secret `{name}`"
-    help = f"run: pulumi config set --secret --path '{_path(name)}'"
-    return Finding(about, keys, message, help, "up")
+    return Finding(about, keys, message, f"run: {set_command(name)}", "up")
 
 
-def _path(name: str) -> str:
-    """The path of a value in Pulumi's config; other signs in the name are no steps of it."""
-    plain = re.fullmatch(r"[-\w]+", name)
-    return f'trussform:secrets["{name}"]' if not plain else f"trussform:secrets.{name}"
+def set_command(name: str) -> str:
+    """The command that gives a secret to the stack, whatever its name has in it."""
+    # Other signs in the name would be steps of the path to Pulumi, and `'` its end to the shell.
+    quoted = name.replace('"', '\\"').replace("'", "'\\''")
+    step = f".{name}" if re.fullmatch(r"[-\w]+", name) else f'["{quoted}"]'
+    return f"pulumi config set --secret --path 'trussform:secrets{step}'"
