@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from trussform.config import Config
@@ -19,9 +18,13 @@ HUB = "/root/.cache/huggingface/hub"
 _HF_TOKEN = "hf_access_token"
 _SCHEMES = {"hf": "hf", "gcs": "gs", "s3": "s3", "azure": "azure"}
 _REPOSITORY = re.compile(r"hf://[-\w.]+(/[-\w.]+)?(@[-\w./]+)?")
+_MAX_PATH = 4095
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_TAKEN = re.compile(r"/|/(app|bin|etc|lib|lib64|sbin|tmp|var)|/usr(/local)?(/bin|/lib)?")
-"""Folders that a mount would hide from the server."""
+_TAKEN = re.compile(
+    r"/|/(app|bin|etc|lib|lib64|sbin|tmp|var)|/usr(/local)?(/bin|/lib)?"
+    r"|(/proc|/sys|/dev|/secrets|/app/config\.yaml|/usr/local/bin/truss-transfer-cli)(/.*)?"
+)
+"""Folders that a mount would hide from the server, and places of other mounts."""
 
 
 class Source(NamedTuple):
@@ -180,17 +183,13 @@ def _about(source: Source, stage: Stage) -> list[Finding]:
     def say(message: str, help: str, level: Level = "error") -> None:
         findings.append(Finding("config", source.keys, message, help, level))
 
-    parts = PurePosixPath(source.mount).parts
-    if _TAKEN.fullmatch(source.mount) or parts[1:2] in (
-        ("proc",),
-        ("sys",),
-        ("dev",),
-        ("secrets",),
-    ):
+    if _TAKEN.fullmatch(source.mount):
         say(f"the mount {source.mount} would hide files that the server needs",
             "use a folder of its own, as in /models/NAME")  # fmt: skip
-    if ".." in parts or ":" in source.mount:
+    if ".." in source.mount.split("/") or ":" in source.mount:
         say("Kubernetes cannot mount at this path", "write it without `..` and `:`")
+    if not source.mount.isprintable() or len(source.mount.encode()) > _MAX_PATH:
+        say("no folder can have this path", "write a short one, of characters that can be seen")
     if source.source.startswith("hf://") and not _REPOSITORY.fullmatch(source.source):
         say(f"`{source.source}` is no repository", "write hf://OWNER/NAME or …@REVISION")
     wanted = source.identity or source.role
