@@ -69,8 +69,13 @@ class Problem(NamedTuple):
 
 def plain(text: str) -> str:
     """One line that neither colours a terminal nor shows a secret."""
-    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-    return _SECRET.sub("…", shown)
+    return _SECRET.sub("…", printable(text))
+
+
+def printable(text: str, besides: str = "") -> str:
+    """The text with an escape for every character that a terminal would obey, not show."""
+    shown = (c if c.isprintable() or c in besides else ascii(c)[1:-1] for c in text)
+    return "".join(shown)
 
 
 class Finding(NamedTuple):

@@ -217,3 +217,12 @@ def test_check_imports_no_pulumi() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_explain_sends_nothing_to_the_terminal_but_text(workspace: Workspace) -> None:
+    odd = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\x7f"
+    workspace.write_config({"environment_variables": {"A": f"[bold]{odd}"}})
+    result = run("explain", "--stack", workspace.write_stack())
+    assert result.exit_code == 0
+    assert [char for char in result.stdout if not char.isprintable() and char != "\n"] == []
+    assert "[bold]" in result.stdout

@@ -10,6 +10,7 @@ from trussform import manifests
 from trussform.config.config import masked
 from trussform.manifests.metadata import EXAMPLE
 from trussform.plan import Plan
+from trussform.problem import printable
 
 _MAX_BODY = 2_000
 """Characters of an example input that a table can hold."""
@@ -18,12 +19,13 @@ _MAX_BODY = 2_000
 def show(plans: dict[str, Plan]) -> None:
     console = Console()
     for name, plan in plans.items():
-        table = Table(title=f"{name} in {plan.environment}", title_justify="left", show_lines=True)
+        title = printable(f"{name} in {plan.environment}")
+        table = Table(title=title, title_justify="left", show_lines=True)
         table.add_column("decision", no_wrap=True)
         table.add_column("is", overflow="fold")
         table.add_column("because", overflow="fold")
         for row in rows(plan):
-            table.add_row(*row)
+            table.add_row(*(printable(text, besides="\n") for text in row))
         console.print(table, markup=False)
 
 
