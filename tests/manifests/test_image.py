@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -215,10 +216,23 @@ def test_no_build_brings_the_data_and_nothing_else(workspace: Workspace) -> None
     assert plan.files.copy_app
 
 
-def test_a_download_stays_in_the_data_folder(workspace: Workspace) -> None:
-    files = [{"url": "https://example.com/a", "local_data_path": "../../etc/passwd"}]
+@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", ".", "./.", "a\nb"])
+def test_a_download_stays_in_the_data_folder(workspace: Workspace, path: str) -> None:
+    files = [{"url": "https://example.com/a", "local_data_path": path}]
     _, (problem,) = workspace.plan({"external_data": files})
-    assert problem.level == "error"
+    assert (problem.level, problem.field) == ("error", "external_data[0]")
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "-K/etc/x", "example.com/a", " https://x"])
+def test_a_download_is_one_of_the_web(workspace: Workspace, url: str) -> None:
+    files = [{"url": url, "local_data_path": "a"}]
+    _, (problem,) = workspace.plan({"external_data": files})
+    assert (problem.level, problem.field) == ("error", "external_data[0]")
+
+
+def test_curl_reads_no_pattern_in_a_url() -> None:
+    made = build(downloads=(("https://example.com/[1-9]{a,b}", "/app/data/x"),))
+    assert "--globoff" in image.dockerfile(made, "python:3")
 
 
 def mounts(made: Build) -> dict[str, list[str]]:
@@ -253,3 +267,13 @@ def test_buildkit_keeps_what_is_downloaded_out_of_the_image_and_for_the_next_bui
     assert "UV_CACHE_DIR=/var/cache/trussform/uv" in uv
     plain = mounts(build(system_packages=("curl",)))
     assert [words for words in plain.values() if words] == []
+
+
+def test_a_file_larger_than_the_memory_gets_its_tag(tmp_path: Path) -> None:
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(100 << 20)
+    tracemalloc.start()
+    image.tag({"large": tmp_path / "large"})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 << 20

@@ -11,6 +11,7 @@ from trussform.plan.image import Build
 from trussform.problem import Place, Problem, Refused
 
 _HEAD = "# Made by Trussform"
+_CHUNK = 1 << 20
 
 Context = Mapping[str, str | Path]
 """Files of the context by their name in it: text made here, or a file to copy."""
@@ -33,10 +34,16 @@ def tag(context: Context) -> str:
     total = hashlib.sha256()
     for name in sorted(context):
         content = context[name]
-        data = content.encode() if isinstance(content, str) else content.read_bytes()
-        executable = not isinstance(content, str) and content.stat().st_mode & 0o100
-        head = f"{name}\0{'x' if executable else '-'}\0{len(data)}\0"
-        total.update(head.encode() + data)
+        if isinstance(content, str):
+            data = content.encode()
+            total.update(f"{name}\0-\0{len(data)}\0".encode() + data)
+            continue
+        about = content.stat()
+        executable = "x" if about.st_mode & 0o100 else "-"
+        total.update(f"{name}\0{executable}\0{about.st_size}\0".encode())
+        with open(content, "rb") as file:  # It may be larger than the memory.
+            while chunk := file.read(_CHUNK):
+                total.update(chunk)
     return total.hexdigest()[:16]
 
 
@@ -131,7 +138,7 @@ def _requirements(files: Mapping[str, str | Path]) -> tuple[str, str]:
 
 def _download(url: str, path: str) -> str:
     folder, file = shlex.quote(path.rpartition("/")[0]), shlex.quote(path)
-    return f"mkdir -p {folder} && curl -fsSL --retry 5 -o {file} -- {shlex.quote(url)}"
+    return f"mkdir -p {folder} && curl -fsSL --globoff --retry 5 -o {file} -- {shlex.quote(url)}"
 
 
 _CHECK_DEBIAN = (

@@ -110,9 +110,13 @@ def _downloads(config: Config) -> list[Finding]:
     for i, file in enumerate(config.external_data or ()):
         keys: Keys = ("external_data", i)
         path = PurePosixPath(file.local_data_path)
-        if path.is_absolute() or ".." in path.parts or not file.local_data_path.isprintable():
+        inside = path.parts and ".." not in path.parts and not path.is_absolute()
+        if not inside or not file.local_data_path.isprintable():
             message = "local_data_path leaves the data folder"
             findings.append(Finding("config", keys, message, "write it as in `folder/file`"))
+        if not file.url.startswith(("https://", "http://")):
+            message = "the url is none of the web"
+            findings.append(Finding("config", keys, message, "begin it with https://"))
         if config.docker_server.no_build:
             message = "no_build downloads nothing"
             help = "remove it, or remove no_build"
