@@ -13,6 +13,7 @@ from trussform.schema import fit
 from trussform.source import Source, is_mapping, read, read_text
 
 CONFIG_FILE = "config.yaml"
+_PUT_THERE = "put the files themselves there"
 REQUIREMENTS_FILE = "requirements.txt"
 MAX_CONFIG_BYTES = 200_000
 """Kubernetes takes 256 KiB of annotations, and the config is one."""
@@ -142,27 +143,37 @@ _PROJECT_FILES = {"pyproject.toml": ("pyproject.toml",), "uv.lock": ("pyproject.
 
 def _requirements(config: Config, folder: Path) -> tuple[dict[str, str | Path], list[Finding]]:
     named = config.requirements_file
-    if named and (needed := _PROJECT_FILES.get(Path(named).name)):
-        beside = (folder / named).parent
-        missing = [beside / name for name in needed if not os.path.isfile(beside / name)]
-        return {name: beside / name for name in needed}, [
-            Finding("config", ("requirements_file",), f"{file}: no such file",
-                    "give the path of a file that exists")
-            for file in missing
-        ]  # fmt: skip
-    if named:
-        try:
-            return _as_file(read_text(folder / named)), []
-        except Refused as refused:
-            (problem,) = refused.problems
-            message = f"{problem.place}: {problem.message}"
-            return {}, [Finding("config", ("requirements_file",), message, problem.help)]
-    beside = folder / REQUIREMENTS_FILE
-    if config.requirements or config.docker_server.no_build or not os.path.isfile(beside):
+    beside = os.path.isfile(folder / REQUIREMENTS_FILE)
+    if not named and (config.requirements or config.docker_server.no_build or not beside):
         return _as_file("".join(f"{line}\n" for line in config.requirements)), []
+    file = folder / (named or REQUIREMENTS_FILE)
+    field: Keys = ("requirements_file",) if named else ()
+    files = {name: file.with_name(name) for name in _PROJECT_FILES.get(file.name, (file.name,))}
+    findings = [
+        Finding("config", field, f"{path}: {message}", help)
+        for path in files.values()
+        for message, help in _no_file_of_the_config(path, folder)
+    ]
+    if findings or file.name in _PROJECT_FILES:
+        return {**files}, findings
+    try:
+        text = read_text(file)
+    except Refused as refused:
+        (problem,) = refused.problems
+        message = f"{problem.place}: {problem.message}"
+        return {}, [Finding("config", field, message, problem.help)]
+    if named:
+        return _as_file(text), []
     message = f"{REQUIREMENTS_FILE} lies beside the config and is installed; Baseten would not"
     help = f"add `requirements_file: {REQUIREMENTS_FILE}` so that both do"
-    return _as_file(read_text(beside)), [Finding("config", (), message, help, "warning")]
+    return _as_file(text), [Finding("config", (), message, help, "warning")]
+
+
+def _no_file_of_the_config(path: Path, folder: Path) -> Iterator[tuple[str, str]]:
+    if not _is_within(path, folder):
+        yield "a link that leads out of the config's folder", "put the file itself there"
+    elif not os.path.isfile(path):
+        yield "no such file", "give the path of a file that exists"
 
 
 def _as_file(text: str) -> dict[str, str | Path]:
@@ -186,10 +197,14 @@ def _folders(config: Config, folder: Path) -> tuple[tuple[Folder, ...], list[Fin
             help = "remove no_build, or the folder"
             findings.append(Finding("config", (field,), message, help, "warning"))
             continue
+        if not _may_bring(path, folder, folder):
+            message = f"{path}: the folder is a link that leads out of the config's folder"
+            findings.append(Finding("config", (field,), message, _PUT_THERE))
+            continue
         files = _files(path)
         findings += [
-            Finding("config", (field,), f"{path}: {problem}", "put the files themselves there")
-            for problem in (*_elsewhere(path, folder), *_unfit(path, files))
+            Finding("config", (field,), f"{path}: {problem}", _PUT_THERE)
+            for problem in _unfit(path, files)
         ]
         folders.append(Folder(path, place, files))
     packages, about_packages = _external_packages(config, folder)
@@ -200,40 +215,70 @@ def _external_packages(config: Config, folder: Path) -> tuple[list[Folder], list
     """What is in these folders lies beside the bundled packages, as in Truss."""
     packages: list[Folder] = []
     findings: list[Finding] = []
+    project = _project(folder) if config.external_package_dirs else folder
     for i, name in enumerate(config.external_package_dirs):
         path, keys = folder / name, ("external_package_dirs", i)
         if "\0" in name or not os.path.isdir(path):
             help = "give the path of a folder, relative to the config's own"
             findings.append(Finding("config", keys, "no such folder", help))
             continue
+        if not _may_bring(path, folder, project):
+            message = f"the folder is none of packages within the project, {project}"
+            help = "keep shared packages in a folder of their own, in the config's repository"
+            findings.append(Finding("config", keys, message, help))
+            continue
         files = _files(path)
         findings += [
-            Finding("config", keys, problem, "put the files themselves there")
-            for problem in _unfit(path, files)
+            Finding("config", keys, problem, _PUT_THERE) for problem in _unfit(path, files)
         ]
         packages.append(Folder(path, "/packages", files))
     return ([], findings) if config.docker_server.no_build else (packages, findings)
+
+
+def _project(folder: Path) -> Path:
+    """What the config may bring packages from: its repository, or the project, or what is beside
+    it. A config is somebody's text, and an image no place for the rest of this machine."""
+    here = Path(os.path.realpath(folder))
+    for mark in (".git", "Pulumi.yaml"):
+        for above in (here, *here.parents):
+            if os.path.lexists(above / mark):
+                return above
+    return here if here.parent == here.parent.parent else here.parent
 
 
 def _files(path: Path) -> tuple[Path, ...]:
     return tuple(sorted(Path(at, file) for at, _, found in os.walk(path) for file in found))
 
 
-def _elsewhere(path: Path, folder: Path) -> Iterator[str]:
-    if not os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep):
-        yield "the folder is a link that leads out of the config's folder"
+def _may_bring(path: Path, folder: Path, top: Path) -> bool:
+    """Whether a path is below the top, is none of git's own, and has not the config in it."""
+    gits = ".git" in Path(os.path.realpath(path)).parts
+    return _is_within(path, top) and not _is_within(folder, path) and not gits
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    """Whether a path is the folder or in it, all links followed."""
+    at, above = (os.path.join(os.path.realpath(one), "") for one in (path, folder))
+    return at.startswith(above)
 
 
 def _unfit(path: Path, files: tuple[Path, ...]) -> Iterator[str]:
     """What the image cannot get: links to other folders or to the outside, odd names."""
+    for at, names, _ in os.walk(path):
+        for name in names:
+            folder = Path(at, name)
+            if folder.is_symlink():
+                yield f"{folder.relative_to(path)} is a link to a folder"
+            elif not os.access(folder, os.R_OK | os.X_OK):
+                yield f"the folder {folder.relative_to(path)} cannot be read"
     inside = os.path.realpath(path) + os.sep
-    links = [Path(at, name) for at, names, _ in os.walk(path) for name in names]
-    for link in links:
-        if link.is_symlink():
-            yield f"{link.relative_to(path)} is a link to a folder"
     for file in files:
         name = os.fsencode(file.relative_to(path)).decode(errors="replace")
-        if not os.path.realpath(file).startswith(inside) or not os.path.isfile(file):
-            yield f"the link {name} leads out of the folder, or to nothing"
+        if not os.path.realpath(file).startswith(inside):
+            yield f"the link {name} leads out of the folder"
+        elif not os.path.isfile(file):
+            yield f"{name} is no file, or a link to none"
+        elif not os.access(file, os.R_OK):
+            yield f"the file {name} cannot be read"
         elif not name.isprintable() or "\ufffd" in name:
             yield f"{name!r} is no name that a build can take"
