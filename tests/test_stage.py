@@ -1,5 +1,6 @@
 """The stage block: what it may say, and how it is found."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,12 @@ def test_a_namespace_is_made_only_where_the_stage_says(
         {"gpu": {"products": {"L44": ["a"]}}},
         {"gpu": {"products": {"L4": ["has space"]}}},
         {"[key]": 1},
+        {"servers": {"": {"path": "server"}}},
+        {"gpu": {"resource": "gpu"}},
+        {"gpu": {"resource": "device.kubernetes.io/gpu"}},
+        {"gpu": {"label": f"{'a.' * 130}a/gpu"}},
+        {"weights": {"storage": {"kind": "node", "path": "/data/../etc"}}},
+        {"weights": {"storage": {"kind": "node", "path": "data"}}},
     ],
 )
 def test_odd_values_are_refused(workspace: Workspace, changes: dict[str, Any]) -> None:
@@ -351,3 +358,19 @@ def test_addresses_are_ranges_and_an_auth_path_is_a_path() -> None:
         {"address": "2001:db8::1/128"},
         {"namespace": "a"},
     ]
+
+
+def test_the_command_for_a_secret_has_its_name_as_one_word(workspace: Workspace) -> None:
+    workspace.write_config()
+    names = ["plain-name", "a.b", "'; id; '", '"; id; "', "$(id) `id`", "é b"]
+    stack = workspace.write_stack(**{"trussform:secrets": dict.fromkeys(names, "in plain")})
+    _, problems = project.plan_servers(read_stack(stack))
+    paths = {shlex.split(problem.help.removeprefix("run: "))[-1] for problem in problems}
+    assert paths == {
+        "trussform:secrets.plain-name",
+        'trussform:secrets["a.b"]',
+        """trussform:secrets["'; id; '"]""",
+        r"""trussform:secrets["\"; id; \""]""",
+        'trussform:secrets["$(id) `id`"]',
+        'trussform:secrets["é b"]',
+    }

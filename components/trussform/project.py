@@ -9,6 +9,8 @@ from trussform.config import read_truss
 from trussform.config.resources import ACCELERATORS
 from trussform.config.truss import CONFIG_FILE, config_file
 from trussform.plan import Plan, plan
+from trussform.plan.names import kubernetes_name
+from trussform.plan.secrets import set_command
 from trussform.problem import Finding, Keys, Place, Problem, Refused, dotted
 from trussform.schema import Model, fit
 from trussform.source import Source, is_mapping, parts, read
@@ -111,7 +113,7 @@ def _secret_problems(secrets: Source) -> Iterator[Problem]:
         if is_mapping(value) or isinstance(value, list):
             yield Problem(place, field, "a secret is one text", f"set '{field}' to the text alone")
             continue
-        help = f"run: pulumi config set --secret --path '{field}'"
+        help = f"run: {set_command(name)}"
         yield Problem(place, field, "the secret stands here in plain", help, "warning")
 
 
@@ -186,8 +188,9 @@ def plan_server(
 def plan_servers(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Plan], list[Problem]]:
     """Plan every server, with the problems of all of them."""
     plans: dict[str, Plan] = {}
-    problems: list[Problem] = list(stack.problems)
-    for name, path in servers(stack, paths).items():
+    chosen = servers(stack, paths)
+    problems: list[Problem] = [*stack.problems, *_same_names(stack, chosen)]
+    for name, path in chosen.items():
         found: Iterable[Problem]
         try:
             plans[name], found = plan_server(stack, name, path)
@@ -195,6 +198,19 @@ def plan_servers(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Pl
             found = refused.problems
         problems += found
     return plans, list(dict.fromkeys(problems))
+
+
+def _same_names(stack: Stack, names: Iterable[str]) -> Iterator[Problem]:
+    """Servers whose objects would be the same: a name with a hash is one that can be written."""
+    taken: dict[str, str] = {}
+    for name in {**stack.stage.servers, **dict.fromkeys(names)}:
+        made = kubernetes_name(name)
+        first = taken.setdefault(made, name)
+        if first != name:
+            keys: Keys = ("servers", name)
+            message = f"the objects of this server and of `{first}` would both be named `{made}`"
+            place = stack.source.name_place(keys)
+            yield Problem(place, dotted(keys), message, "rename one of the two")
 
 
 def blocking(problems: Iterable[Problem]) -> list[Problem]:

@@ -5,8 +5,6 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 from truss.base.constants import TRUSS_BASE_IMAGE_NAME
 from truss.base.truss_config import Accelerator
 from truss.contexts.image_builder.util import TRUSS_BASE_IMAGE_VERSION_TAG, truss_base_image_tag

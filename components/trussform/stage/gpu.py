@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from trussform.schema import Model
-from trussform.stage.names import AcceleratorName, LabelValue, Qualified
+from trussform.stage.names import AcceleratorName, Device, LabelValue, Qualified
 
 Dialect = Literal["gpu-feature-discovery", "gke", "eks", "aks", "karpenter"]
 
@@ -19,4 +19,4 @@ class Gpu(Model):
     """A node label of the cluster's own, in place of the dialect's."""
     products: dict[AcceleratorName, list[LabelValue]] = Field(default_factory=dict)
     """Values of the label by accelerator, before the dialect's: `L4: [my-l4]`."""
-    resource: Qualified = "nvidia.com/gpu"
+    resource: Device = "nvidia.com/gpu"

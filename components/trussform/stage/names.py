@@ -21,8 +21,12 @@ def _dns_label(name: str) -> str:
     return name
 
 
+def _is_subdomain(name: str) -> bool:
+    return len(name) <= 253 and all(map(_DNS_LABEL.fullmatch, name.split(".")))
+
+
 def _object_name(name: str) -> str:
-    if len(name) > 253 or not all(map(_DNS_LABEL.fullmatch, name.split("."))):
+    if not _is_subdomain(name):
         raise refuse(
             f"`{name}` is not a Kubernetes name", "use lower-case letters, digits, `-` and `.`"
         )
@@ -38,8 +42,14 @@ def _domain(domain: str) -> str:
 def _qualified(name: str) -> str:
     prefix, slash, last = name.rpartition("/")
     plain = re.fullmatch(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", last)
-    if not plain or (slash and not all(map(_DNS_LABEL.fullmatch, prefix.split(".")))):
+    if not plain or (slash and not _is_subdomain(prefix)):
         raise refuse(f"`{name}` is no name of a label or resource", "write it as `example.com/gpu`")
+    return name
+
+
+def _extended(name: str) -> str:
+    if "/" not in _qualified(name) or "kubernetes.io/" in name:
+        raise refuse(f"`{name}` is no resource of a device's", "write it as `example.com/gpu`")
     return name
 
 
@@ -78,6 +88,21 @@ def _path(path: str) -> str:
     return path
 
 
+def _server_name(name: str) -> str:
+    if not name:
+        raise refuse("a server needs a name", "write one in front of the colon")
+    return name
+
+
+def _node_path(path: str) -> str:
+    if not re.fullmatch(r"/[-_.a-zA-Z0-9/]+", path) or ".." in path.split("/"):
+        raise refuse(
+            f"`{path}` is no path on a node",
+            "write an absolute one of letters, digits and `-_./`, without `..`",
+        )
+    return path
+
+
 Label = Annotated[str, AfterValidator(_dns_label)]
 ObjectName = Annotated[str, AfterValidator(_object_name)]
 Qualified = Annotated[str, AfterValidator(_qualified)]
@@ -89,3 +114,6 @@ Domain = Annotated[str, AfterValidator(_domain)]
 Registry = Annotated[str, AfterValidator(_registry)]
 Digested = Annotated[str, AfterValidator(_digested)]
 Path = Annotated[str, AfterValidator(_path)]
+Device = Annotated[str, AfterValidator(_extended)]
+NodePath = Annotated[str, AfterValidator(_node_path)]
+ServerName = Annotated[str, AfterValidator(_server_name)]

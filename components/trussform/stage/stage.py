@@ -8,7 +8,16 @@ from trussform.config.runtime import WEEK
 from trussform.schema import Int, Model, refuse
 from trussform.stage.access import Auth
 from trussform.stage.gpu import Gpu
-from trussform.stage.names import Digest, Digested, Domain, Label, ObjectName, Path, Registry
+from trussform.stage.names import (
+    Digest,
+    Digested,
+    Domain,
+    Label,
+    ObjectName,
+    Path,
+    Registry,
+    ServerName,
+)
 from trussform.stage.peers import Peer
 from trussform.stage.route import GatewayRoute, Route
 from trussform.stage.secrets import Secrets
@@ -100,7 +109,7 @@ class Stage(Model):
     secrets_version: str | None = None
     """Change it to roll the pods after a Secret that is not Pulumi's has changed."""
 
-    servers: dict[str, Server] = Field(default_factory=dict)
+    servers: dict[ServerName, Server] = Field(default_factory=dict)
     """The servers by name; the name is the host, and the name of every object."""
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from trussform.config.base_image import image_reference
 from trussform.config.config import VariableName
 from trussform.config.resources import quantity
 from trussform.schema import Model
-from trussform.stage.names import ObjectName
+from trussform.stage.names import NodePath, ObjectName
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteMany"]
 
@@ -38,7 +38,7 @@ class NodeStorage(Model):
     """The disk of the node, which root fetches onto; each node has its own."""
 
     kind: Literal["node"]
-    path: Annotated[str, Field(pattern=r"^/[-_.a-zA-Z0-9/]+$")] = "/var/lib/trussform/weights"
+    path: NodePath = "/var/lib/trussform/weights"
 
 
 Storage = ClaimStorage | ExistingStorage | NodeStorage
