@@ -16,8 +16,9 @@ demo: .venv/.run  ## Render two examples on the stack `local`
 test: .venv/.dev  ## Run the tests
 	$(BIN)/python -m pytest --ignore tests/cluster
 
-fuzz: .venv/.dev  ## Check 10,000 broken configs and 2,500 broken stage files
-	FUZZ_FILES=10000 $(BIN)/python -m pytest tests/test_fuzz.py
+fuzz: .venv/.dev  ## Check 12,500 broken files and 12,000 hostile inputs
+	FUZZ_FILES=10000 HOSTILE_CASES=12000 $(BIN)/python -m pytest tests/test_fuzz.py \
+		tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
 
 bench: .venv/.dev  ## Time the check of the configs in FOLDER=… against Truss's own reading
 	@$(BIN)/python bench/check.py $(FOLDER)

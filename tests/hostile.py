@@ -17,10 +17,11 @@ def cases(share: float) -> range:
 
 
 def hostile(share: float) -> settings:
-    """The settings of a property that tries this share of them, the same on every machine."""
+    """The settings of a property that tries this share of them: the same ones on every machine,
+    and in a thorough run others each time."""
     return settings(
         max_examples=max(1, round(CASES * share)),
-        derandomize=True,
+        derandomize=not THOROUGH,
         database=None,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

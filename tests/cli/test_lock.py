@@ -79,6 +79,18 @@ def test_an_image_that_is_not_there_leaves_the_lock_file_alone(
     assert lock_file.read_text() == before
 
 
+@pytest.mark.parametrize("digest", ["sha256:1", f"{NEW}\x1b[2J", "sha512:" + "1" * 128, "latest"])
+def test_a_registry_that_answers_with_no_digest_locks_nothing(
+    workspace: Workspace, registry: str, monkeypatch: pytest.MonkeyPatch, digest: str
+) -> None:
+    monkeypatch.setattr(FakeRegistry, "digest", digest)
+    result = run_lock(workspace, f"{registry}/team/server:1")
+    assert result.exit_code == 1
+    assert "cannot be looked up: the registry answers with no digest" in result.stderr
+    assert "\x1b" not in result.output
+    assert not workspace.stack.with_name("dev.lock.yaml").exists()
+
+
 def test_a_stage_that_follows_its_tags_has_nothing_to_lock(workspace: Workspace) -> None:
     workspace.write_config()
     stack = workspace.write_stack()

@@ -14,6 +14,7 @@ from oras.provider import Registry  # pyright: ignore[reportMissingTypeStubs]
 from trussform import project, reference
 from trussform.plan import Plan
 from trussform.problem import Place, Problem, Refused
+from trussform.stage import is_digest
 
 TIMEOUT = 30
 """Seconds that the registry may take for an answer."""
@@ -80,4 +81,6 @@ def digest(image: str) -> str:
     found = answer.headers.get("Docker-Content-Digest")
     if answer.status_code != 200 or not found:
         raise ValueError(f"the registry answers {answer.status_code}")
+    if not is_digest(found):
+        raise ValueError("the registry answers with no digest")
     return found

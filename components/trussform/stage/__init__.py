@@ -2,7 +2,7 @@
 
 from trussform.stage.access import ApiKeyAuth, Auth, ForwardAuth
 from trussform.stage.gpu import Dialect, Gpu
-from trussform.stage.names import Digest
+from trussform.stage.names import Digest, is_digest
 from trussform.stage.peers import AddressPeer, NamespacePeer, Peer
 from trussform.stage.route import GatewayRoute, IngressRoute, IssuedTls, NoRoute, Route, SecretTls
 from trussform.stage.secrets import ExistingSecret, ExternalSecrets
@@ -33,4 +33,5 @@ __all__ = [
     "Server",
     "Stage",
     "Storage",
+    "is_digest",
 ]

@@ -65,14 +65,19 @@ def _label_value(value: str) -> str:
     return value
 
 
+def is_digest(text: str) -> bool:
+    """Whether a text is an image's digest, as a lock file has it."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def _digest(digest: str) -> str:
-    if not _DIGEST.fullmatch(digest):
+    if not is_digest(digest):
         raise refuse("this is no digest", "write sha256: and 64 hex digits")
     return digest
 
 
 def _digested(image: str) -> str:
-    if not _DIGEST.fullmatch(image_reference(image).partition("@")[2]):
+    if not is_digest(image_reference(image).partition("@")[2]):
         raise refuse(f"`{image}` names no digest", "write repository@sha256:…")
     return image
 
