@@ -1,11 +1,11 @@
-"""How many hostile inputs the tests make: a thousand, or what `HOSTILE_CASES` says."""
+"""How many hostile inputs the tests make: 2,000, or what `HOSTILE_CASES` says."""
 
 import os
 
 from hypothesis import HealthCheck, settings
 
 FIRST = int(os.environ.get("HOSTILE_FIRST", "0"))
-CASES = int(os.environ.get("HOSTILE_CASES", "1000"))
+CASES = int(os.environ.get("HOSTILE_CASES", "2000"))
 """How many all the tests make together; `make fuzz` takes more."""
 THOROUGH = CASES >= 10_000
 """Whether to try all of what can be combined, and not a part of it."""

@@ -1,5 +1,7 @@
 """What a config may say, and what is said of one that cannot be used."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -339,3 +341,28 @@ def test_what_is_no_address_of_a_registry_is_refused(workspace: Workspace, addre
     with pytest.raises(Refused) as caught:
         read_truss(workspace.config)
     assert [p.field for p in caught.value.problems] == ["base_image.docker_auth.registry"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 199_990, ["x" * 100_000] * 2, "x\ny" * 60_000,
+     {"a": {"b": {"c": {"d": {"e": {"f": {"g": ["x\n" * 9000]}}}}}}}],
+    ids=["a text", "two texts", "lines", "lines that are indented"],
+)  # fmt: skip
+def test_a_config_larger_than_a_pod_can_carry_is_refused(workspace: Workspace, value: Any) -> None:
+    (line,) = lines(workspace, f"{VALID}model_metadata: {{a: {json.dumps(value)}}}\n")
+    assert re.match(r"config.yaml:1:1: the config has [2-9]\d\d,\d+ bytes, and a pod can", line)
+
+
+def test_no_more_than_a_thousand_mistakes_are_told(workspace: Workspace) -> None:
+    found = lines(workspace, VALID + "".join(f"a{i}: 1\n" for i in range(1500)))
+    assert len(found) == 1001
+    assert found[-1] == "config.yaml:1:1: 500 more mistakes are not told; mend the others first"
+
+
+def test_a_name_longer_than_any_domain_is_refused(workspace: Workspace) -> None:
+    name = ".".join(["a" * 60] * 5)
+    text = f"{VALID}runtime: {{egress_restrictions: {{fqdn_allow_list: [{name}]}}}}\n"
+    assert [line.split(": ")[1] for line in lines(workspace, text)] == [
+        "runtime.egress_restrictions.fqdn_allow_list[0]"
+    ]
