@@ -4,7 +4,7 @@ export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
-.PHONY: help demo test fuzz bench e2e demo-cluster cluster cluster-down lint format docs lock wheel clean
+.PHONY: help demo test fuzz bench e2e soak demo-cluster cluster cluster-down lint format docs lock wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
@@ -26,6 +26,11 @@ bench: .venv/.dev  ## Time the check of the configs in FOLDER=… against Truss'
 e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use KUBECONFIG's
 	cd tests/cluster && ../../$(BIN)/python -m machine run \
 		../../$(BIN)/python -m pytest ../../tests/cluster ../../tests/engine/test_cluster.py
+
+soak: .venv/.dev  ## Test rollouts and failures on the cluster at length; writes docs/reliability.md
+	cd tests/cluster && SOAK=1 ../../$(BIN)/python -m machine run \
+		../../$(BIN)/python -m pytest ../../tests/cluster/test_rollouts.py \
+		../../tests/cluster/test_failures.py
 
 demo-cluster: .venv/.dev  ## Boot a real cluster, bring up an example and ask it; or use KUBECONFIG's
 	@$(BIN)/python scripts/program.py
