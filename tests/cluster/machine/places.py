@@ -6,6 +6,7 @@ from pathlib import Path
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trussform-cluster"
 """What is made once and found again: programs, the root file system of the base image."""
 BIN = CACHE / "bin"
+CHECKOV_HOME = CACHE / "checkov"
 ROOTFS = CACHE / "rootfs"
 
 HOME = Path("/var/lib/trussform-cluster")
@@ -62,6 +63,7 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_HOSTS": "/etc/hosts",
     "TRUSSFORM_TEST_ENVOY": f"http://127.0.0.1:{ENVOY_PORT}",
     "TRUSSFORM_TEST_POLICIES": "enforced",
+    "TRUSSFORM_TEST_SCANNERS": str(BIN),
     "PATH": f"{BIN}:{os.environ['PATH']}",
 }
 """What a shell needs to use the cluster."""
