@@ -55,6 +55,7 @@ format: .venv/.dev  ## Put the code into shape
 
 docs: .venv/.dev  ## Write docs/ anew from the code, and from the real configs if they are there
 	@$(BIN)/python scripts/docs.py > docs/config.md
+	@$(BIN)/python scripts/hardening.py > docs/hardening.md
 	@test ! -d ../shared/corpus || $(BIN)/python scripts/conformance.py > docs/conformance.md
 
 lock: .venv/.dev  ## Resolve the dependencies anew into the lock files
