@@ -281,6 +281,7 @@ FORWARD = "auth: {kind: forward, service: a, namespace: b, "
         ("auth: {kind: keys}", "18: auth.kind: `keys` is not allowed; use one of 'api-key', 'forw"),
         ("auth: {kind: api-key}", "11: auth: the keys come from one place; write either `keys: ["),
         ("auth: {kind: api-key, keys: [ci], existing: keys}", "11: auth: the keys come from one"),
+        ("auth: {kind: api-key, keys: [ci, ci]}", "11: auth: a client stands twice among the keys"),
         ("auth: {kind: api-key, kyes: [ci]}", "27: auth.kyes: unknown field; did you mean `keys`?"),
         ("auth: {kind: api-key, keys: ci}", "33: auth.keys: expected a list, found text; write"),
         ("auth: {kind: api-key, keys: []}", "33: auth.keys: list should have at least 1 item"),

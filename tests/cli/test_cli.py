@@ -198,6 +198,22 @@ def test_the_schema_has_the_bounds_of_numbers(port: int) -> None:
         jsonschema.validate(stage, schema)
 
 
+def test_a_rendered_folder_has_the_guard_before_its_route(workspace: Workspace) -> None:
+    """kubectl applies a folder by the names of its files."""
+    out = workspace.folder / "out"
+    workspace.write_config()
+    stage = {
+        "route": {"controller": "envoy-gateway"},
+        "auth": {"kind": "api-key", "existing": "keys"},
+    }
+    run("render", "--stack", workspace.write_stack(stage), "--out", out)
+    files = sorted(file.name for file in (out / "server").glob("*.yaml"))
+    assert files.index("auth-securitypolicy.yaml") < files.index("httproute.yaml")
+    workspace.write_stack()
+    run("render", "--stack", workspace.stack, "--out", out)
+    assert not (out / "server/auth-securitypolicy.yaml").exists()
+
+
 def test_render_takes_away_what_an_earlier_render_made(workspace: Workspace) -> None:
     out = workspace.folder / "out"
     workspace.write_config({"runtime": {"transport": {"kind": "grpc"}}})

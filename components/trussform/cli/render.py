@@ -7,6 +7,7 @@ from pathlib import Path
 from trussform import manifests
 from trussform.manifests import Manifest
 from trussform.manifests import image as spelled
+from trussform.manifests.access import guard_name
 from trussform.manifests.secrets import secret_name
 from trussform.manifests.written import written
 from trussform.plan import Plan
@@ -32,12 +33,17 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
             if stale.name.partition("-")[0].removesuffix(".yaml") in _KINDS:
                 stale.unlink()
         for manifest in objects(plan):
-            suffix = manifest["metadata"]["name"].removeprefix(plan.name)
-            name = f"{manifest['kind'].lower()}{suffix}.yaml"
-            yield _file(folder / name, _document(plan, manifest))
+            yield _file(folder / _file_name(plan, manifest), _document(plan, manifest))
         if plan.image.build is not None:
             spelled.write(spelled.context(plan.image.build, plan.image.pinned), folder / "image")
             yield folder / "image" / "Dockerfile"
+
+
+def _file_name(plan: Plan, manifest: Manifest) -> str:
+    kind, name = manifest["kind"].lower(), manifest["metadata"]["name"]
+    if name == guard_name(plan):
+        return f"auth-{kind}.yaml"  # Sorts before the routes, so that none is ever open.
+    return f"{kind}{name.removeprefix(plan.name)}.yaml"
 
 
 def _document(plan: Plan, manifest: Manifest) -> str:
@@ -108,7 +114,7 @@ def _namespaces(plans: dict[str, Plan]) -> list[Manifest]:
 _KINDS = (
     "persistentvolumeclaim",
     "externalsecret",
-    "securitypolicy",
+    "auth",
     "poddisruptionbudget",
     "networkpolicy",
     "ciliumnetworkpolicy",

@@ -40,6 +40,8 @@ class ApiKeyAuth(Model):
             raise refuse(
                 "the keys come from one place", "write either `keys: [CLIENT]` or `existing: NAME`"
             )
+        if len(set(self.keys or ())) < len(self.keys or ()):
+            raise refuse("a client stands twice among the keys", "name each client once")
         return self
 
 
