@@ -2,7 +2,7 @@
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 FIRST = int(os.environ.get("HOSTILE_FIRST", "0"))
 CASES = int(os.environ.get("HOSTILE_CASES", "2000"))
@@ -16,13 +16,14 @@ def cases(share: float) -> range:
     return range(FIRST, FIRST + max(1, round(CASES * share)))
 
 
-def hostile(share: float) -> settings:
+def hostile(share: float, shrinks: bool = True) -> settings:
     """The settings of a property that tries this share of them: the same ones on every machine,
-    and in a thorough run others each time."""
+    and in a thorough run others each time. `shrinks`: whether what fails is made small first."""
     return settings(
+        phases=(Phase.generate, Phase.shrink) if shrinks else (Phase.generate,),
         max_examples=max(1, round(CASES * share)),
         derandomize=not THOROUGH,
         database=None,
         deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
     )
