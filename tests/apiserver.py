@@ -1,5 +1,6 @@
 """What the kube-apiserver demands of the objects made here, besides the schemas of their kinds."""
 
+import ipaddress
 import json
 import re
 from collections import Counter
@@ -54,6 +55,10 @@ def misfits(manifest: Manifest) -> Iterator[str]:
         yield from _ingress(manifest["spec"])
     elif kind in ("HTTPRoute", "GRPCRoute"):
         yield from _route(manifest["spec"])
+    elif kind == "NetworkPolicy":
+        yield from _policy(manifest["spec"])
+    elif kind == "ExternalSecret":
+        yield from _external(manifest["spec"])
     elif kind == "PersistentVolumeClaim":
         yield from _quantities(manifest["spec"]["resources"]["requests"])
 
@@ -154,6 +159,9 @@ def _quantities(amounts: dict[str, str]) -> Iterator[str]:
 def _ingress(spec: Manifest) -> Iterator[str]:
     if not subdomain(spec["ingressClassName"]):
         yield "ingressClassName"
+    for tls in spec.get("tls", ()):
+        names = (tls["secretName"], *tls["hosts"])
+        yield from (f"name in tls {name!r}" for name in names if not subdomain(name))
     for rule in spec["rules"]:
         if not subdomain(rule["host"]):
             yield f"host {rule['host']!r}"
@@ -162,6 +170,25 @@ def _ingress(spec: Manifest) -> Iterator[str]:
             exact = path["pathType"] in ("Exact", "Prefix")
             if not path["path"].startswith("/") or (exact and any(o in path["path"] for o in odd)):
                 yield f"path {path['path']!r}"
+
+
+def _policy(spec: Manifest) -> Iterator[str]:
+    peers = [peer for rule in spec.get("ingress", ()) for peer in rule["from"]]
+    peers += [peer for rule in spec.get("egress", ()) for peer in rule["to"]]
+    for peer in peers:
+        if "ipBlock" in peer:
+            ipaddress.ip_network(peer["ipBlock"]["cidr"])  # Raises for what is none.
+        elif not all(map(label, peer["namespaceSelector"]["matchLabels"].values())):
+            yield f"peer {peer!r}"
+
+
+def _external(spec: Manifest) -> Iterator[str]:
+    if not re.fullmatch("[0-9]{1,6}[smh]", spec["refreshInterval"]):
+        yield f"refreshInterval {spec['refreshInterval']!r}"
+    names = (spec["secretStoreRef"]["name"], spec["target"]["name"])
+    yield from (f"name {name!r}" for name in names if not subdomain(name))
+    keys = [entry["secretKey"] for entry in spec["data"]]
+    yield from (f"a key of a Secret {key!r}" for key in keys if not _KEY.fullmatch(key))
 
 
 def _route(spec: Manifest) -> Iterator[str]:

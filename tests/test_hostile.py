@@ -146,6 +146,11 @@ CONFIG_FIELDS: dict[str, Callable[[str], Change]] = {
     "runtime.truss_server_version_override": at("runtime", "truss_server_version_override"),
 }  # fmt: skip
 
+ENVOY = {"route": {"kind": "gateway", "name": "public", "controller": "envoy-gateway"}}
+TRAEFIK = {"route": {"kind": "ingress", "controller": "traefik"}}
+NGINX = {"route": {"kind": "ingress", "controller": "nginx"}}
+FORWARD = {"kind": "forward", "service": "auth", "namespace": "auth"}
+
 STAGE_FIELDS: dict[str, Callable[[str], Change]] = {
     **{name: at(name) for name in (
         "environment", "namespace", "registry", "domain", "pull_secret", "service_account",
@@ -174,6 +179,20 @@ STAGE_FIELDS: dict[str, Callable[[str], Change]] = {
         "weights": {"environment_variables": {text: "x"}}
     },
     "secrets.existing": lambda text: {"secrets": {"existing": text}},
+    **{f"secrets.{name}": lambda text, name=name: {"secrets": {"store": "vault", name: text}}
+       for name in ("store", "path", "refresh", "store_kind")},
+    "auth": at("auth"),
+    "auth.keys": lambda text: {**ENVOY, "auth": {"kind": "api-key", "keys": ["token", text]}},
+    "auth.existing": lambda text: {**ENVOY, "auth": {"kind": "api-key", "existing": text}},
+    **{f"auth.{name} by {way}": lambda text, name=name, route=route: {
+        **route, "auth": {**FORWARD, name: [text] if name == "headers" else text}
+    } for name in ("service", "namespace", "path", "headers")
+      for way, route in {"Envoy": ENVOY, "Traefik": TRAEFIK, "nginx": NGINX}.items()},
+    "peers by namespace": lambda text: {"peers": [{"namespace": text}]},
+    "peers by address": lambda text: {"peers": [{"address": text}]},
+    **{f"route.tls.{name}": lambda text, name=name: merged(
+        TRAEFIK, {"route": {"tls": {name: text}}}
+    ) for name in ("secret", "issuer")},
     "digests": lambda text: {"digests": {text: "sha256:" + "0" * 64}},
     "a value of digests": lambda text: {"digests": {"python:3.11-slim": text}},
     "a server's image": lambda text: {"servers": {"server": {"image": text}}},
@@ -203,6 +222,11 @@ STARTS = {
     "gpu": ["example.com/gpu", "l4"],
     "size": ["1Gi"],
     "storage.path": ["/data/"],
+    "secrets.path": ["models/"],
+    "refresh": ["1h", "9"],
+    "auth.path": ["/verify"],
+    "auth.headers": ["X-User"],
+    "peers by address": ["10.0.0.0/8", "fd00::/8", "::1"],
 }
 """What a value begins with that fits, by a part of the field's name."""
 
@@ -225,9 +249,9 @@ def text_for_each(fields: Mapping[str, object]) -> st.SearchStrategy[dict[str, s
 WAYS: list[Change] = [
     {},
     {"secrets": {"existing": "mine"}},
-    {"route": {"kind": "ingress", "controller": "traefik"}},
-    {"route": {"kind": "ingress", "controller": "nginx"}},
-    {"builder": "buildkit", "network_policy": "cilium"},
+    {**TRAEFIK, "auth": FORWARD, "secrets": {"store": "vault", "path": "models/"}},
+    {**NGINX, "auth": FORWARD, "replicas": 3},
+    {"builder": "buildkit", "network_policy": "cilium", "peers": [{"namespace": "gateways"}]},
     {"route": {"kind": "none"}},
 ]
 """Stages that spell the same things in different words."""
