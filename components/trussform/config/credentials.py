@@ -55,6 +55,8 @@ def _or_none(check: Callable[[str], str]) -> AfterValidator:
 
 
 SecretName = Annotated[str, AfterValidator(_secret_name)]
+KeyName = Annotated[str, AfterValidator(_file_name)]
+"""That of a key of a Secret."""
 FileName = Annotated[str, _or_none(_file_name)]
 """The name of a secret that is a file at `/secrets/NAME`."""
 

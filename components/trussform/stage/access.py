@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from trussform.config.credentials import SecretName
+from trussform.config.credentials import KeyName
 from trussform.schema import Model, refuse
 from trussform.stage.names import Label, ObjectName, Port
 
@@ -29,7 +29,7 @@ class ApiKeyAuth(Model):
     """
 
     kind: Literal["api-key"]
-    keys: Annotated[list[SecretName], Field(min_length=1)] | None = None
+    keys: Annotated[list[KeyName], Field(min_length=1)] | None = None
     """Secrets of the stack, one per client: the name is the client's, the value is the key."""
     existing: ObjectName | None = None
     """In their place, a Secret that is there already: an entry per client, `Api-Key KEY`."""

@@ -22,7 +22,7 @@ class ExternalSecrets(Model):
     store_kind: Literal["ClusterSecretStore", "SecretStore"] = "ClusterSecretStore"
     path: Annotated[str, Field(pattern=r"^[-._/a-zA-Z0-9]*$")] = ""
     """What stands before a secret's name in the store: `models/dev/`."""
-    refresh: Annotated[str, Field(pattern=r"^[0-9]+[smh]$")] = "1h"
+    refresh: Annotated[str, Field(pattern=r"^[0-9]{1,6}[smh]$")] = "1h"
     """How often the operator looks for a new value."""
 
 
