@@ -61,7 +61,9 @@ FATES: dict[str, Fate] = {
     "data_dir": _honoured("copied to `/app/data` by the image build"),
     "model_module_dir": _honoured("copied to `/app/model` by the image build"),
     "bundled_packages_dir": _honoured("copied to `/packages` by the image build"),
-    "external_package_dirs": _honoured("copied to `/packages` by the image build"),
+    "external_package_dirs": _honoured(
+        "copied to `/packages` by the image build, from within the config's repository"
+    ),
     "external_data": _honoured("downloaded to `/app/data/…` by the image build"),
     "environment_variables": _mapped("`env`, as the text that Truss makes of each value"),
     "secrets": _mapped("files `/secrets/NAME` from a Secret; the values come from the stage"),
