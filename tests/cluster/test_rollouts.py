@@ -11,6 +11,7 @@ from test_access import ENVOY
 from trussform import project
 
 UPDATES = 20 if SOAK else 2
+at_length = pytest.mark.skipif(not SOAK, reason="wants all the node's GPUs: `make soak`")
 REQUESTS = 10_000 if SOAK else 100
 """Requests that a run has at least."""
 
@@ -47,6 +48,7 @@ def test_updates_with_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
     assert running.lost == []
 
 
+@at_length
 def test_updates_of_two_replicas_without_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
     running = updated(deployed, "rolling", stage("L4:2", replicas=2))
     record(
@@ -56,6 +58,7 @@ def test_updates_of_two_replicas_without_a_spare_gpu_lose_no_request(deployed: D
     assert running.lost == []
 
 
+@at_length
 def test_an_update_without_a_spare_gpu_is_as_long_as_planned_at_most(deployed: Deployed) -> None:
     given = stage("L4:4")
     gaps = []
