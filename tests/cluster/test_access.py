@@ -42,6 +42,14 @@ http.server.ThreadingHTTPServer(("", 9000), Guard).serve_forever()
 GUARDS = "models-guards"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ended(deployed: Deployed) -> Iterator[None]:
+    """The small node has room again for the tests after these."""
+    yield
+    for environment in ("keys", "asked", "tls"):
+        deployed.destroy(environment)
+
+
 def ask(address: str, server: str, environment: str, **headers: str) -> httpx.Response:
     url = f"{address}/environments/{environment}/predict"
     return httpx.get(url, headers={"Host": f"{server}.{DOMAIN}", **headers})

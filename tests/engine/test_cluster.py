@@ -23,7 +23,7 @@ def config(base: str) -> dict[str, Any]:
             "readiness_endpoint": "/",
             "liveness_endpoint": "/",
         },
-        "resources": {"cpu": "50m", "memory": "64Mi"},
+        "resources": {"cpu": "10m", "memory": "64Mi"},
         "build_commands": ["mkdir -p /srv && echo built > /srv/index.html"],
         "secrets": {"token": None},
     }
