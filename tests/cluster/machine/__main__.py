@@ -8,7 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from machine import docker, envoy, gateway, images, keys, kubernetes, policies, programs
+from machine import (
+    docker,
+    envoy,
+    external_secrets,
+    gateway,
+    images,
+    keys,
+    kubernetes,
+    policies,
+    programs,
+)
 from machine.places import DATA, ENVIRONMENT, ENVOY_PORT, GATEWAY_PORT, HOME, KEPT, RUN
 from machine.processes import Failed, is_running, say, succeeds
 
@@ -24,6 +34,7 @@ def up() -> None:
     policies.up()
     gateway.up()
     envoy.up()
+    external_secrets.up()
     say("the cluster is up; to use it:")
     for name, value in ENVIRONMENT.items():
         print(f"export {name}={value.replace(os.environ['PATH'], '$PATH')}")
@@ -33,6 +44,7 @@ def up() -> None:
 
 def down() -> None:
     programs.check_rights()
+    external_secrets.down()
     envoy.down()
     gateway.down()
     policies.down()

@@ -45,6 +45,8 @@ API_PORT = 6443
 ETCD_PORT, ETCD_PEER_PORT = 12379, 12380
 GATEWAY_PORT, GATEWAY_ADMIN_PORT, GATEWAY_TLS_PORT = 8000, 8001, 8443
 ENVOY_PORT, ENVOY_ADMIN_PORT = 8002, 8003
+OPERATOR_PORT = 8004
+"""Where the External Secrets Operator says that it is well."""
 GPUS = 4
 
 ENVIRONMENT = {
@@ -64,6 +66,7 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_ENVOY": f"http://127.0.0.1:{ENVOY_PORT}",
     "TRUSSFORM_TEST_POLICIES": "enforced",
     "TRUSSFORM_TEST_SCANNERS": str(BIN),
+    "TRUSSFORM_TEST_EXTERNAL_SECRETS": "yes",
     "PATH": f"{BIN}:{os.environ['PATH']}",
 }
 """What a shell needs to use the cluster."""
