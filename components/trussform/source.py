@@ -28,6 +28,7 @@ MAX_DIGITS = 10_000
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
 _INT = "tag:yaml.org,2002:int"
+_TEXT = "tag:yaml.org,2002:str"
 _COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 _KEEP_ELSEWHERE = "a config describes a server; keep data and weights in files of their own"
 
@@ -267,6 +268,8 @@ class _Walk:
         if "\0" in node.value:
             message = "the character NUL can stand in no file name, variable or command"
             raise _refusal(self.place(node), message, "remove the character")
+        if node.tag == _TEXT:
+            return node.value
         try:
             if node.tag == _INT and len(node.value) > MAX_DIGITS:
                 raise ValueError

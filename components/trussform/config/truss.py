@@ -17,6 +17,10 @@ _PUT_THERE = "put the files themselves there"
 REQUIREMENTS_FILE = "requirements.txt"
 MAX_CONFIG_BYTES = 200_000
 """Kubernetes takes 256 KiB of annotations, and the config is one."""
+_REFUSED, _UNUSED = (
+    {tuple(name.split(".")): fate.text for name, fate in FATES.items() if fate.kind == kind}
+    for kind in ("refused", "not applicable")
+)
 
 
 class Folder(NamedTuple):
@@ -105,21 +109,17 @@ def _deletes_nothing(source: Source, patch: Source, part: object, keys: Keys) ->
 
 def _not_yet(source: Source) -> Iterator[Problem]:
     """What Truss knows and Trussform does not honour yet."""
-    for name, fate in FATES.items():
-        keys: Keys = tuple(name.split("."))
-        if fate.kind != "refused" or not source.has(keys):
-            continue
-        if not asks_for_nothing(source.below(*name.split(".")).data):
+    for keys, why in _REFUSED.items():
+        if source.has(keys) and not asks_for_nothing(source.below(*keys).data):
             message = "Trussform cannot honour this field yet"
-            yield Problem(source.name_place(keys), name, message, fate.text)
+            yield Problem(source.name_place(keys), dotted(keys), message, why)
 
 
 def _remarks(config: Config, source: Source) -> Iterator[Finding]:
     """What is worth a warning and not an error."""
-    for name, fate in FATES.items():
-        keys: Keys = tuple(name.split("."))
-        if fate.kind == "not applicable" and source.has(keys):
-            message = f"has no effect here: {fate.text}"
+    for keys, why in _UNUSED.items():
+        if source.has(keys):
+            message = f"has no effect here: {why}"
             help = "nothing to do; remove it if it confuses readers"
             yield Finding("config", keys, message, help, "warning")
     if config.runtime.transport.kind == "grpc":

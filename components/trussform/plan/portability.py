@@ -44,15 +44,16 @@ def portability(
 ) -> list[Finding]:
     """`written`: the names of the fields that stand in the file itself."""
     words = _words(command.argv or (config.docker_server.start_command or "").split())
+    options = _options(words)
     # By the name of a program, or of a Python module.
     started = {word.rpartition("/")[2].partition(".")[0] for word in words}
     return [
         Finding("config", keys, message, help, "warning")
         for keys, message, help in (
             *_tag(config, image),
-            *_ports(config, words),
-            *_host(words, started),
-            *_gpus(config, words),
+            *_ports(config, options),
+            *_host(options, started),
+            *_gpus(config, options),
             *_concurrency(config, started),
             *_python(config, written),
             *_build_secrets(config),
@@ -69,16 +70,21 @@ def _words(words: Iterable[str]) -> list[str]:
     return [part.strip("'\"") for split in parts for part in split]
 
 
-def _values(words: list[str], options: tuple[str, ...]) -> list[str]:
-    """What stands behind the options: `--port 8000` and `--port=8000`."""
-    pairs = zip_longest(words, words[1:], fillvalue="")
-    found = [after if word in options else _given(word, options) for word, after in pairs]
-    return [value.strip("'\";") for value in found if value]
+Options = list[tuple[str, str]]
+"""The options of a command and what stands behind each: `--port 8000` and `--port=8000`."""
 
 
-def _given(word: str, options: tuple[str, ...]) -> str:
-    name, _, value = word.partition("=")
-    return value if name in options else ""
+def _options(words: list[str]) -> Options:
+    options: Options = []
+    for word, after in zip_longest(words, words[1:], fillvalue=""):
+        if word.startswith("-"):
+            name, equals, value = word.partition("=")
+            options.append((name, (value if equals else after).strip("'\";")))
+    return options
+
+
+def _values(options: Options, names: tuple[str, ...]) -> list[str]:
+    return [value for name, value in options if name in names and value]
 
 
 def _tag(config: Config, image: Image) -> Iterator[Note]:
@@ -90,7 +96,7 @@ def _tag(config: Config, image: Image) -> Iterator[Note]:
         yield ("base_image", "image"), message, "name a version, or a digest"
 
 
-def _ports(config: Config, words: list[str]) -> Iterator[Note]:
+def _ports(config: Config, options: Options) -> Iterator[Note]:
     server = config.docker_server
     if server.server_port == _RESERVED_PORT:
         message = f"Baseten keeps the port {_RESERVED_PORT} for itself; here it works"
@@ -99,7 +105,7 @@ def _ports(config: Config, words: list[str]) -> Iterator[Note]:
         if (path := getattr(server, name)) in _RESERVED_PATHS:
             message = f"Baseten keeps the path {path} for itself; here it works"
             yield ("docker_server", name), message, "take another path if both shall run it"
-    ports = [port for port in _values(words, ("--port",)) if port.isdecimal()]
+    ports = [port for port in _values(options, ("--port",)) if port.isdecimal()]
     if len(ports) == 1 and int(ports[0]) != server.server_port:
         message = (
             f"the command says port {ports[0]}, and probes and routes ask {server.server_port}"
@@ -107,9 +113,9 @@ def _ports(config: Config, words: list[str]) -> Iterator[Note]:
         yield ("docker_server", "server_port"), message, f"write {ports[0]} here, or there"
 
 
-def _host(words: list[str], started: set[str]) -> Iterator[Note]:
+def _host(options: Options, started: set[str]) -> Iterator[Note]:
     """On Baseten a proxy in the server's own container asks it at 127.0.0.1; here nothing does."""
-    hosts = _values(words, ("--host", "--hostname", "--bind", "-b"))
+    hosts = _values(options, ("--host", "--hostname", "--bind", "-b"))
     inside = [host for host in hosts if host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK]
     if inside and len(inside) == len(hosts):
         yield _COMMAND, f"a server at {inside[0]} is never ready here: {_OUTSIDE}", "write 0.0.0.0"
@@ -119,10 +125,10 @@ def _host(words: list[str], started: set[str]) -> Iterator[Note]:
             yield _COMMAND, message, f"add `{option} 0.0.0.0`, or it is never ready"
 
 
-def _gpus(config: Config, words: list[str]) -> Iterator[Note]:
+def _gpus(config: Config, options: Options) -> Iterator[Note]:
     accelerator = config.resources.accelerator
     count = accelerator.count if accelerator else 0
-    sizes = [_values(words, options) for options in _PARALLEL]
+    sizes = [_values(options, names) for names in _PARALLEL]
     needed = 1
     for size in sizes:
         if len(size) > 1 or not all(value.isdecimal() for value in size):

@@ -123,4 +123,4 @@ class Stage(Model):
 
     def server(self, name: str) -> Server:
         """The stage's entry for a server, or the defaults where it has none."""
-        return self.servers.get(name) or Server(path=".")
+        return self.servers.get(name) or Server.model_construct(path=".")
