@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform.plan import Plan
-from trussform.plan.command import _joined, _unquoted  # pyright: ignore[reportPrivateUsage]
+from trussform.plan.command import _read  # pyright: ignore[reportPrivateUsage]
 from workspace import Workspace
 
 
@@ -84,27 +84,36 @@ def test_it_is_known_whether_a_shell_is_the_first_process(
     assert plan({"docker_server": {"start_command": command}}).command.shell is shell
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1))
+@given(st.lists(st.text(st.characters(exclude_characters="\0\r", codec="utf-8")), min_size=1))
 def test_what_is_quoted_comes_back_word_for_word(words: list[str]) -> None:
-    text = shlex.join(words)
-    assert shlex.split(_joined(text.replace("\r\n", "\n"))) == [
-        word.replace("\r\n", "\n") for word in words
-    ]
+    read = _read(shlex.join(words))
+    assert read is not None
+    assert list(read.words) == words
 
 
-@given(st.text("ab'\"\\ \n", max_size=12))
-def test_continuations_mean_what_they_mean_to_a_shell(text: str) -> None:
-    """Where both can split the text, `sh` and the plan see the same words."""
+@given(st.text("ab'\"\\ \t\n$|", max_size=12).filter(lambda text: "\\\n" not in text))
+def test_words_are_those_of_shlex(text: str) -> None:
+    """Which Supervisor uses; it knows no continuations."""
+    read = _read(text)
     try:
-        words = shlex.split(_joined(text))
+        words = shlex.split(text)
     except ValueError:
-        return
-    if "\n" in "".join(_unquoted(_joined(text))):
+        assert read is None
+    else:
+        assert read is not None
+        assert list(read.words) == words
+
+
+@given(st.text("ab'\"\\ \n#", max_size=12))
+def test_continuations_and_comments_mean_what_they_mean_to_a_shell(text: str) -> None:
+    """Where both can split the text, `sh` and the plan see the same words."""
+    read = _read(text)
+    if read is None or "\n" in read.unquoted:
         return  # A newline ends a command for a shell, and is white space to Truss.
     run = subprocess.run(
         ["sh", "-c", f"printf '%s\\0' x {text}"], capture_output=True, text=True, check=True
     )
-    assert run.stdout.split("\0")[1:-1] == words
+    assert tuple(run.stdout.split("\0")[1:-1]) == read.words
 
 
 def test_two_percent_signs_are_one_to_supervisor(plan: Callable[..., Plan]) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -12,7 +11,13 @@ from trussform.problem import Finding
 
 _SHELLS = ("sh", "ash", "bash", "dash", "zsh")
 _WRAPPERS = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
-_PLAIN = re.compile(r"""[^\\'"#\n]+""")
+_PIECE = re.compile(
+    r"""(?P<space>[ \t\r\n]+)|(?P<plain>[^ \t\r\n'"\\#]+)|(?P<comment>\#[^\n]*)"""
+    r"""|(?P<escaped>\\.)|(?P<single>'[^']*')|(?P<double>"(?:[^"\\]|\\.)*")""",
+    re.DOTALL,
+)
+_CONTINUED = re.compile(r"(\\[^\n])|\\\n", re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])')
 _SHELL_SYNTAX = re.compile(r"[|&;<>`]|\$[\w({]")
 
 
@@ -35,15 +40,13 @@ def command(config: Config) -> tuple[Command, list[Finding]]:
         why = "Truss runs the command of a no_build server by `sh -c`"
         return Command(("sh", "-c", server.start_command), True, why), []
     # Supervisor, which runs the command in Truss, reads `%%` as `%`.
-    text = _joined(server.start_command).replace("%%", "%")
-    try:
-        argv = tuple(shlex.split(text))
-    except ValueError as error:
-        return _refused(f"not a command: {str(error).lower()}", "close the quotes")
+    read = _read(server.start_command.replace("\r\n", "\n").replace("%%", "%"))
+    if read is None:
+        return _refused("not a command: no closing quotation", "close the quotes")
+    argv, unquoted, text = read
     if not argv:
         return _refused("the command is empty", "write the command that starts the server")
-    outside = "".join(_unquoted(text))
-    if found := _SHELL_SYNTAX.search(outside):
+    if found := _SHELL_SYNTAX.search(unquoted):
         return _refused(
             f"`{found.group()}` is for a shell, and Truss runs this command without one",
             f"write sh -c {shlex.quote(masked(text))}",
@@ -75,39 +78,45 @@ def _refused(message: str, help: str) -> tuple[Command, list[Finding]]:
     return Command((), False, message), [finding]
 
 
-def _marked(text: str) -> Iterator[tuple[str, str]]:
-    """The text in pieces, each with the quote it stands in: `'`, `"` or none.
+class _Read(NamedTuple):
+    words: tuple[str, ...]
+    """As a shell would split the text, with nothing expanded."""
+    unquoted: str
+    """What a shell would look for syntax in."""
+    text: str
+    """The whole, without comments and continuations of lines."""
 
-    A piece is a quote, an escape, a `#`, the end of a line, or what lies between those.
-    """
-    quote = ""
-    i = 0
-    while i < len(text):
-        if plain := _PLAIN.match(text, i):
-            yield plain.group(), quote
-            i = plain.end()
+
+def _read(text: str) -> _Read | None:
+    """Read a command; None where a quote or a backslash at its end is left open."""
+    words: list[str] = []
+    word: str | None = None
+    unquoted = kept = ""
+    at = 0
+    while at < len(text):
+        if (piece := _PIECE.match(text, at)) is None:
+            return None
+        kind, written = piece.lastgroup, piece.group()
+        if kind == "comment" and word is not None:  # As in `a#b`.
+            kind, written = "plain", "#"
+        at += len(written)
+        if kind == "comment" or written == "\\\n":
             continue
-        step = 2 if text[i] == "\\" and quote != "'" else 1
-        piece = text[i : i + step]
-        if piece in ("'", '"') and quote in ("", piece):
-            quote = "" if quote else piece
-            yield piece, piece
-        else:
-            yield piece, quote
-        i += step
+        if kind == "double":
+            written = _CONTINUED.sub(r"\1", written)
+        kept += written
+        unquoted += written if kind in ("space", "plain") else ""
+        if kind != "space":
+            word = (word or "") + _meant(kind, written)
+        elif word is not None:
+            words.append(word)
+            word = None
+    return _Read((*words, word) if word is not None else tuple(words), unquoted, kept)
 
 
-def _joined(text: str) -> str:
-    """The text as a shell reads it: without backslash-newlines and comments."""
-    kept = ""
-    comment = False
-    for piece, quote in _marked(text.replace("\r\n", "\n")):
-        starts = piece == "#" and not quote and (not kept or kept[-1].isspace())
-        comment = piece != "\n" and (comment or starts)
-        if not comment and (piece != "\\\n" or quote == "'"):
-            kept += piece
-    return kept
-
-
-def _unquoted(text: str) -> Iterator[str]:
-    return (piece for piece, quote in _marked(text) if not quote and piece[0] != "\\")
+def _meant(kind: str | None, written: str) -> str:
+    if kind == "escaped":
+        return written[1:]
+    if kind == "single":
+        return written[1:-1]
+    return _ESCAPED.sub(r"\1", written[1:-1]) if kind == "double" else written

@@ -54,6 +54,10 @@ class Server(Model):
     """A finished image by digest; it runs as it is, and nothing is looked up or built."""
 
 
+_UNCHANGED = Server.model_construct(path=".")
+"""What a server has that the stage does not name."""
+
+
 class Stage(Model):
     """The platform team's side: one per environment."""
 
@@ -123,4 +127,4 @@ class Stage(Model):
 
     def server(self, name: str) -> Server:
         """The stage's entry for a server, or the defaults where it has none."""
-        return self.servers.get(name) or Server.model_construct(path=".")
+        return self.servers.get(name) or _UNCHANGED
