@@ -1,5 +1,6 @@
 """The command `trussform`."""
 
+import atexit
 import gc
 import os
 
@@ -16,4 +17,5 @@ def start_lean() -> None:
     """Leave out what a short process has no use for: it ends before there is garbage worth a
     collection, and pydantic would read every installed package in search of plugins."""
     gc.disable()
+    atexit.register(gc.freeze)  # The interpreter collects once more at its end, whatever is set.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
