@@ -28,7 +28,7 @@ class Load:
     served: list[tuple[float, str]] = field(default_factory=list)
     """When each whole answer came, and from which version of the server."""
     lost: list[str] = field(default_factory=list)
-    """Why a request was not answered whole."""
+    """When and why a request was not answered whole."""
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -46,14 +46,14 @@ class Load:
         if answer.status_code == 200 and pieces[:-1] == ["token"] * 10:
             self.served.append((time.monotonic(), pieces[-1]))
         else:
-            self.lost.append(
-                f"{datetime.now():%H:%M:%S.%f} {answer.status_code} {answer.text[:60]}"
-            )
-            time.sleep(0.1)
+            self.lose(f"{answer.status_code} {answer.text[:60]}")
 
     def lose(self, why: str) -> None:
         self.lost.append(f"{datetime.now(UTC):%H:%M:%S.%f} {why}")
         time.sleep(0.1)  # A server that is away is not asked as fast as it refuses.
+
+    def __str__(self) -> str:
+        return f"{len(self.lost)} of {len(self.served) + len(self.lost):,} requests lost"
 
     def longest_gap(self) -> float:
         """Seconds between two answers, at most."""

@@ -43,7 +43,7 @@ def test_updates_with_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
     running = updated(deployed, "rolling", stage("L4", spare_gpus=1))
     record(
         f"{UPDATES} updates of one replica on a GPU, with a spare GPU",
-        f"{len(running.lost)} of {len(running.served) + len(running.lost):,} requests lost",
+        str(running),
     )
     assert running.lost == []
 
@@ -53,7 +53,7 @@ def test_updates_of_two_replicas_without_a_spare_gpu_lose_no_request(deployed: D
     running = updated(deployed, "rolling", stage("L4:2", replicas=2))
     record(
         f"{UPDATES} updates of two replicas on all four GPUs, no spare",
-        f"{len(running.lost)} of {len(running.served) + len(running.lost):,} requests lost",
+        str(running),
     )
     assert running.lost == []
 
