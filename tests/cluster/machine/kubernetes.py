@@ -110,7 +110,9 @@ def _control_plane() -> None:
 
 def _network() -> None:
     """A bridge with the node's address, made before the first pod; pods get nowhere beyond it."""
-    succeeds("ip", "link", "add", BRIDGE, "type", "bridge")
+    # With an address of its own, or it takes one of its ports' and another one when that leaves,
+    # and every pod sends its answers to where nobody is until it asks again.
+    succeeds("ip", "link", "add", BRIDGE, "address", "02:00:00:00:00:01", "type", "bridge")
     run("ip", "address", "replace", f"{NODE_IP}/24", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "mtu", "1400", "up")
     succeeds("iptables", "-N", _CHAIN)
