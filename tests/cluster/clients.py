@@ -18,8 +18,8 @@ def open_client(server: str, environment: str, gateway: str = "GATEWAY") -> http
     )
 
 
-def open_channel(server: str) -> grpc.Channel:
-    url = _gateway()
+def open_channel(server: str, gateway: str = "GATEWAY") -> grpc.Channel:
+    url = _gateway(gateway)
     target = f"{url.host}:{url.port or 80}"
     return grpc.insecure_channel(target, [("grpc.default_authority", f"{server}.{DOMAIN}")])
 
@@ -29,5 +29,5 @@ def open_socket(server: str, environment: str, path: str) -> Any:
     return connect(url, host=_gateway().host, port=_gateway().port)
 
 
-def _gateway() -> httpx.URL:
-    return httpx.URL(os.environ["TRUSSFORM_TEST_GATEWAY"])
+def _gateway(name: str = "GATEWAY") -> httpx.URL:
+    return httpx.URL(os.environ[f"TRUSSFORM_TEST_{name}"])

@@ -94,7 +94,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             list(pool.map(made.destroy, list(made.stacks)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def engine(deployed: Deployed) -> ByPulumi:
     if isinstance(deployed, ByKubectl):
         pytest.skip(f"no Pulumi engine: {engine_missing()}")

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
-from clients import DOMAIN
+from clients import DOMAIN, open_channel
 from deployed import ByPulumi, Deployed, kubectl
 from programs import wait_for
 from test_stacks import small
@@ -37,9 +38,13 @@ class Guard(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    # Envoy asks by the method of the client, which for gRPC is POST.
+    do_POST = do_GET
+
 http.server.ThreadingHTTPServer(("", 9000), Guard).serve_forever()
 """
 GUARDS = "models-guards"
+OK, UNKNOWN = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,6 +93,27 @@ def test_a_client_gets_in_by_its_key_alone(engine: ByPulumi) -> None:
     wait_for(lambda: status(Authorization="Api-Key another-key-of-ci") == 200, "the new key opens")
     wait_for(lambda: status(Authorization=f"Api-Key {KEY}") == 401, "the old one does not")
     assert status(Authorization=f"Api-Key {OTHER_KEY}") == 200
+
+
+def call(channel: grpc.Channel, authorization: str | None = None) -> grpc.StatusCode:
+    """How a call ends, with that word on who calls."""
+    metadata = (("authorization", authorization),) if authorization else None
+    try:
+        say = channel.unary_unary("/test.Echo/Say")
+        assert say(b"hello", timeout=5, metadata=metadata) == b"HELLO"
+    except grpc.RpcError as error:
+        return error.code()  # pyright: ignore[reportAttributeAccessIssue]
+    return grpc.StatusCode.OK
+
+
+def test_a_client_calls_a_grpc_server_by_its_key_alone(engine: ByPulumi) -> None:
+    gateway("ENVOY")
+    auth = {"kind": "api-key", "keys": ["ci"]}
+    servers = {"locked-calls": {"path": "servers/grpc"}}
+    engine.up("keys", {"route": ENVOY, "auth": auth, "servers": servers}, ci=KEY)
+    with open_channel("locked-calls", "ENVOY") as channel:
+        wait_for(lambda: call(channel, f"Api-Key {KEY}") == OK, "the route is there")
+        assert [call(channel), call(channel, "Api-Key of-somebody-else")] == [UNKNOWN, UNKNOWN]
 
 
 @pytest.fixture(scope="module")
@@ -158,11 +184,14 @@ class named:
             self.file.write_text(self.file.read_text().replace(self.line, ""))
 
 
-@pytest.mark.parametrize(
+BY_EACH = pytest.mark.parametrize(
     ("address", "route"),
     [("ENVOY", ENVOY), ("GATEWAY", TRAEFIK), ("GATEWAY", INGRESS)],
     ids=["envoy", "traefik", "ingress"],
 )
+
+
+@BY_EACH
 def test_an_auth_service_is_asked_before_each_request(
     deployed: Deployed, guard: dict[str, Any], address: str, route: dict[str, Any]
 ) -> None:
@@ -176,6 +205,18 @@ def test_an_auth_service_is_asked_before_each_request(
     wait_for(lambda: status(Authorization="Bearer somebody") == 200, "the route is there")
     assert [status(), status(Authorization="Bearer nobody")] == [401, 401]
     assert ask(to, "guarded", "asked", Authorization="Bearer somebody").json()["user"] == "somebody"
+
+
+@BY_EACH
+def test_an_auth_service_is_asked_before_each_call(
+    deployed: Deployed, guard: dict[str, Any], address: str, route: dict[str, Any]
+) -> None:
+    gateway(address)
+    servers = {"guarded-calls": {"path": "servers/grpc"}}
+    deployed.up("asked", {"route": route, "auth": guard, "servers": servers})
+    with open_channel("guarded-calls", address) as channel:
+        wait_for(lambda: call(channel, "Bearer somebody") == OK, "the route is there")
+        assert [call(channel), call(channel, "Bearer nobody")] == [UNKNOWN, UNKNOWN]
 
 
 def test_a_host_with_a_certificate_is_served_by_tls_alone(

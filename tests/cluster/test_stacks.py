@@ -119,6 +119,23 @@ def test_a_private_image_is_looked_up_and_pulled_with_the_configs_login(
     assert login.partition(":")[2] not in written
 
 
+def test_a_server_that_another_stack_has_made_is_not_taken_over(engine: ByPulumi) -> None:
+    def generation() -> str:
+        fields = "jsonpath={.metadata.uid}/{.metadata.generation}"
+        return kubectl("get", "deployment/mine", "-n", "models-owner", "-o", fields)
+
+    servers = {"servers": {"mine": small()}}
+    engine.up("owner", servers)
+    before = generation()
+    there = {"namespace": "models-owner", "create_namespace": False}
+    with pytest.raises(CommandError, match=r"conflicts? with"):
+        engine.up("taker", {**servers, **there})
+    engine.destroy("taker")
+    assert generation() == before
+    assert len(pods("models-owner", "mine")) == 1
+    engine.destroy("owner")
+
+
 @pytest.mark.parametrize("product", ["NVIDIA-H100-PCIe", "NVIDIA-H100-NVL"])
 def test_an_h100_of_any_product_will_do(deployed: Deployed, product: str) -> None:
     node = kubectl("get", "nodes", "-o", "name").strip()

@@ -48,6 +48,10 @@ storage = st.one_of(
     ),
 )
 
+counts = st.fixed_dictionaries(
+    {}, optional={"replicas": st.integers(0, 1000), "spare_gpus": st.integers(0, 16)}
+)
+
 
 @st.composite
 def decided(draw: st.DrawFn) -> tuple[Config, Stage, Probes, Rollout]:
@@ -66,8 +70,8 @@ def decided(draw: st.DrawFn) -> tuple[Config, Stage, Probes, Rollout]:
     stage = Stage.model_validate(
         {
             "environment": "dev",
-            "replicas": draw(st.integers(0, 1000)),
-            "spare_gpus": draw(st.integers(0, 16)),
+            **draw(counts),
+            "servers": {"a": {"path": "a", **draw(counts)}},
             "request_timeout": draw(st.none() | st.integers(1, 86_400)),
             "deadlines": draw(deadlines),
             "weights": {"storage": draw(storage)},
@@ -83,21 +87,33 @@ def startup(config: Config, stage: Stage) -> int:
     return stage.deadlines.startup or config.runtime.health_checks.startup_threshold_seconds
 
 
+def replicas(stage: Stage) -> int:
+    own = stage.server("a").replicas
+    return stage.replicas if own is None else own
+
+
+def spare_gpus(stage: Stage) -> int:
+    own = stage.server("a").spare_gpus
+    return stage.spare_gpus if own is None else own
+
+
 @given(decided())
 def test_every_deadline_waits_for_what_it_bounds(
     made: tuple[Config, Stage, Probes, Rollout],
 ) -> None:
     config, stage, probes, rollout = made
-    limits = stage.deadlines
+    limits, checks = stage.deadlines, config.runtime.health_checks
     start = startup(config, stage)
     fetch = limits.weights if config.weights else 0
     assert probes.startup_budget == start
     assert (probes.startup.failures - 1) * PERIOD >= start
-    assert rollout.grace >= rollout.drain_delay + (stage.request_timeout or 600)
+    assert probes.readiness.failures * PERIOD >= checks.stop_traffic_threshold_seconds
+    assert probes.liveness.failures * PERIOD >= checks.restart_threshold_seconds
+    assert rollout.grace > rollout.drain_delay + (stage.request_timeout or 600)
     assert 0 < rollout.hung_grace <= rollout.grace
     waits = rollout.grace + limits.provisioning + fetch + limits.pull + start
     assert rollout.progress_deadline > waits
-    assert rollout.timeout > max(1, stage.replicas) * rollout.progress_deadline
+    assert rollout.timeout > max(1, replicas(stage)) * rollout.progress_deadline
 
 
 @given(decided())
@@ -109,7 +125,20 @@ def test_no_deadline_is_later_than_it_need_be(
     fetch = limits.weights if config.weights else 0
     waits = rollout.grace + limits.provisioning + fetch + limits.pull + startup(config, stage)
     assert rollout.progress_deadline <= waits + 60
-    assert rollout.timeout <= max(1, stage.replicas) * rollout.progress_deadline + 60
+    assert rollout.timeout <= max(1, replicas(stage)) * rollout.progress_deadline + 60
+
+
+@given(decided())
+def test_the_bound_of_a_downtime_holds_and_ends_before_the_update_does(
+    made: tuple[Config, Stage, Probes, Rollout],
+) -> None:
+    config, stage, _, rollout = made
+    limits = stage.deadlines
+    fetch = limits.weights if config.weights else 0
+    assert (rollout.away > 0) == (rollout.surge == 0 and rollout.replicas == 1)
+    if rollout.away:
+        stops = rollout.grace + fetch + limits.pull + startup(config, stage)
+        assert stops <= rollout.away < rollout.progress_deadline < rollout.timeout
 
 
 @pytest.mark.parametrize(("startup", "slack"), [(1, 10), (289, 30), (6000, 60)])
@@ -129,10 +158,10 @@ def test_a_rollout_goes_on_and_takes_no_gpu_that_is_not_there(
     config, stage, _, rollout = made
     accelerator = config.resources.accelerator
     gpus = GPUS[str(accelerator) if accelerator else None]
-    assert rollout.replicas == stage.replicas
+    assert rollout.replicas == replicas(stage)
     assert rollout.surge + rollout.unavailable >= 1
     assert rollout.unavailable <= 1
-    if gpus > stage.spare_gpus:
+    if gpus > spare_gpus(stage):
         assert rollout.surge == 0
     if config.weights and stage.weights.storage.kind == "claim":
         one_node = stage.weights.storage.access_mode == "ReadWriteOnce"

@@ -12,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 from trussform.manifests.secrets import secret_name
 from trussform.plan import Plan
 from trussform.plan.pull import Login
+from trussform.plan.secrets import set_command
 from trussform.stage import ApiKeyAuth
 
 
@@ -81,13 +82,25 @@ def api_keys(
     made = kubernetes.core.v1.Secret(
         f"{plan.name}-api-keys",
         metadata={"namespace": placement.get("namespace", plan.namespace)},
-        string_data={
-            name: pulumi.Output.secret(given[name]).apply(lambda key: f"Api-Key {key.strip()}")
-            for name in plan.access.keys
-        },
+        string_data=pulumi.Output.secret({name: given[name] for name in plan.access.keys}).apply(
+            _headers
+        ),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return made.metadata["name"]
+
+
+def _headers(keys: Mapping[str, str]) -> dict[str, str]:
+    """The header of each client. With two alike, Envoy Gateway would answer 500 to everybody."""
+    clients: dict[str, str] = {}
+    for client, key in keys.items():
+        other = clients.setdefault(key.strip(), client)
+        if other != client:
+            raise pulumi.RunError(
+                f"the clients `{other}` and `{client}` have the same key, and the gateway takes a "
+                f"key of one client alone; give one of them another: {set_command(client)}"
+            )
+    return {client: f"Api-Key {key}" for key, client in clients.items()}
 
 
 def account(login: Login, given: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[tuple[str, str]]:

@@ -35,7 +35,11 @@ class ExistingStorage(Model):
 
 
 class NodeStorage(Model):
-    """The disk of the node, which root fetches onto; each node has its own."""
+    """The disk of the node, which root fetches onto; each node has its own.
+
+    It is a hostPath, which Pod Security's `baseline` and `restricted` forbid: a namespace that
+    enforces either refuses the pod.
+    """
 
     kind: Literal["node"]
     path: NodePath = "/var/lib/trussform/weights"
