@@ -30,7 +30,7 @@ dependencies = ["iniconfig<2.1"]
 @pytest.fixture(params=["docker", "buildkit"])
 def builder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "buildkit":
-        _use_buildx(monkeypatch)
+        use_buildx(monkeypatch)
     return request.param
 
 
@@ -100,7 +100,7 @@ def _write_truss(project: Path, url: str) -> None:
 def test_a_builds_secret_is_read_by_its_commands_and_kept_by_nothing(
     engine: ByPulumi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _use_buildx(monkeypatch)
+    use_buildx(monkeypatch)
     config: dict[str, Any] = {
         "secrets": None,
         "build_commands": [f"{READ} > /app/seen", HOSTILE, "test ! -s /root/other"],
@@ -130,7 +130,7 @@ def _inside(environment: str, server: str, *command: str) -> str:
     return kubectl("exec", *where, "--", *command).strip()
 
 
-def _use_buildx(monkeypatch: pytest.MonkeyPatch) -> None:
+def use_buildx(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = os.environ.get("TRUSSFORM_TEST_BUILDX")
     if not folder:
         pytest.skip("no buildx builder: TRUSSFORM_TEST_BUILDX is not set (see CONTRIBUTING.md)")

@@ -195,6 +195,25 @@ def test_the_operator_makes_the_secret_from_a_store(plan: MakePlan) -> None:
     assert "ExternalSecret" not in by_kind(plan(SECRETS, {"secrets": {"existing": "mine"}}))
 
 
+def test_each_version_of_a_stores_secrets_is_another_secret(plan: MakePlan) -> None:
+    """The operator does not read the store again for an order that it has carried out."""
+
+    def names(version: str) -> set[str]:
+        made = plan(SECRETS, {"secrets": {"store": "vault"}, "secrets_version": version})
+        (volume,) = (volume for volume in pod(made)["volumes"] if volume["name"] == "secrets")
+        (source,) = volume["projected"]["sources"]
+        order = by_kind(made)["ExternalSecret"]
+        return {
+            order["metadata"]["name"],
+            order["spec"]["target"]["name"],
+            source["secret"]["name"],
+        }
+
+    (one,), (other,), (again,) = names("May 1st"), names("May 2nd"), names("May 1st")
+    assert one == again != other
+    assert re.fullmatch("server-secrets-[0-9a-f]{8}", one)
+
+
 def test_a_root_image_keeps_its_app_and_a_user_gets_a_copy_of_it(plan: MakePlan) -> None:
     def mounts(made: Plan) -> list[str]:
         return [mount["mountPath"] for mount in server(made)["volumeMounts"]]

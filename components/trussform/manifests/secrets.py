@@ -1,13 +1,24 @@
 """The order to the External Secrets Operator for the Secret behind `/secrets`."""
 
+import hashlib
+
 from trussform.manifests.metadata import metadata
 from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
 
 
 def secret_name(plan: Plan) -> str:
-    """The name of the Secret, where it has a fixed one."""
-    return plan.secrets.existing or f"{plan.name}-secrets"
+    """The name of the Secret, where it has a fixed one.
+
+    That of a store has one for each version: the operator would not read the store again for
+    the same order before its time, and the new pods would start with the old values.
+    """
+    if plan.secrets.existing is not None:
+        return plan.secrets.existing
+    name = f"{plan.name}-secrets"
+    if plan.secrets.store is None or plan.secrets.version is None:
+        return name
+    return f"{name}-{hashlib.sha256(plan.secrets.version.encode()).hexdigest()[:8]}"
 
 
 def external_secrets(plan: Plan, values: Values) -> list[Manifest]:

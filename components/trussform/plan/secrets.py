@@ -75,7 +75,8 @@ def secrets(
         # What the config does not declare may not be in the store, and would keep all from it.
         why = (
             f"the External Secrets Operator looks every {stage.secrets.refresh}, and changes the "
-            "Secret in place: `secrets_version` of the stage rolls the pods"
+            "Secret in place: another `secrets_version` of the stage has it look at once, and "
+            "rolls the pods"
         )
         return Secrets(names, (), None, stage.secrets, stage.secrets_version, why), findings
     findings += [
