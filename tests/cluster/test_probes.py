@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import pytest
 from deployed import ByPulumi, pods
 from pulumi.automation import CommandError
-from reliability import record
+from reliability import SOAK, record
 from test_stacks import small
 
-BUDGET = 120
-STARTS = {"nine-tenths": 108, "five-quarters": 150}
+BUDGET = 240 if SOAK else 120
+STARTS = {"in-time": 0.9 * BUDGET, "too-late": BUDGET + 24 if SOAK else BUDGET + 30}
 """Seconds that each server takes to start. The kubelet makes one check more than fills the budget,
-and was seen to let a start of 132 s pass at the check after that."""
+each 10 s after the other, and was seen to let a start pass at the check after that."""
 
 
 class Up(NamedTuple):
@@ -49,22 +49,22 @@ def up(engine: ByPulumi, name: str) -> Up:
     return Up(failed, took, status)
 
 
-def test_a_start_of_nine_tenths_of_its_budget_comes_up_without_a_restart(
+def test_a_start_within_its_budget_comes_up_without_a_restart(
     ups: dict[str, Future[Up]],
 ) -> None:
-    up = ups["nine-tenths"].result()
+    up = ups["in-time"].result()
     assert up.failed is None
     assert (up.status["ready"], up.status["restartCount"]) == (True, 0)
     record(
-        f"a start of {STARTS['nine-tenths']} s, where {BUDGET} s are its budget",
+        f"a start of {STARTS['in-time']:.0f} s, where {BUDGET} s are its budget",
         f"up after {up.took:.0f} s, {up.status['restartCount']} restarts",
     )
 
 
-def test_a_start_of_five_quarters_of_its_budget_ends_the_up_and_says_why(
+def test_a_start_beyond_its_budget_ends_the_up_and_says_why(
     ups: dict[str, Future[Up]],
 ) -> None:
-    up = ups["five-quarters"].result()
+    up = ups["too-late"].result()
     assert up.failed is not None
     said = str(up.failed)
     wanted = ["Startup probe failed", "last lines of container server:\n        loading"]
@@ -72,6 +72,6 @@ def test_a_start_of_five_quarters_of_its_budget_ends_the_up_and_says_why(
     assert "Traceback" not in said
     assert (up.status["ready"], up.status["restartCount"]) == (False, 1)
     record(
-        f"a start of {STARTS['five-quarters']} s, where {BUDGET} s are its budget",
+        f"a start of {STARTS['too-late']:.0f} s, where {BUDGET} s are its budget",
         f"`pulumi up` ends after {up.took:.0f} s and says why; {up.status['restartCount']} restart",
     )

@@ -22,10 +22,6 @@ def small(**config: Any) -> dict[str, Any]:
     return {"path": "servers/small", "config": {"secrets": None, **config}}
 
 
-SLOW = {
-    "servers": {"slow": small(environment_variables={"START_DELAY": 36})},
-    "deadlines": {"startup": 40},
-}
 NOWHERE = {
     "servers": {"big": small(resources={"accelerator": "A100"})},
     "request_timeout": 1,
@@ -34,13 +30,10 @@ NOWHERE = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def waiting(deployed: Deployed) -> Iterator[dict[str, Future[None]]]:
-    """Two ups that mostly wait, while the other tests of this file run."""
+def nowhere(deployed: Deployed) -> Iterator[Future[None]]:
+    """An up that mostly waits, while the other tests of this file run."""
     with ThreadPoolExecutor() as pool:
-        yield {
-            "slow": pool.submit(deployed.up, "slow", SLOW),
-            "nowhere": pool.submit(deployed.up, "nowhere", NOWHERE),
-        }
+        yield pool.submit(deployed.up, "nowhere", NOWHERE)
 
 
 def test_two_environments_of_one_config_and_two_servers_of_one_stack_side_by_side(
@@ -127,10 +120,11 @@ def test_a_server_that_another_stack_has_made_is_not_taken_over(engine: ByPulumi
     servers = {"servers": {"mine": small()}}
     engine.up("owner", servers)
     before = generation()
-    there = {"namespace": "models-owner", "create_namespace": False}
-    with pytest.raises(CommandError, match=r"conflicts? with"):
-        engine.up("taker", {**servers, **there})
-    engine.destroy("taker")
+    for create in (True, False):
+        there = {"namespace": "models-owner", "create_namespace": create}
+        with pytest.raises(CommandError, match=r"conflicts? with"):
+            engine.up("taker", {**servers, **there, "environment": "owner"})
+        engine.destroy("taker")
     assert generation() == before
     assert len(pods("models-owner", "mine")) == 1
     engine.destroy("owner")
@@ -150,20 +144,9 @@ def test_an_h100_of_any_product_will_do(deployed: Deployed, product: str) -> Non
         deployed.destroy("h100")
 
 
-def test_a_start_of_nine_tenths_of_its_budget_is_not_restarted(
-    waiting: dict[str, Future[None]],
-) -> None:
-    waiting["slow"].result()
-    (pod,) = pods("models-slow", "slow")
-    (status,) = pod["status"]["containerStatuses"]
-    assert (status["ready"], status["restartCount"]) == (True, 0)
-
-
-def test_a_gpu_that_no_node_has_ends_the_up_and_the_pod_says_why(
-    waiting: dict[str, Future[None]],
-) -> None:
+def test_a_gpu_that_no_node_has_ends_the_up_and_the_pod_says_why(nowhere: Future[None]) -> None:
     with pytest.raises((CommandError, AssertionError), match=r"[Pp]rogress ?[Dd]eadline"):
-        waiting["nowhere"].result()
+        nowhere.result()
     (pod,) = pods("models-nowhere", "big")
     (scheduled,) = pod["status"]["conditions"]
     assert pod["status"]["phase"] == "Pending"

@@ -181,7 +181,8 @@ def test_the_keys_of_clients_are_whole_headers_in_a_secret_of_their_own(
     given = args(workspace, stage=BY_KEY, secrets=keys)
     run(lambda: DockerServer("llama", given).predict_url)
     made = recorder.inputs("llama-api-keys")
-    assert made["metadata"] == {"namespace": "models"}
+    assert made["metadata"]["namespace"] == "models"
+    assert "name" not in made["metadata"]
     held = made["stringData"]
     assert held[rpc._special_sig_key] == rpc._special_secret_sig  # pyright: ignore[reportPrivateUsage]
     assert held["value"] == {"ci": "Api-Key canary-one", "web": "Api-Key canary-two"}

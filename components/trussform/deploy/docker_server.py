@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from trussform import manifests, project
 from trussform.deploy import diagnosis
 from trussform.deploy.image import image
+from trussform.deploy.owner import owned
 from trussform.deploy.secrets import api_keys, login, secret
 from trussform.manifests import Manifest
 from trussform.plan import Plan
@@ -198,7 +199,7 @@ def _resource(
     # One object of a kind is `llama-deployment`; several are `llama-ingress-predict`, ….
     suffix = manifest["metadata"]["name"].removeprefix(plan.name)
     child = f"{name}-{kind.lower()}{suffix}"
-    body: dict[str, Any] = {"metadata": manifest["metadata"], "spec": manifest["spec"]}
+    body: dict[str, Any] = {"metadata": owned(manifest["metadata"]), "spec": manifest["spec"]}
     if kind in _RESOURCES:
         return _RESOURCES[kind](child, **body, opts=opts)
     return kubernetes.apiextensions.CustomResource(

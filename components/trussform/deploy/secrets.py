@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from trussform.deploy.owner import owned
 from trussform.manifests.secrets import secret_name
 from trussform.plan import Plan
 from trussform.plan.pull import Login
@@ -34,7 +35,7 @@ def secret(
     names = (*plan.secrets.names, *plan.secrets.undeclared)
     made = kubernetes.core.v1.Secret(
         f"{plan.name}-secrets",
-        metadata={"namespace": placement.get("namespace", plan.namespace)},
+        metadata=owned({"namespace": placement.get("namespace", plan.namespace)}),
         string_data={name: pulumi.Output.secret(given[name]) for name in names},
         opts=pulumi.ResourceOptions(parent=parent),
     )
@@ -58,7 +59,7 @@ def login(
     }
     made = kubernetes.core.v1.Secret(
         f"{plan.name}-registry",
-        metadata={"namespace": placement.get("namespace", plan.namespace)},
+        metadata=owned({"namespace": placement.get("namespace", plan.namespace)}),
         type="kubernetes.io/dockerconfigjson",
         string_data={".dockerconfigjson": pulumi.Output.json_dumps({"auths": auths})},
         opts=pulumi.ResourceOptions(parent=parent),
@@ -81,10 +82,10 @@ def api_keys(
         return auth.existing
     made = kubernetes.core.v1.Secret(
         f"{plan.name}-api-keys",
-        metadata={"namespace": placement.get("namespace", plan.namespace)},
-        string_data=pulumi.Output.secret({name: given[name] for name in plan.access.keys}).apply(
-            _headers
-        ),
+        metadata=owned({"namespace": placement.get("namespace", plan.namespace)}),
+        string_data=pulumi.Output.all(
+            **{name: pulumi.Output.secret(given[name]) for name in plan.access.keys}
+        ).apply(_headers),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return made.metadata["name"]

@@ -12,6 +12,7 @@ import yaml
 
 from trussform import project
 from trussform.deploy.docker_server import DockerServerArgs, Placement
+from trussform.deploy.owner import owned
 from trussform.problem import Place, Problem, Refused
 from trussform.source import Source, is_mapping, read
 
@@ -98,7 +99,7 @@ def _namespace(stack: project.Stack, provider: kubernetes.Provider | None) -> pu
     if not stack.stage.create_namespace or name == "default":
         return name
     opts = pulumi.ResourceOptions(provider=provider)
-    made = kubernetes.core.v1.Namespace(name, metadata={"name": name}, opts=opts)
+    made = kubernetes.core.v1.Namespace(name, metadata=owned({"name": name}), opts=opts)
     return made.metadata["name"]
 
 

@@ -1,0 +1,23 @@
+"""Whose an object is."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pulumi
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
+
+from trussform.plan.names import kubernetes_name
+
+
+def owned(metadata: Mapping[str, Any]) -> ObjectMetaArgsDict:
+    """An object's metadata, with the stack as its field manager.
+
+    Pulumi would take another random name at each creation. By one that stays, the up after a
+    killed one may go on with what that has made, and the API server refuses every other stack.
+    """
+    stack = kubernetes_name(f"{pulumi.get_project()}/{pulumi.get_stack()}")
+    annotations = {
+        **metadata.get("annotations", {}),
+        "pulumi.com/patchFieldManager": f"pulumi-{stack}",
+    }
+    return cast(ObjectMetaArgsDict, {**metadata, "annotations": annotations})
