@@ -4,6 +4,8 @@ export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
+SOAKED = rollouts failures probes secrets access security policies
+
 .PHONY: help demo test fuzz bench e2e soak demo-cluster cluster cluster-down lint format docs lock wheel clean
 .DEFAULT_GOAL := help
 
@@ -27,10 +29,9 @@ e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or us
 	cd tests/cluster && ../../$(BIN)/python -m machine run \
 		../../$(BIN)/python -m pytest ../../tests/cluster ../../tests/engine/test_cluster.py
 
-soak: .venv/.dev  ## Test rollouts and failures on the cluster at length; writes docs/reliability.md
-	cd tests/cluster && SOAK=1 ../../$(BIN)/python -m machine run \
-		../../$(BIN)/python -m pytest ../../tests/cluster/test_rollouts.py \
-		../../tests/cluster/test_failures.py
+soak: .venv/.dev  ## Test on the cluster at length what must not fail; writes docs/reliability.md
+	cd tests/cluster && SOAK=1 ../../$(BIN)/python -m machine run ../../$(BIN)/python -m pytest \
+		$(addprefix ../../tests/cluster/test_,$(addsuffix .py,$(SOAKED)))
 
 demo-cluster: .venv/.dev  ## Boot a real cluster, bring up an example and ask it; or use KUBECONFIG's
 	@$(BIN)/python scripts/program.py

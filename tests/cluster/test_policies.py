@@ -11,6 +11,7 @@ import pytest
 import yaml
 from deployed import kubectl
 from programs import wait_for
+from reliability import record
 from trussform.cli.render import objects
 from workspace import Workspace
 
@@ -158,6 +159,10 @@ def test_a_server_reaches_only_what_its_config_allows(
              "what the config does not allow is refused")  # fmt: skip
     assert all(connects(NAMESPACE, "restricted", clients[namespace]) for namespace in allowed)
     assert connects(FRIENDS, "client", server), "it still answers those who ask it"
+    record(
+        f"connections out of a server whose config allows {len(allowed)} of two addresses",
+        f"{len(allowed)} made, {len(refused)} refused",
+    )
 
 
 def test_only_the_peers_of_the_stage_reach_a_server(
@@ -175,3 +180,7 @@ def test_only_the_peers_of_the_stage_reach_a_server(
     wait_for(lambda: not connects(STRANGERS, "client", server), "strangers are refused")
     assert connects(FRIENDS, "client", server)
     assert connects(NAMESPACE, "served", clients[STRANGERS]), "it still reaches others"
+    record(
+        "connections to a server with `peers: [{namespace: friends}]`, enforced by kube-router",
+        "from a pod of that namespace made, from a pod of another refused",
+    )

@@ -199,3 +199,17 @@ def test_nobody_asks_why_a_deployment_does_not_go(
     monkeypatch.setattr(pulumi.log, "error", shown.append)
     assert failed("delete", old_inputs={"metadata": {"name": "server"}}) is False
     assert (shown, (tmp_path / "asked").exists()) == ([], False)
+
+
+def test_nothing_is_said_where_the_pods_have_nothing_to_say(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the API server has refused a change, with a reason of its own."""
+    assert report(pod("server-1", SCHEDULED, READY)) == []
+    shown: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", shown.append)
+    assert (
+        failed("update", new_inputs={"metadata": {"name": "server", "namespace": "models"}})
+        is False
+    )
+    assert shown == []

@@ -33,8 +33,8 @@ def _show(args: pulumi.ErrorHookArgs) -> bool:
         return False
     about: Object = args.new_inputs["metadata"]
     namespace, name = str(about["namespace"]), str(about["name"])
-    lines = "\n".join(plain(line) for line in report(namespace, name))
-    pulumi.log.error(f"{args.name}: why it does not come up:\n{lines}")
+    if lines := [plain(line) for line in report(namespace, name)]:
+        pulumi.log.error("\n".join((f"{args.name}: why it does not come up:", *lines)))
     return False
 
 
