@@ -10,10 +10,10 @@ from reliability import SOAK, record
 from test_access import ENVOY
 from trussform import project
 
-UPDATES = 20 if SOAK else 2
+UPDATES, FEWER = (20, 10) if SOAK else (2, 2)
 at_length = pytest.mark.skipif(not SOAK, reason="wants all the node's GPUs: `make soak`")
-REQUESTS = 10_000 if SOAK else 100
-"""Requests that a run has at least."""
+REQUESTS = 500 if SOAK else 50
+"""Requests for each update that a run has at least."""
 
 
 def stage(accelerator: str, **changes: Any) -> dict[str, Any]:
@@ -27,20 +27,20 @@ def up(deployed: Deployed, environment: str, given: dict[str, Any], version: str
     deployed.up(environment, given)
 
 
-def updated(deployed: Deployed, environment: str, given: dict[str, Any]) -> Load:
+def updated(deployed: Deployed, environment: str, given: dict[str, Any], updates: int) -> Load:
     """The load during one update after the other, each waited for until it answers alone."""
     up(deployed, environment, given, "0")
     wait_for_answer("tokens", environment)
     with load("tokens", environment) as running:
-        for i in range(1, UPDATES + 1):
+        for i in range(1, updates + 1):
             up(deployed, environment, given, str(i))
             wait_for(lambda i=i: running.version() == str(i), f"version {i} answers")
-        wait_for(lambda: len(running.served) >= REQUESTS, "enough requests", 600)
+        wait_for(lambda: len(running.served) >= updates * REQUESTS, "enough requests", 600)
     return running
 
 
 def test_updates_with_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
-    running = updated(deployed, "rolling", stage("L4", spare_gpus=1))
+    running = updated(deployed, "rolling", stage("L4", spare_gpus=1), UPDATES)
     record(
         f"{UPDATES} updates of one replica on a GPU, with a spare GPU",
         str(running),
@@ -50,9 +50,9 @@ def test_updates_with_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
 
 @at_length
 def test_updates_of_two_replicas_without_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
-    running = updated(deployed, "rolling", stage("L4:2", replicas=2))
+    running = updated(deployed, "rolling", stage("L4:2", replicas=2), FEWER)
     record(
-        f"{UPDATES} updates of two replicas on all four GPUs, no spare",
+        f"{FEWER} updates of two replicas on all four GPUs, no spare",
         str(running),
     )
     assert running.lost == []
