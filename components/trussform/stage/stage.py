@@ -65,7 +65,8 @@ class Stage(Model):
     """The `{env}` of the URLs."""
     namespace: Label = "default"
     create_namespace: bool = True
-    """Whether the program makes the namespace; `default` is never made."""
+    """Whether the program makes the namespace; `default` is never made. One that two stacks share
+    is made by one of them."""
 
     render_to: Annotated[str, Field(min_length=1)] | None = None
     """A folder for YAML: nothing is looked up, built or applied. For looking, not for serving."""
