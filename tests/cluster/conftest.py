@@ -64,7 +64,8 @@ def _show(*words: str) -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for what, seen in reliability.FIGURES.items():
         terminalreporter.write_line(f"{what}: {seen}")
-    if reliability.SOAK and not terminalreporter.stats.get("failed"):
+    stats = terminalreporter.stats
+    if reliability.SOAK and not (stats.get("failed") or stats.get("error")):
         reliability.write(ROOT / "docs/reliability.md")
     if not os.environ.get("KUBECONFIG"):
         return

@@ -11,11 +11,11 @@ FIGURES: dict[str, str] = {}
 
 HEAD = """# Reliability
 
-Measured by `make soak` on a real single-node cluster of two cores, {when}; the run itself writes
-this page. `make e2e` runs the same tests for a shorter time.
+Measured by `make soak` on a real single-node cluster of two cores; the run itself writes this page.
+`make e2e` runs the same tests for a shorter time, but for what wants all GPUs.
 
-| what was done | what was seen |
-| --- | --- |
+| what was done | what was seen | on |
+| --- | --- | --- |
 """
 
 
@@ -24,5 +24,9 @@ def record(what: str, seen: str) -> None:
 
 
 def write(file: Path) -> None:
-    rows = "".join(f"| {what} | {seen} |\n" for what, seen in FIGURES.items())
-    file.write_text(HEAD.format(when=datetime.now(UTC).strftime("%-d %B %Y")) + rows)
+    """Write the figures of this run; the rows of tests that it left out stay as they are."""
+    kept = file.read_text().splitlines()[HEAD.count("\n") :] if file.exists() else []
+    rows = {row.split(" | ")[0]: row for row in kept}
+    today = datetime.now(UTC).strftime("%-d %B %Y")
+    rows |= {f"| {what}": f"| {what} | {seen} | {today} |" for what, seen in FIGURES.items()}
+    file.write_text(HEAD + "".join(f"{row}\n" for row in rows.values()))

@@ -15,7 +15,7 @@ from deployed import ByPulumi, kubectl, pods
 from load import Load, load, wait_for_answer
 from pulumi.automation import CommandError
 from reliability import SOAK, record
-from test_access import ENVOY
+from test_access import ENVOY, gateway
 
 KILLS = 20 if SOAK else 3
 SHORT: dict[str, Any] = {
@@ -77,6 +77,7 @@ def test_a_bad_update_ends_with_its_cause_and_the_old_pod_goes_on_serving(
         unsaid = [word for word in BAD[name][1] if word not in said]
         assert unsaid == [], said
         assert "Traceback" not in said
+        assert running.served
         assert running.lost == [], name
         record(
             f"an update that cannot come up: {name}",
@@ -90,34 +91,44 @@ def test_a_bad_update_ends_with_its_cause_and_the_old_pod_goes_on_serving(
         assert pod["status"]["containerStatuses"][0]["ready"]
 
 
+def to_kill(version: int) -> dict[str, Any]:
+    """A stage with all kinds of objects, each version another."""
+    config = {"environment_variables": {"VERSION": str(version)}, "secrets": {"token": ""}}
+    return {
+        **SHORT,
+        "auth": {"kind": "api-key", "keys": ["client"]},
+        "peers": [{"address": "0.0.0.0/0"}],
+        "servers": {"tokens": {"path": "servers/tokens", "config": config}},
+    }
+
+
 def test_a_killed_up_is_made_good_by_the_next(engine: ByPulumi) -> None:
     """Killed with everything that it started, at moments of which none is chosen; every second
     time it is the first up of all."""
+    gateway("ENVOY")
     moments = random.Random(20261125)
-
-    def given(version: int) -> dict[str, Any]:
-        variables = {"environment_variables": {"VERSION": str(version)}, "secrets": {"token": ""}}
-        servers = {"tokens": {"path": "servers/tokens", "config": variables}}
-        return {**SHORT, "servers": servers}
-
-    for version in range(KILLS):
+    ups = killed = 0
+    while killed < KILLS:
+        ups += 1
         stack = engine.stack("killed")
-        engine.project.write("killed", given(version))
-        engine.secrets("killed", token=f"token {version}")
-        kill_during_up(engine, moments.uniform(1, 20))
+        engine.project.write("killed", to_kill(ups))
+        engine.secrets("killed", token=f"token {ups}", client="a-key")
+        killed += kill_during_up(engine, moments.uniform(1, 12))
         stack.cancel()  # The killed one has left its lock.
         stack.up()
         assert set(stack.preview().change_summary) == {"same"}
         assert objects_of_state(stack.export_stack()) == objects_of_cluster("models-killed")
-        if version % 2 or version == KILLS - 1:
+        if ups % 2 == 0 or killed == KILLS:
             engine.destroy("killed")
     record(
-        f"{KILLS} times SIGKILL of `pulumi up` at a random moment, then `pulumi cancel` and `up`",
-        "each converged; the next preview was empty, nothing was orphaned",
+        f"`pulumi up` killed by SIGKILL at {KILLS} random moments, every second time the first up, "
+        "then `pulumi cancel` and `up`",
+        "each converged, the next preview was empty, nothing was orphaned",
     )
 
 
-def kill_during_up(engine: ByPulumi, seconds: float) -> None:
+def kill_during_up(engine: ByPulumi, seconds: float) -> bool:
+    """Whether it still ran at that moment."""
     command = ["pulumi", "up", "--yes", "--non-interactive", "--stack", "killed"]
     environment = {**os.environ, **engine.engine.environment}
     running = subprocess.Popen(
@@ -129,19 +140,29 @@ def kill_during_up(engine: ByPulumi, seconds: float) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
+        return True
+    return False
 
 
-KINDS = "deployments,services,secrets,httproutes"
+KINDS = {
+    "Deployment": "deployments",
+    "Service": "services",
+    "Secret": "secrets",
+    "HTTPRoute": "httproutes",
+    "NetworkPolicy": "networkpolicies",
+    "SecurityPolicy": "securitypolicies",
+}
 
 
 def objects_of_cluster(namespace: str) -> set[tuple[str, str]]:
-    found = json.loads(kubectl("get", KINDS, "-n", namespace, "-o", "json"))["items"]
+    found = json.loads(kubectl("get", ",".join(KINDS.values()), "-n", namespace, "-o", "json"))[
+        "items"
+    ]
     return {(made["kind"], made["metadata"]["name"]) for made in found}
 
 
 def objects_of_state(exported: Any) -> set[tuple[str, str]]:
     inputs = [made.get("outputs", {}) for made in exported.deployment["resources"]]
-    kinds = {"Deployment", "Service", "Secret", "HTTPRoute"}
     return {
-        (made["kind"], made["metadata"]["name"]) for made in inputs if made.get("kind") in kinds
+        (made["kind"], made["metadata"]["name"]) for made in inputs if made.get("kind") in KINDS
     }

@@ -13,7 +13,8 @@ def owned(metadata: Mapping[str, Any]) -> ObjectMetaArgsDict:
     """An object's metadata, with the stack as its field manager.
 
     Pulumi would take another random name at each creation. By one that stays, the up after a
-    killed one may go on with what that has made, and the API server refuses every other stack.
+    killed one may go on with what that has made, and the API server refuses a stack of another
+    name.
     """
     stack = kubernetes_name(f"{pulumi.get_project()}/{pulumi.get_stack()}")
     annotations = {

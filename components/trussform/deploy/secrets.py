@@ -10,6 +10,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from trussform.deploy.owner import owned
+from trussform.manifests.metadata import labels
 from trussform.manifests.secrets import secret_name
 from trussform.plan import Plan
 from trussform.plan.pull import Login
@@ -35,7 +36,7 @@ def secret(
     names = (*plan.secrets.names, *plan.secrets.undeclared)
     made = kubernetes.core.v1.Secret(
         f"{plan.name}-secrets",
-        metadata=owned({"namespace": placement.get("namespace", plan.namespace)}),
+        metadata=_metadata(plan, placement),
         string_data={name: pulumi.Output.secret(given[name]) for name in names},
         opts=pulumi.ResourceOptions(parent=parent),
     )
@@ -59,7 +60,7 @@ def login(
     }
     made = kubernetes.core.v1.Secret(
         f"{plan.name}-registry",
-        metadata=owned({"namespace": placement.get("namespace", plan.namespace)}),
+        metadata=_metadata(plan, placement),
         type="kubernetes.io/dockerconfigjson",
         string_data={".dockerconfigjson": pulumi.Output.json_dumps({"auths": auths})},
         opts=pulumi.ResourceOptions(parent=parent),
@@ -82,7 +83,7 @@ def api_keys(
         return auth.existing
     made = kubernetes.core.v1.Secret(
         f"{plan.name}-api-keys",
-        metadata=owned({"namespace": placement.get("namespace", plan.namespace)}),
+        metadata=_metadata(plan, placement),
         string_data=pulumi.Output.all(
             **{name: pulumi.Output.secret(given[name]) for name in plan.access.keys}
         ).apply(_headers),
@@ -102,6 +103,11 @@ def _headers(keys: Mapping[str, str]) -> dict[str, str]:
                 f"key of one client alone; give one of them another: {set_command(client)}"
             )
     return {client: f"Api-Key {key}" for key, client in clients.items()}
+
+
+def _metadata(plan: Plan, placement: Mapping[str, Any]) -> Any:
+    namespace = placement.get("namespace", plan.namespace)
+    return owned({"namespace": namespace, "labels": labels(plan)})
 
 
 def account(login: Login, given: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[tuple[str, str]]:

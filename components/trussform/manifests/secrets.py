@@ -10,8 +10,8 @@ from trussform.plan import Plan
 def secret_name(plan: Plan) -> str:
     """The name of the Secret, where it has a fixed one.
 
-    That of a store has one for each version: the operator would not read the store again for
-    the same order before its time, and the new pods would start with the old values.
+    A store's Secret has another one for each version: the operator would not read the store again
+    for the same order before its time, and the new pods would start with the old values.
     """
     if plan.secrets.existing is not None:
         return plan.secrets.existing

@@ -42,7 +42,8 @@ def command(config: Config) -> tuple[Command, list[Finding]]:
     # Supervisor, which runs the command in Truss, reads `%%` as `%`.
     read = _read(server.start_command.replace("\r\n", "\n").replace("%%", "%"))
     if read is None:
-        return _refused("not a command: no closing quotation", "close the quotes")
+        help = "close the quotes, or remove the backslash at the end"
+        return _refused("not a command: a quote or a backslash has no end", help)
     argv, unquoted, text = read
     if not argv:
         return _refused("the command is empty", "write the command that starts the server")
@@ -89,29 +90,31 @@ class _Read(NamedTuple):
 
 def _read(text: str) -> _Read | None:
     """Read a command; None where a quote or a backslash at its end is left open."""
-    words: list[str] = []
-    word: str | None = None
-    unquoted = kept = ""
+    words: list[list[str]] = []
+    between = True
+    unquoted: list[str] = []
+    kept: list[str] = []
     at = 0
     while at < len(text):
         if (piece := _PIECE.match(text, at)) is None:
             return None
         kind, written = piece.lastgroup, piece.group()
-        if kind == "comment" and word is not None:  # As in `a#b`.
+        if kind == "comment" and not between:  # As in `a#b`.
             kind, written = "plain", "#"
         at += len(written)
         if kind == "comment" or written == "\\\n":
             continue
         if kind == "double":
             written = _CONTINUED.sub(r"\1", written)
-        kept += written
-        unquoted += written if kind in ("space", "plain") else ""
+        kept.append(written)
+        if kind in ("space", "plain"):
+            unquoted.append(written)
         if kind != "space":
-            word = (word or "") + _meant(kind, written)
-        elif word is not None:
-            words.append(word)
-            word = None
-    return _Read((*words, word) if word is not None else tuple(words), unquoted, kept)
+            if between:
+                words.append([])
+            words[-1].append(_meant(kind, written))
+        between = kind == "space"
+    return _Read(tuple(map("".join, words)), "".join(unquoted), "".join(kept))
 
 
 def _meant(kind: str | None, written: str) -> str:

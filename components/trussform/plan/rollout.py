@@ -60,7 +60,9 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
         why = "no replica is asked for"
     elif surges:
         why = "the new pod starts first: " + (
-            f"{spare} spare GPUs are declared, it needs {gpus}" if gpus else "it needs no GPU"
+            f"it needs {gpus} of the spare GPUs, {spare} are declared"
+            if gpus
+            else "it needs no GPU"
         )
     elif replicas > 1:
         why = f"one replica at a time: {replicas - 1} of {replicas} carry the load meanwhile"

@@ -112,7 +112,8 @@ class Stage(Model):
     """`pulumi`: values from `trussform:secrets`. `{existing: NAME}`: a Secret that is there
     already. `{store: NAME}`: the External Secrets Operator makes one."""
     secrets_version: str | None = None
-    """Change it to roll the pods after a Secret that is not Pulumi's has changed."""
+    """Change it to roll the pods after a Secret that is not Pulumi's has changed; from a store the
+    new pods get what it has then."""
 
     servers: dict[ServerName, Server] = Field(default_factory=dict)
     """The servers by name; the name is the host, and the name of every object."""
