@@ -34,7 +34,10 @@ def test_the_life_of_a_stack(engine: Engine, project: Path) -> None:
     assert up.outputs["llama"].value["predict_url"] == (
         "http://llama.models.localhost/environments/local/predict"
     )
-    assert stack.preview().change_summary == {OpType.SAME: 11}
+    preview = stack.preview()
+    assert preview.change_summary == {OpType.SAME: 11}
+    consequence = "an update: no spare GPU is declared, so the old pod goes first: without service"
+    assert f"{consequence} for at most" in preview.stdout
 
     config = project / "examples/vllm-llama-3.1-8b/config.yaml"
     config.write_text(config.read_text().replace("--max-model-len 1024", "--max-model-len 2048"))
