@@ -150,7 +150,10 @@ def test_explain_gives_each_decision_its_reason(monkeypatch: pytest.MonkeyPatch)
     assert "nothing changes a file of the base image, so it runs as it is" in output
     assert "the config has requirements" in output
     assert "no spare GPU is declared, so the old pod goes first" in output
-    assert "grace 610 (requests 600) + node 900 + pull 900 + start 1800 < progress" in output
+    assert (
+        "grace 610 (requests 600) + node 900 + pull 900 + start 1800 + checks 20 < progress"
+        in output
+    )
 
 
 def request_of(workspace: Workspace, config: dict[str, Any]) -> str:

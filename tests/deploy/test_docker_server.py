@@ -320,7 +320,7 @@ def test_pulumi_waits_for_as_long_as_the_plan_says(
     stage = {"replicas": 2, "request_timeout": 10, "deadlines": {"provisioning": 0, "pull": 0}}
     run(lambda: DockerServer("llama", args(workspace, stage=stage)).predict_url)
     timeouts = recorder.requests["llama-deployment"].customTimeouts
-    assert timeouts.create == timeouts.update == f"{2 * (20 + 1800 + 60) + 60}s"
+    assert timeouts.create == timeouts.update == f"{2 * (20 + 1800 + 20 + 60) + 60}s"
 
 
 def test_the_urls_have_the_port_and_scheme_of_the_route(

@@ -7,6 +7,8 @@ from trussform.stage import Stage
 
 PERIOD = 10
 """Seconds between two checks, as on Baseten."""
+LATE = 2 * PERIOD
+"""Seconds by which the kubelet may see late how a start has ended."""
 TIMEOUT = 5
 """Seconds that an answer may take; a busy GPU server is slow to answer, and not dead."""
 

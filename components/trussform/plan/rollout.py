@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from trussform.config import Config
-from trussform.plan.probes import Probes
+from trussform.plan.probes import LATE, Probes
 from trussform.plan.weights import Weights
 from trussform.stage import Stage
 
@@ -52,7 +52,7 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
     drain = stage.request_timeout or DRAIN
     grace = DRAIN_DELAY + drain + 5
     limits = stage.deadlines
-    absent = weights.deadline + limits.pull + probes.startup_budget
+    absent = weights.deadline + limits.pull + probes.startup_budget + LATE
     waits = grace + limits.provisioning + absent
     away = 0
     surges = (gpus == 0 or spare >= gpus) and not weights.one_node
@@ -71,8 +71,9 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
             "the weights' volume is one node's" if weights.one_node else "no spare GPU is declared"
         )
         away = grace + absent
-        parts = "grace + weights + pull + start" if weights.deadline else "grace + pull + start"
-        why = f"{reason}, so the old pod goes first: without service for at most {away} s ({parts})"
+        parts = "weights + pull" if weights.deadline else "pull"
+        why = f"{reason}, so the old pod goes first: without service for at most {away} s "
+        why += f"(grace + {parts} + start + checks)"
     slack = min(LONGEST_SLACK, max(SHORTEST_SLACK, waits // 10))
     deadline = waits + slack
     batches = max(1, replicas)
@@ -90,7 +91,7 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
         why=why,
         why_deadlines=(
             f"grace {grace} (requests {drain}) + node {limits.provisioning} "
-            f"{fetch}+ pull {limits.pull} + start {probes.startup_budget} < progress; "
-            f"{batches} x progress < pulumi"
+            f"{fetch}+ pull {limits.pull} + start {probes.startup_budget} + checks {LATE} "
+            f"< progress; {batches} x progress < pulumi"
         ),
     )
