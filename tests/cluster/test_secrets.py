@@ -101,6 +101,7 @@ def test_a_secret_is_in_its_secret_and_nowhere_else(
         built = kubectl("exec", "-n", "models-canary", "deployment/built", "--", "cat", "/app/seen")
         # BuildKit runs no command again only because its secret is another.
         assert built.strip() == hashlib.sha256(first["build"].encode()).hexdigest()
+        assert built.strip().encode() in told["docker save"], "the layers are searched in plain"
         assert in_secrets("models-canary", second) == {
             "private-secrets": ["token"],
             "private-registry": ["login"],
