@@ -4,7 +4,7 @@ export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
-SOAKED = rollouts failures probes secrets access security policies
+SOAKED = rollouts failures probes secrets access security policies scanners
 
 .PHONY: help demo test fuzz bench e2e soak demo-cluster cluster cluster-down lint format docs lock wheel clean
 .DEFAULT_GOAL := help

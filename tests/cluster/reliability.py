@@ -12,7 +12,8 @@ FIGURES: dict[str, str] = {}
 HEAD = """# Reliability
 
 Measured by `make soak` on a real single-node cluster of two cores; the run itself writes this page.
-`make e2e` runs the same tests for a shorter time, but for what wants all GPUs.
+`make e2e` runs the same tests for a shorter time, but for what wants all GPUs. Hostile input is for
+`make fuzz`, and the policy pack for `make test`.
 
 | what was done | what was seen | on |
 | --- | --- | --- |
