@@ -16,8 +16,8 @@ Measured by `make soak` on a real single-node cluster of two cores; the run itse
 `make fuzz`, and the policy pack for `make test`.
 
 | what was done | what was seen | on |
-| --- | --- | --- |
 """
+RULE = "| --- | --- | --- |\n"
 
 
 def record(what: str, seen: str) -> None:
@@ -26,8 +26,8 @@ def record(what: str, seen: str) -> None:
 
 def write(file: Path) -> None:
     """Write the figures of this run; the rows of tests that it left out stay as they are."""
-    kept = file.read_text().splitlines()[HEAD.count("\n") :] if file.exists() else []
+    kept = file.read_text().partition(RULE)[2].splitlines() if file.exists() else []
     rows = {row.split(" | ")[0]: row for row in kept}
     today = datetime.now(UTC).strftime("%-d %B %Y")
     rows |= {f"| {what}": f"| {what} | {seen} | {today} |" for what, seen in FIGURES.items()}
-    file.write_text(HEAD + "".join(f"{row}\n" for row in rows.values()))
+    file.write_text(HEAD + RULE + "".join(f"{row}\n" for row in rows.values()))

@@ -130,6 +130,18 @@ def test_a_server_that_another_stack_has_made_is_not_taken_over(engine: ByPulumi
     engine.destroy("owner")
 
 
+def test_a_namespace_that_was_there_before_stays(engine: ByPulumi) -> None:
+    kubectl("create", "namespace", "models-there")
+    try:
+        engine.up("there", {"servers": {"small": small()}})
+        engine.destroy("there")
+        phase = ("get", "namespace", "models-there", "-o", "jsonpath={.status.phase}")
+        assert kubectl(*phase) == "Active"
+        assert kubectl("get", "deployments", "-n", "models-there", "-o", "name") == ""
+    finally:
+        kubectl("delete", "namespace", "models-there", "--ignore-not-found")
+
+
 @pytest.mark.parametrize("product", ["NVIDIA-H100-PCIe", "NVIDIA-H100-NVL"])
 def test_an_h100_of_any_product_will_do(deployed: Deployed, product: str) -> None:
     node = kubectl("get", "nodes", "-o", "name").strip()

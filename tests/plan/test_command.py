@@ -24,6 +24,7 @@ def argv(plan: Callable[..., Plan], command: str) -> tuple[str, ...]:
         ('serve --json \'{"a": "$b"}\'', ("serve", "--json", '{"a": "$b"}')),
         ('sh -c "a && b | c > $D"', ("sh", "-c", "a && b | c > $D")),
         ('sh -c "a \\\n b"', ("sh", "-c", "a  b")),
+        ("serve a$'x'b", ("serve", "a$xb")),
     ],
 )
 def test_a_command_is_split_as_a_shell_would(

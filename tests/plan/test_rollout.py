@@ -186,7 +186,9 @@ def test_a_rollout_needs_no_gpu_that_is_not_there(
 
 def test_the_spare_gpus_that_an_update_needs_are_said(plan: MakePlan) -> None:
     made = plan({"resources": {"accelerator": "L4:2"}}, {"spare_gpus": 3}).rollout
-    assert made.why == "the new pod starts first: it needs 2 of the spare GPUs, 3 are declared"
+    assert made.why == "the new pod starts first: it needs 2 of 3 spare GPUs"
+    made = plan({"resources": {"accelerator": "L4:2"}}, {"spare_gpus": 1}).rollout
+    assert made.why.startswith("1 spare GPUs are too few for 2, so the old pod goes first")
 
 
 def test_one_gpu_without_a_spare_says_how_long_service_is_gone(plan: MakePlan) -> None:

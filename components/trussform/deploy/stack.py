@@ -98,7 +98,8 @@ def _namespace(stack: project.Stack, provider: kubernetes.Provider | None) -> pu
     name = stack.stage.namespace
     if not stack.stage.create_namespace or name == "default":
         return name
-    opts = pulumi.ResourceOptions(provider=provider)
+    # It may have been there before, and others may have put something into it.
+    opts = pulumi.ResourceOptions(provider=provider, retain_on_delete=provider is None)
     made = kubernetes.core.v1.Namespace(name, metadata=owned({"name": name}), opts=opts)
     return made.metadata["name"]
 

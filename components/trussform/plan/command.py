@@ -107,8 +107,7 @@ def _read(text: str) -> _Read | None:
         if kind == "double":
             written = _CONTINUED.sub(r"\1", written)
         kept.append(written)
-        if kind in ("space", "plain"):
-            unquoted.append(written)
+        unquoted.append(written if kind in ("space", "plain") else " ")
         if kind != "space":
             if between:
                 words.append([])

@@ -60,16 +60,16 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
         why = "no replica is asked for"
     elif surges:
         why = "the new pod starts first: " + (
-            f"it needs {gpus} of the spare GPUs, {spare} are declared"
-            if gpus
-            else "it needs no GPU"
+            f"it needs {gpus} of {spare} spare GPUs" if gpus else "it needs no GPU"
         )
     elif replicas > 1:
         why = f"one replica at a time: {replicas - 1} of {replicas} carry the load meanwhile"
     else:
-        reason = (
-            "the weights' volume is one node's" if weights.one_node else "no spare GPU is declared"
-        )
+        reason = "no spare GPU is declared"
+        if weights.one_node:
+            reason = "the weights' volume is one node's"
+        elif spare:
+            reason = f"{spare} spare GPUs are too few for {gpus}"
         away = grace + absent
         parts = "weights + pull" if weights.deadline else "pull"
         why = f"{reason}, so the old pod goes first: without service for at most {away} s "
