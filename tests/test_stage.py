@@ -25,6 +25,12 @@ def test_the_sample_stages_are_read_and_planned(name: str) -> None:
     assert [problem for problem in problems if problem.level == "error"] == []
 
 
+def test_what_stands_in_for_a_stage_is_one() -> None:
+    """It is made without validation."""
+    given = project.ANY_STAGE.model_dump()
+    assert Stage.model_validate(given).model_dump() == given
+
+
 def test_dev_and_production_differ_where_environments_do() -> None:
     def llama(stack: str) -> dict[str, Any]:
         read = read_stack(ROOT / f"stacks/Pulumi.{stack}.yaml")

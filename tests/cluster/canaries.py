@@ -103,9 +103,8 @@ def objects(namespace: str) -> Iterator[tuple[str, bytes]]:
         yield f"{made['kind']} {made['metadata']['name']}", json.dumps(made).encode()
 
 
-def logs(namespace: str, selector: str = "") -> Iterator[tuple[str, bytes]]:
-    chosen = ("-n", namespace, f"--selector={selector}")
-    for pod in kubectl("get", "pods", *chosen, "-o", "name").split():
+def logs(namespace: str) -> Iterator[tuple[str, bytes]]:
+    for pod in kubectl("get", "pods", "-n", namespace, "-o", "name").split():
         words = ("--all-containers", "--ignore-errors", "--since=15m")
         yield f"log of {pod}", kubectl("logs", "-n", namespace, pod, *words).encode()
 

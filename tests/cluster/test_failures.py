@@ -155,9 +155,8 @@ KINDS = {
 
 
 def objects_of_cluster(namespace: str) -> set[tuple[str, str]]:
-    found = json.loads(kubectl("get", ",".join(KINDS.values()), "-n", namespace, "-o", "json"))[
-        "items"
-    ]
+    kinds = ",".join(KINDS.values())
+    found = json.loads(kubectl("get", kinds, "-n", namespace, "-o", "json"))["items"]
     return {(made["kind"], made["metadata"]["name"]) for made in found}
 
 

@@ -90,6 +90,12 @@ def startup(config: Config, stage: Stage) -> int:
     return stage.deadlines.startup or config.runtime.health_checks.startup_threshold_seconds
 
 
+def absent(config: Config, stage: Stage) -> int:
+    """Seconds from an old pod that is gone to a new one that is ready, at most."""
+    fetch = stage.deadlines.weights if config.weights else 0
+    return fetch + stage.deadlines.pull + startup(config, stage) + LATE
+
+
 def replicas(stage: Stage) -> int:
     own = stage.server("a").replicas
     return stage.replicas if own is None else own
@@ -105,16 +111,15 @@ def test_every_deadline_waits_for_what_it_bounds(
     made: tuple[Config, Stage, Probes, Rollout],
 ) -> None:
     config, stage, probes, rollout = made
-    limits, checks = stage.deadlines, config.runtime.health_checks
+    checks = config.runtime.health_checks
     start = startup(config, stage)
-    fetch = limits.weights if config.weights else 0
     assert probes.startup_budget == start
     assert (probes.startup.failures - 1) * PERIOD >= start
     assert probes.readiness.failures * PERIOD >= checks.stop_traffic_threshold_seconds
     assert probes.liveness.failures * PERIOD >= checks.restart_threshold_seconds
     assert rollout.grace > rollout.drain_delay + (stage.request_timeout or 600)
     assert 0 < rollout.hung_grace <= rollout.grace
-    waits = rollout.grace + limits.provisioning + fetch + limits.pull + start + LATE
+    waits = rollout.grace + stage.deadlines.provisioning + absent(config, stage)
     assert rollout.progress_deadline > waits
     assert rollout.timeout > max(1, replicas(stage)) * rollout.progress_deadline
 
@@ -124,10 +129,7 @@ def test_no_deadline_is_later_than_it_need_be(
     made: tuple[Config, Stage, Probes, Rollout],
 ) -> None:
     config, stage, _, rollout = made
-    limits = stage.deadlines
-    fetch = limits.weights if config.weights else 0
-    start = startup(config, stage) + LATE
-    waits = rollout.grace + limits.provisioning + fetch + limits.pull + start
+    waits = rollout.grace + stage.deadlines.provisioning + absent(config, stage)
     assert rollout.progress_deadline <= waits + 60
     assert rollout.timeout <= max(1, replicas(stage)) * rollout.progress_deadline + 60
 
@@ -137,11 +139,9 @@ def test_the_bound_of_a_downtime_holds_and_ends_before_the_update_does(
     made: tuple[Config, Stage, Probes, Rollout],
 ) -> None:
     config, stage, _, rollout = made
-    limits = stage.deadlines
-    fetch = limits.weights if config.weights else 0
     assert (rollout.away > 0) == (rollout.surge == 0 and rollout.replicas == 1)
     if rollout.away:
-        stops = rollout.grace + fetch + limits.pull + startup(config, stage) + LATE
+        stops = rollout.grace + absent(config, stage)
         assert stops <= rollout.away < rollout.progress_deadline < rollout.timeout
 
 

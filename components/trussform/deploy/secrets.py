@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 from trussform.deploy.owner import owned
 from trussform.manifests.metadata import labels
@@ -105,7 +106,7 @@ def _headers(keys: Mapping[str, str]) -> dict[str, str]:
     return {client: f"Api-Key {key}" for key, client in clients.items()}
 
 
-def _metadata(plan: Plan, placement: Mapping[str, Any]) -> Any:
+def _metadata(plan: Plan, placement: Mapping[str, Any]) -> ObjectMetaArgsDict:
     namespace = placement.get("namespace", plan.namespace)
     return owned({"namespace": namespace, "labels": labels(plan)})
 
