@@ -1,9 +1,10 @@
 """Updates under a constant load of streaming requests: what is lost, and for how long."""
 
+import re
 from typing import Any
 
 import pytest
-from deployed import Deployed, kubectl
+from deployed import ByPulumi, Deployed, kubectl
 from load import Load, load, wait_for_answer
 from programs import wait_for
 from reliability import SOAK, record
@@ -82,6 +83,21 @@ def test_an_update_without_a_spare_gpu_is_as_long_as_planned_at_most(deployed: D
     )
     assert not waiting
     assert max(gaps) <= bound
+
+
+def test_a_preview_says_how_long_the_last_update_took(engine: ByPulumi) -> None:
+    given = stage("L4")
+    up(engine, "rolling", given, "before")
+    up(engine, "rolling", given, "last")
+    given["servers"]["tokens"]["config"]["environment_variables"] = {"VERSION": "next"}
+    engine.project.write("rolling", given)
+    said = engine.stack("rolling").preview().stdout
+    found = re.search(r"without service for at most (\d+) s when last measured", said)
+    assert found, said
+    record(
+        "the preview of an update of one replica without a spare GPU",
+        f"says how long the last one took: {found[1]} s",
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)

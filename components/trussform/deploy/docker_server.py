@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from trussform import manifests, project
-from trussform.deploy import diagnosis
+from trussform.deploy import diagnosis, downtime
 from trussform.deploy.image import image
 from trussform.deploy.owner import owned
 from trussform.deploy.secrets import api_keys, login, secret
@@ -96,7 +96,10 @@ class DockerServer(pulumi.ComponentResource):
             concat=pulumi.Output.concat,
             placement=placement,
         )
-        hooks = pulumi.ResourceHookBinding(on_error=[diagnosis.hook(name)])
+        hooks = pulumi.ResourceHookBinding(
+            before_update=[downtime.hook(name, self)] if plan.rollout.away else [],
+            on_error=[diagnosis.hook(name)],
+        )
         before: list[pulumi.Resource] = []
         for manifest in manifests.manifests(plan, values):
             opts_ = pulumi.ResourceOptions(

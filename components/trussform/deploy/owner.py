@@ -8,6 +8,9 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 from trussform.plan.names import kubernetes_name
 
+FIELD_MANAGER = "pulumi.com/patchFieldManager"
+"""The annotation that Pulumi's provider has the field manager's name from."""
+
 
 def owned(metadata: Mapping[str, Any]) -> ObjectMetaArgsDict:
     """An object's metadata, with the stack as its field manager.
@@ -19,6 +22,6 @@ def owned(metadata: Mapping[str, Any]) -> ObjectMetaArgsDict:
     stack = kubernetes_name(f"{pulumi.get_project()}/{pulumi.get_stack()}")
     annotations = {
         **metadata.get("annotations", {}),
-        "pulumi.com/patchFieldManager": f"pulumi-{stack}",
+        FIELD_MANAGER: f"pulumi-{stack}",
     }
     return cast(ObjectMetaArgsDict, {**metadata, "annotations": annotations})
