@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from deployed import ByPulumi, Deployed, kubectl, pods
 from programs import wait_for
+from reliability import record
 
 MakeClient = Callable[..., httpx.Client]
 
@@ -116,6 +118,31 @@ def test_a_stopping_server_finishes_its_request_long_before_the_grace_period_end
     assert answer == ["finished"]
     assert took < grace / 2
     wait_for(lambda: client().get("/predict").status_code == 200, "the next pod answers")
+
+
+def test_an_image_without_a_shell_finishes_its_request_too(
+    deployed: Deployed, client: MakeClient
+) -> None:
+    """Nothing of its pod needs a program of the image's: neither preStop nor an init container."""
+    if "TRUSSFORM_TEST_BARE_BASE" not in os.environ:
+        pytest.skip("TRUSSFORM_TEST_BARE_BASE is not set: there is no image without a shell")
+    base = {"base_image": {"image": os.environ["TRUSSFORM_TEST_BARE_BASE"]}}
+    servers = {"bare": {"path": "servers/bare", "config": base}}
+    deployed.up("bare", {"servers": servers})
+    asking = client("bare", "bare")
+    wait_for(lambda: asking.get("/predict").status_code == 200, "the route is there")
+    shell = ["kubectl", "exec", "-n", "models-bare", "deployment/bare", "--", "sh"]
+    assert subprocess.run(shell, capture_output=True, check=False).returncode != 0
+    with asking.stream("GET", "/sync/?seconds=4") as answer:
+        pieces = answer.iter_text()
+        first = next(pieces)
+        (pod,) = pods("models-bare", "bare")
+        kubectl("delete", "pod", "-n", "models-bare", pod["metadata"]["name"], "--wait=false")
+        rest = "".join(pieces)
+    assert first + rest == "piece " * 4 + "finished by 10001"
+    record("a pod of an image without a shell is deleted during a streamed answer of 4 s",
+           "the answer is whole")  # fmt: skip
+    deployed.destroy("bare")
 
 
 @pytest.mark.parametrize(("user", "uid"), [(None, 1234), (4321, 4321)])

@@ -216,6 +216,13 @@ def test_no_build_brings_the_data_and_nothing_else(workspace: Workspace) -> None
     assert plan.files.copy_app
 
 
+def test_an_image_that_runs_as_it_is_needs_no_shell(workspace: Workspace) -> None:
+    as_it_is = {"no_build": True, "run_as_user_id": 1000, "start_command": None}
+    plan, _ = workspace.plan({"docker_server": as_it_is})
+    assert not plan.files.copy_app
+    assert not plan.command.argv
+
+
 @pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", ".", "./.", "a\nb"])
 def test_a_download_stays_in_the_data_folder(workspace: Workspace, path: str) -> None:
     files = [{"url": "https://example.com/a", "local_data_path": path}]

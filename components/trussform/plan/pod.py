@@ -48,10 +48,21 @@ def user(config: Config) -> User:
 
 
 def files(config: Config, builds: bool) -> Files:
-    """A build gives `/app` to the user in the image; root owns it anyway."""
-    copy = config.docker_server.run_as_user_id is not None and not builds
+    """A build gives `/app` to the user in the image; root owns it anyway.
+
+    What runs as its image is, with no command of the config's, may have no shell to copy with;
+    Truss leaves its `/app` as it is, too.
+    """
+    server = config.docker_server
+    foreign = server.run_as_user_id is not None and not builds
+    as_it_is = server.no_build and server.start_command is None
+    copy = foreign and not as_it_is
     gpus = config.resources.accelerator.count if config.resources.accelerator else 0
-    why = "run_as_user_id could not write the image's own /app" if copy else "writable as it is"
+    why = "writable as it is"
+    if foreign:
+        why = "run_as_user_id could not write the image's own /app"
+        if as_it_is:
+            why = "no_build leaves it as it is, and run_as_user_id may not write all of it"
     return Files(copy, f"{8 * gpus}Gi" if gpus else "1Gi", f"{why}; shared memory 8Gi per GPU")
 
 

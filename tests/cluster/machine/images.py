@@ -8,6 +8,7 @@ from pathlib import Path
 
 from machine.docker import in_registry
 from machine.places import (
+    BARE_IMAGE,
     BASE_IMAGE,
     DOCKER_SOCKET,
     PAUSE_IMAGE,
@@ -35,6 +36,8 @@ def up() -> None:
         _base()
     if not in_registry(USER_IMAGE):
         _user()
+    if not in_registry(BARE_IMAGE):
+        _bare()
 
 
 def _docker(*arguments: str | Path) -> str:
@@ -99,3 +102,13 @@ def _user() -> None:
         (Path(folder) / "Dockerfile").write_text("\n".join(lines) + "\n")
         _docker("build", "--quiet", "--tag", USER_IMAGE, folder)
     _docker("push", "--quiet", USER_IMAGE)
+
+
+def _bare() -> None:
+    """An image without a shell: one program, and nothing else."""
+    source = Path(__file__).with_name("bare.go")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Dockerfile").write_text('FROM scratch\nCOPY bare /\nCMD ["/bare"]\n')
+        run("go", "build", "-o", f"{folder}/bare", source, CGO_ENABLED="0")
+        _docker("build", "--quiet", "--tag", BARE_IMAGE, folder)
+    _docker("push", "--quiet", BARE_IMAGE)

@@ -28,6 +28,7 @@ PRIVATE_REGISTRY, LOGIN = "localhost:5444", "puller:let me in"
 """The same images, for those who log in."""
 BASE_IMAGE = f"{REGISTRY}/base/python:3"
 USER_IMAGE = f"{REGISTRY}/base/user:3"
+BARE_IMAGE = f"{REGISTRY}/base/bare:1"
 PAUSE_IMAGE = f"{REGISTRY}/pause:1"
 DOCKER_SOCKET = RUN / "docker.sock"
 CONTAINERD_SOCKET = RUN / "containerd.sock"
@@ -59,6 +60,7 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_LOGIN": LOGIN,
     "TRUSSFORM_TEST_BASE": BASE_IMAGE,
     "TRUSSFORM_TEST_USER_BASE": USER_IMAGE,
+    "TRUSSFORM_TEST_BARE_BASE": BARE_IMAGE,
     "TRUSSFORM_TEST_BUILDX": str(BUILDX),
     "TRUSSFORM_TEST_GATEWAY": f"http://127.0.0.1:{GATEWAY_PORT}",
     "TRUSSFORM_TEST_GATEWAY_TLS": f"https://127.0.0.1:{GATEWAY_TLS_PORT}",
