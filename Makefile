@@ -4,7 +4,9 @@ export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
-SOAKED = rollouts failures probes secrets access security policies scanners
+SOAKED = rollouts failures probes pods secrets access security policies scanners
+HOSTILE = tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
+BESIDE = $(addprefix ../../,tests/engine/test_policy_pack.py $(HOSTILE))
 
 .PHONY: help demo test fuzz bench e2e soak demo-cluster cluster cluster-down lint format docs lock wheel clean
 .DEFAULT_GOAL := help
@@ -19,18 +21,18 @@ test: .venv/.dev  ## Run the tests
 	$(BIN)/python -m pytest --ignore tests/cluster
 
 fuzz: .venv/.dev  ## Check 12,500 broken files and 12,000 hostile inputs
-	FUZZ_FILES=10000 HOSTILE_CASES=12000 $(BIN)/python -m pytest tests/test_fuzz.py \
-		tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
+	FUZZ_FILES=10000 HOSTILE_CASES=12000 $(BIN)/python -m pytest tests/test_fuzz.py $(HOSTILE)
 
 bench: .venv/.dev  ## Time the check of the configs in FOLDER=… against Truss's own reading
 	@$(BIN)/python bench/check.py $(FOLDER)
 
 e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use KUBECONFIG's
 	cd tests/cluster && ../../$(BIN)/python -m machine run \
-		../../$(BIN)/python -m pytest ../../tests/cluster ../../tests/engine/test_cluster.py
+		../../$(BIN)/python -m pytest ../../tests/cluster ../../tests/engine/test_cluster.py $(BESIDE)
 
 soak: .venv/.dev  ## Test on the cluster at length what must not fail; writes docs/reliability.md
-	cd tests/cluster && SOAK=1 ../../$(BIN)/python -m machine run ../../$(BIN)/python -m pytest \
+	cd tests/cluster && SOAK=1 HOSTILE_CASES=12000 ../../$(BIN)/python -m machine run \
+		../../$(BIN)/python -m pytest $(BESIDE) \
 		$(addprefix ../../tests/cluster/test_,$(addsuffix .py,$(SOAKED)))
 
 demo-cluster: .venv/.dev  ## Boot a real cluster, bring up an example and ask it; or use KUBECONFIG's

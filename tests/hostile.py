@@ -1,14 +1,25 @@
 """How many hostile inputs the tests make: 2,000, or what `HOSTILE_CASES` says."""
 
 import os
+from collections import Counter
 
 from hypothesis import HealthCheck, Phase, settings
+from reliability import record
 
 FIRST = int(os.environ.get("HOSTILE_FIRST", "0"))
 CASES = int(os.environ.get("HOSTILE_CASES", "2000"))
 """How many all the tests make together; `make fuzz` takes more."""
 THOROUGH = CASES >= 10_000
 """Whether to try all of what can be combined, and not a part of it."""
+
+
+TRIED: Counter[str] = Counter()
+
+
+def tried(what: str, seen: str, count: int = 1) -> None:
+    """Count what was tried and went well, for the figures."""
+    TRIED[what] += count
+    record(what, f"{TRIED[what]:,} of {TRIED[what]:,}: {seen}")
 
 
 def cases(share: float) -> range:

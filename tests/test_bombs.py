@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from hostile import THOROUGH, cases
+from reliability import record
 from trussform.source import MAX_BYTES, MAX_LENGTH, MAX_VALUES
 from workspace import CONFIG, STAGE, Workspace
 
@@ -41,13 +42,17 @@ class Bounded:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.seconds: list[float] = []
+        """What each check took of the processor."""
 
     def ask(self, **wanted: str) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{json.dumps(wanted)}\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        answer = json.loads(self.process.stdout.readline())
+        self.seconds.append(answer.get("seconds", 0.0))
+        return answer
 
     def config(self, text: str) -> dict[str, Any]:
         self.workspace.config.write_text(text)
@@ -67,6 +72,11 @@ def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bounded]:
     assert made.process.stdin is not None
     made.process.stdin.close()
     assert made.process.wait() == 0
+    record(
+        "YAML files made to take long: aliases, merges, depth, size",
+        f"{len(made.seconds):,} of {len(made.seconds):,}: checked within 50 MB, the slowest in "
+        f"{max(made.seconds):.1f} s of the processor",
+    )
 
 
 def config_with(fields: str, **server: str) -> str:

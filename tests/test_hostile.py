@@ -15,7 +15,7 @@ import dockerfiles
 import pytest
 import yaml
 from apiserver import misfits
-from hostile import hostile
+from hostile import hostile, tried
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform import manifests, project
@@ -418,6 +418,7 @@ def test_a_text_in_a_config_stays_a_text(
 ) -> None:
     for field, text in texts.items():
         assert otherwise(workspace, CONFIG_FIELDS[field](text), way) == [], (field, text, way)
+    tried("texts of an attacker in a field of a config", "data, or refused", len(texts))
 
 
 @hostile(0.1 / len(STAGE_FIELDS), shrinks=False)
@@ -426,3 +427,4 @@ def test_a_text_in_a_stage_stays_a_text(workspace: Workspace, texts: dict[str, s
     config = {"resources": {"accelerator": "L4"}, "weights": [WEIGHT], "secrets": {"token": None}}
     for field, text in texts.items():
         assert otherwise(workspace, config, STAGE_FIELDS[field](text)) == [], (field, text)
+    tried("texts of an attacker in a field of a stage", "data, or refused", len(texts))

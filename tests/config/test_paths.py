@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import hostile
+from hostile import hostile, tried
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform import project
@@ -145,6 +145,9 @@ def test_no_file_of_the_machine_gets_into_an_image(
         assert problem.text.isprintable()
         assert OUTSIDE not in problem.text
     assert [text for plan in plans for text in leaks(machine, plan)] == []
+    tried(
+        "configs whose paths and links lead out of their folder", "no file of the machine gets in"
+    )
 
 
 @pytest.fixture

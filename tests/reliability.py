@@ -12,8 +12,7 @@ FIGURES: dict[str, str] = {}
 HEAD = """# Reliability
 
 Measured by `make soak` on a real single-node cluster of two cores; the run itself writes this page.
-`make e2e` runs the same tests for a shorter time, but for what wants all GPUs. Hostile input is for
-`make fuzz`, and the policy pack for `make test`.
+`make e2e` runs the same tests for a shorter time, but for what wants all GPUs.
 
 | what was done | what was seen | on |
 """
