@@ -141,7 +141,7 @@ def test_the_lock_file_gives_the_digests(workspace: Workspace) -> None:
     lock_file(stack).write_text(f"digests: {{'python:3.11-slim': '{digest}'}}\n")
     workspace.write_config()
     plans, problems = project.plan_servers(read_stack(stack))
-    assert plans["server"].image.pinned == f"python@{digest}"
+    assert plans["server"].image.base.pinned == f"python@{digest}"
     assert problems == []
 
 
@@ -244,7 +244,7 @@ def test_digests_of_the_stage_go_before_those_of_the_lock_file(workspace: Worksp
     lock_file(stack).write_text(f"digests: {{'python:3.11-slim': '{locked}'}}\n")
     workspace.write_config()
     plans, _ = project.plan_servers(read_stack(stack))
-    assert plans["server"].image.digest == mine
+    assert plans["server"].image.base.digest == mine
 
 
 @pytest.mark.parametrize("namespace", [{"create_namespace": False}, {"namespace": "default"}])

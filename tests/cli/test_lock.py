@@ -18,12 +18,12 @@ OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 
 
 class FakeRegistry(BaseHTTPRequestHandler):
-    """Knows one image, `team/server:1`; `digest` is what the tag points at."""
+    """Knows `team/server:1` and `team/fetch:1`; `digest` is what their tags point at."""
 
     digest = OLD
 
     def do_HEAD(self) -> None:
-        known = self.path == "/v2/team/server/manifests/1"
+        known = self.path in ("/v2/team/server/manifests/1", "/v2/team/fetch/manifests/1")
         self.send_response(200 if known else 404)
         if known and "application/vnd.oci.image.index.v1+json" in self.headers["Accept"]:
             self.send_header("Docker-Content-Digest", self.digest)
@@ -65,6 +65,18 @@ def test_lock_writes_the_digests_and_says_what_moved(
     second = run_lock(workspace, image)
     assert yaml.safe_load(lock_file.read_text()) == {"digests": {image: NEW}}
     assert f"{image}: {NEW} (was {OLD})" in second.stdout
+
+
+def test_lock_writes_the_digest_of_what_fetches_weights(
+    workspace: Workspace, registry: str
+) -> None:
+    image, fetcher = f"{registry}/team/server:1", f"{registry}/team/fetch:1"
+    weight = {"source": "hf://o/m@main", "mount_location": "/models/a"}
+    workspace.write_config({"base_image": {"image": image}, "weights": [weight]})
+    stack = workspace.write_stack({"tags": "locked", "weights": {"image": fetcher}})
+    assert CliRunner().invoke(app, ["lock", "--stack", str(stack)]).exit_code == 0
+    lock_file = workspace.stack.with_name("dev.lock.yaml")
+    assert yaml.safe_load(lock_file.read_text()) == {"digests": {image: OLD, fetcher: OLD}}
 
 
 def test_an_image_that_is_not_there_leaves_the_lock_file_alone(

@@ -88,14 +88,15 @@ def _stage(name: str, stage: dict[str, Any]) -> dict[str, Any]:
         **COMMON,
         **stage,
         "namespace": "models",
-        "digests": dict.fromkeys(_bases(), DIGEST),
+        "digests": dict.fromkeys(_tags(), DIGEST),
         "servers": {name: {"path": str(at), "config": config} for name, at in SERVERS.items()},
     }
 
 
-def _bases() -> list[str]:
+def _tags() -> list[str]:
     plans, _ = project.plan_servers(project.without_stage(ROOT), list(SERVERS.values()))
-    return [plan.image.base for plan in plans.values()]
+    tags = [tag for plan in plans.values() for tag in (plan.image.base, plan.weights.fetcher)]
+    return [tag.image for tag in tags if tag]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from deployed import Deployed, kubectl, pods
+from deployed import ByPulumi, Deployed, kubectl, pods
 from programs import wait_for
 from stores import Stores
 
@@ -95,6 +95,12 @@ def test_the_weights_are_there_and_fetched_once(
     of_pod = ("logs", "-n", "models-weights", second, "--container")
     assert "hf://owner/model@main: there already" in kubectl(*of_pod, "fetch-weights")
     assert "the weights are there: /app/model_cache/model" in kubectl(*of_pod, "server")
+
+
+def test_what_fetches_runs_by_digest(served: str, engine: ByPulumi) -> None:
+    (pod,) = pods("models-weights", "weights")
+    (fetch,) = pod["spec"]["initContainers"]
+    assert "/fetch@sha256:" in fetch["image"]
 
 
 def _ready_but(first: dict[str, Any]) -> list[str]:

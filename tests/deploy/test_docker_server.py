@@ -113,6 +113,14 @@ def test_the_outputs_of_a_server(workspace: Workspace, recorder: Recorder) -> No
     assert resolved(server.environment) == "dev"
 
 
+def test_what_fetches_weights_runs_by_digest(workspace: Workspace, recorder: Recorder) -> None:
+    config = {"weights": [{"source": "hf://o/m@main", "mount_location": "/models/a"}]}
+    run(lambda: DockerServer("llama", args(workspace, config)).image)
+    pod = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]
+    (fetch,) = pod["initContainers"]
+    assert fetch["image"] == f"kserve/storage-initializer@{DIGEST}"
+
+
 def test_a_base_that_runs_as_it_is_runs_by_digest(workspace: Workspace, recorder: Recorder) -> None:
     run(lambda: DockerServer("llama", args(workspace)).image)
     container = recorder.inputs("llama-deployment")["spec"]["template"]["spec"]["containers"][0]

@@ -64,19 +64,20 @@ def test_no_build_wins_over_requirements(plan: MakePlan) -> None:
 
 
 def test_a_tag_is_looked_up_and_a_digest_is_not(plan: MakePlan) -> None:
-    assert plan().image.look_up
-    pinned = plan({"base_image": {"image": f"python@{DIGEST}"}}).image
+    assert plan().image.base.look_up
+    pinned = plan({"base_image": {"image": f"python@{DIGEST}"}}).image.base
     assert (pinned.look_up, pinned.pinned) == (False, f"python@{DIGEST}")
 
 
 def test_a_tag_beside_a_digest_is_dropped(plan: MakePlan) -> None:
-    assert plan({"base_image": {"image": f"python:3@{DIGEST}"}}).image.pinned == f"python@{DIGEST}"
+    made = plan({"base_image": {"image": f"python:3@{DIGEST}"}})
+    assert made.image.base.pinned == f"python@{DIGEST}"
 
 
 def test_locked_tags_without_a_lock_stop_only_an_up(workspace: Workspace) -> None:
     made, (problem,) = workspace.plan(None, {"tags": "locked"})
     assert problem.level == "up"
-    assert not made.image.look_up
+    assert not made.image.base.look_up
 
 
 def test_a_build_needs_a_registry(workspace: Workspace) -> None:
@@ -321,14 +322,14 @@ def test_a_config_without_a_base_image_runs_on_trusss_own(workspace: Workspace) 
     workspace.write_config(yaml.safe_dump(config))
     plans, _ = project.plan_servers(project.read_stack(workspace.write_stack()))
     base = truss_base_image_tag("3.12", True, TRUSS_BASE_IMAGE_VERSION_TAG)
-    assert plans["server"].image.base == f"{TRUSS_BASE_IMAGE_NAME}:{base}"
+    assert plans["server"].image.base.image == f"{TRUSS_BASE_IMAGE_NAME}:{base}"
 
 
 def test_only_an_up_stops_at_a_placeholder(workspace: Workspace) -> None:
     made, problems = workspace.plan({"base_image": {"image": "<your-registry>/server:v1"}})
     assert [problem.level for problem in problems] == ["up"]
     assert "`<your-registry>/server:v1` has a placeholder" in problems[0].message
-    assert not made.image.look_up
+    assert not made.image.base.look_up
 
 
 def test_no_name_that_a_command_reads_leaves_the_folder_of_secrets(plan: MakePlan) -> None:

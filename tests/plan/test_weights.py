@@ -43,6 +43,32 @@ def test_each_way_to_ask_for_weights(
     assert (made.source, made.mount, made.read_only, made.hub) == (source, mount, read_only, hub)
 
 
+FETCHER = "kserve/storage-initializer:v0.20.0"
+DIGEST = "sha256:" + "d" * 64
+
+
+def test_what_fetches_runs_by_digest_as_every_image(plan: MakePlan) -> None:
+    config = weight("hf://o/m@main")
+    followed = plan(config).weights.fetcher
+    assert followed is not None
+    assert (followed.image, followed.look_up) == (FETCHER, True)
+    bases = {"python:3.11-slim": DIGEST}
+    locked = plan(config, {"tags": "locked", "digests": {**bases, FETCHER: DIGEST}}).weights.fetcher
+    assert locked is not None
+    assert (locked.pinned, locked.look_up) == (f"kserve/storage-initializer@{DIGEST}", False)
+    assert plan().weights.fetcher is None
+
+
+def test_an_up_waits_for_the_lock_of_what_fetches(workspace: Workspace) -> None:
+    own = {"image": "registry.example.com/fetch:1"}
+    locked = {"tags": "locked", "digests": {"python:3.11-slim": DIGEST}}
+    server = {"path": "server", "weights": own}
+    _, problems = workspace.plan(weight("hf://o/m@main"), {**locked, "servers": {"server": server}})
+    (problem,) = [problem for problem in problems if problem.level != "warning"]
+    assert (problem.level, problem.field) == ("up", "servers.server.weights.image")
+    assert "no digest of `registry.example.com/fetch:1`" in problem.message
+
+
 def test_another_source_revision_or_pattern_is_another_folder(plan: MakePlan) -> None:
     configs = [
         weight("hf://o/m@main"),

@@ -35,7 +35,7 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
     return [
         ("image", str(image), image.why),
         ("pull", str(plan.pull), plan.pull.why),
-        ("digest", image.digest or "not known yet", image.why_digest),
+        ("digest", image.base.digest or "not known yet", image.base.why),
         ("command", str(plan.command), plan.command.why),
         ("variables", _variables(plan), "Truss's APP_HOME, then the config's, null as None"),
         ("concurrency", str(plan.concurrency), "predict_concurrency: a hint; nothing enforces it"),
@@ -64,7 +64,7 @@ def _request(plan: Plan) -> tuple[str, str]:
     """The command that asks the server, with the config's own example of an input."""
     if plan.routes.protocol == "grpc":
         return "-", "a gRPC client brings its own stubs"
-    values = manifests.values(plan, None, None, None, None, lambda *parts: "".join(map(str, parts)))
+    values = manifests.values(plan, lambda *parts: "".join(map(str, parts)))
     url = f"{manifests.origin(plan, values)}{plan.routes.predict_path}"
     if EXAMPLE not in plan.model_metadata:
         return f"curl {url}", "the config has no model_metadata.example_model_input"

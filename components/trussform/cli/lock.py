@@ -1,4 +1,4 @@
-"""Base tags, resolved to digests and kept in a file."""
+"""Tags, resolved to digests and kept in a file."""
 
 import functools
 import sys
@@ -39,8 +39,9 @@ def lock(
         message = "the stage follows its tags, so there is nothing to lock"
         place = stack.source.place(("tags",))
         raise Refused([Problem(place, "tags", message, "write `tags: locked` in the stage")])
-    tagged = [plan.image.base for plan in plans.values() if plan.image.given is None]
-    images = sorted({image for image in tagged if "@" not in image})
+    tags = [plan.image.base for plan in plans.values() if plan.image.given is None]
+    tags += [plan.weights.fetcher for plan in plans.values() if plan.weights.fetcher]
+    images = sorted({tag.image for tag in tags if "@" not in tag.image})
     digests: dict[str, str] = {}
     problems: list[Problem] = []
     for image in images:

@@ -35,7 +35,8 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
         for manifest in objects(plan):
             yield _file(folder / _file_name(plan, manifest), _document(plan, manifest))
         if plan.image.build is not None:
-            spelled.write(spelled.context(plan.image.build, plan.image.pinned), folder / "image")
+            context = spelled.context(plan.image.build, plan.image.base.pinned)
+            spelled.write(context, folder / "image")
             yield folder / "image" / "Dockerfile"
 
 
@@ -57,11 +58,12 @@ def objects(plan: Plan) -> list[Manifest]:
         plan,
         manifests.values(
             plan,
+            lambda *parts: "".join(parts),
             image=_image(plan),
             secret=secret_name(plan) if plan.secrets.any else None,
             login=_login(plan) if plan.pull.logins else None,
             api_keys=_api_keys(plan),
-            concat=lambda *parts: "".join(parts),
+            fetcher=plan.weights.fetcher and plan.weights.fetcher.pinned,
         ),
     )
 
@@ -71,8 +73,8 @@ def _image(plan: Plan) -> str:
     if image.given is not None:
         return image.given
     if image.build is None:
-        return image.pinned
-    tag = spelled.tag(spelled.context(image.build, image.pinned))
+        return image.base.pinned
+    tag = spelled.tag(spelled.context(image.build, image.base.pinned))
     return spelled.name(image.build.registry, plan.name, tag)
 
 

@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from trussform import manifests, project
 from trussform.deploy import diagnosis, downtime
-from trussform.deploy.image import image
+from trussform.deploy.image import digests, image, pinned
 from trussform.deploy.owner import owned
 from trussform.deploy.secrets import api_keys, login, secret
 from trussform.manifests import Manifest
@@ -87,13 +87,17 @@ class DockerServer(pulumi.ComponentResource):
 
         placement = args.get("placement") or {}
         secrets = args.get("secrets") or {}
+        fetcher = plan.weights.fetcher
+        look_up = digests(name, plan, secrets, self)
+        registry = placement.get("registry", _registry(plan))
         values = manifests.values(
             plan,
-            image=image(name, plan, placement.get("registry", _registry(plan)), secrets, self),
+            pulumi.Output.concat,
+            image=image(name, plan, registry, secrets, look_up, self),
+            fetcher=pinned(fetcher, look_up, self) if fetcher else None,
             secret=secret(plan, secrets, placement, self),
             login=login(plan, secrets, placement, self),
             api_keys=api_keys(plan, secrets, placement, self),
-            concat=pulumi.Output.concat,
             placement=placement,
         )
         hooks = pulumi.ResourceHookBinding(

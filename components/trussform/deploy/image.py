@@ -11,6 +11,7 @@ from trussform.deploy.secrets import account
 from trussform.manifests import image as spelled
 from trussform.plan import Plan
 from trussform.plan.image import Build
+from trussform.plan.tag import Tag
 from trussform.reference import by_digest
 
 CONTEXTS = Path(".trussform")
@@ -23,12 +24,13 @@ def image(
     plan: Plan,
     registry: pulumi.Input[str] | None,
     secrets: Mapping[str, pulumi.Input[str]],
+    look_up: docker.Provider | None,
     parent: pulumi.Resource,
 ) -> pulumi.Output[str]:
     """`repository@sha256:…`, or a tag where the stage is offline."""
     if plan.image.given is not None:
         return pulumi.Output.from_input(plan.image.given)
-    base = _base(name, plan, secrets, parent)
+    base = pinned(plan.image.base, look_up, parent)
     if plan.image.build is None:
         return base
     context = base.apply(lambda reference: _write(plan, plan.image.build, reference))
@@ -86,22 +88,23 @@ def _built_by_buildkit(
     )
 
 
-def _base(
-    name: str, plan: Plan, secrets: Mapping[str, pulumi.Input[str]], parent: pulumi.Resource
+def pinned(
+    tag: Tag, look_up: docker.Provider | None, parent: pulumi.Resource
 ) -> pulumi.Output[str]:
-    if not plan.image.look_up:
-        return pulumi.Output.from_input(plan.image.pinned)
-    provider = _provider(name, plan, secrets, parent)
-    opts = pulumi.InvokeOutputOptions(parent=parent, provider=provider)
-    found = docker.get_registry_image_output(name=plan.image.base, opts=opts)
-    return found.sha256_digest.apply(lambda digest: by_digest(plan.image.base, digest))
+    """An image by the digest that the plan knows, or that its registry has now."""
+    if not tag.look_up:
+        return pulumi.Output.from_input(tag.pinned)
+    opts = pulumi.InvokeOutputOptions(parent=parent, provider=look_up)
+    found = docker.get_registry_image_output(name=tag.image, opts=opts)
+    return found.sha256_digest.apply(lambda digest: by_digest(tag.image, digest))
 
 
-def _provider(
+def digests(
     name: str, plan: Plan, secrets: Mapping[str, pulumi.Input[str]], parent: pulumi.Resource
 ) -> docker.Provider | None:
     """What looks up a private image by the server's own login; None: the machine's is used."""
-    if not plan.pull.logins:
+    fetcher = plan.weights.fetcher
+    if not plan.pull.logins or not (plan.image.base.look_up or (fetcher and fetcher.look_up)):
         return None
     accounts = [(login.registry, account(login, secrets)) for login in plan.pull.logins]
     return docker.Provider(

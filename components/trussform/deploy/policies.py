@@ -96,7 +96,7 @@ def _tag(container: Object) -> Iterator[str]:
     if not _BY_DIGEST.fullmatch(str(image)):
         help = "run `trussform lock`, or give the server `image: repository@sha256:…` in the stage"
         if name == "fetch-weights":
-            help = "write the stage's `weights.image` as repository@sha256:…"
+            help = "run `trussform lock`, or write `weights.image` as repository@sha256:…"
         yield f"container `{name}` runs {image}, which can change behind its name; {help}"
 
 

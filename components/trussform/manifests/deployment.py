@@ -215,7 +215,7 @@ def _secret_files(plan: Plan, values: Values) -> Manifest:
 
 def _init_containers(plan: Plan, values: Values) -> list[Manifest]:
     copies = [_copy_app(plan, values)] if plan.files.copy_app else []
-    made = [*copies, *weights.init_containers(plan, _secret_mounts(plan))]
+    made = [*copies, *weights.init_containers(plan, values, _secret_mounts(plan))]
     return [
         {
             **container,

@@ -19,6 +19,8 @@ class Values(NamedTuple):
     """Joins pieces of text, outputs among them."""
     secret: Text | None = None
     """The name of the Secret behind `/secrets`."""
+    fetcher: Text | None = None
+    """The image of what fetches weights."""
     api_keys: Text | None = None
     """The name of the Secret with the clients' keys."""
     pull_secrets: tuple[Text, ...] = ()
@@ -30,11 +32,13 @@ class Values(NamedTuple):
 
 def values(
     plan: Plan,
-    image: Text,
-    secret: Text | None,
-    login: Text | None,
-    api_keys: Text | None,
     concat: Callable[..., Text],
+    *,
+    image: Text = None,
+    fetcher: Text | None = None,
+    secret: Text | None = None,
+    login: Text | None = None,
+    api_keys: Text | None = None,
     placement: Mapping[str, Any] | None = None,
 ) -> Values:
     """What the placement gives, and the stage's word for the rest."""
@@ -50,6 +54,7 @@ def values(
         namespace=placed.get("namespace", plan.namespace),
         concat=concat,
         secret=secret,
+        fetcher=fetcher,
         api_keys=api_keys,
         pull_secrets=tuple(name for name in (pull_secret, login) if name is not None),
         domain=placed.get("domain", plan.routes.domain),

@@ -84,7 +84,7 @@ def transfer_script(plan: Plan) -> str:
     return f"#!/bin/sh\ncat <<'EOF'\ntruss-transfer-cli: the weights are there: {places}\nEOF\n"
 
 
-def init_containers(plan: Plan, secret_mounts: list[Manifest]) -> list[Manifest]:
+def init_containers(plan: Plan, values: Values, secret_mounts: list[Manifest]) -> list[Manifest]:
     if not plan.weights.sources:
         return []
     variables = {
@@ -107,7 +107,7 @@ def init_containers(plan: Plan, secret_mounts: list[Manifest]) -> list[Manifest]
     return [
         {
             "name": "fetch-weights",
-            "image": plan.weights.image,
+            "image": values.fetcher,
             "command": ["python3", "-c", _FETCH.read_text()],
             "env": [{"name": name, "value": text} for name, text in variables.items()],
             "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},

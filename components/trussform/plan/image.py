@@ -9,12 +9,13 @@ from trussform.config import Config, Truss
 from trussform.config.base_image import has_placeholder
 from trussform.config.truss import Folder
 from trussform.plan.secrets import missing
+from trussform.plan.tag import Tag, tag
 from trussform.problem import Finding, Keys
-from trussform.reference import by_digest
 from trussform.stage import Stage
 
 _TRUSS_BASE_VERSION = "v0.13.0"
 """The version that Truss of today takes (`TRUSS_BASE_IMAGE_VERSION_TAG`)."""
+_BASE: Keys = ("base_image", "image")
 _DATA = "/app/data"
 _MOUNTABLE = re.compile(r"[-_./a-zA-Z0-9]+")
 _ARM = ("GB300",)
@@ -45,29 +46,19 @@ class Build(NamedTuple):
 
 
 class Image(NamedTuple):
-    base: str
-    """As the config writes it."""
-    digest: str | None
-    """The base's digest, where the config or the lock file has it."""
-    look_up: bool
-    """Whether the registry is asked for the base's digest."""
+    base: Tag
+    """What the config names."""
     offline: bool
     """Whether the image is only named: nothing is built or pushed."""
     build: Build | None
     given: str | None
     """The finished image, where the stage names one."""
     why: str
-    why_digest: str
 
     def __str__(self) -> str:
         if self.given:
             return self.given
-        return f"built on {self.base}" if self.build else self.base
-
-    @property
-    def pinned(self) -> str:
-        """The base by digest where one is known, else by its tag."""
-        return by_digest(self.base, self.digest) if self.digest else self.base
+        return f"built on {self.base}" if self.build else str(self.base)
 
 
 def image(
@@ -79,29 +70,21 @@ def image(
 ) -> tuple[Image, list[Finding]]:
     """`available`: the names that the stage has values for; None where that is unknown."""
     config = truss.config
-    base = config.base_image.image if config.base_image else _truss_base(config)
+    written = config.base_image.image if config.base_image else _truss_base(config)
     server = stage.server(name)
     given = server.image
     build, why = _build(truss, stage)
     about_downloads = _downloads(config)
-    placeholder = has_placeholder(base)
-    digest, why_digest, findings = _unfilled(base) if placeholder else _digest(base, stage)
+    base, findings = (
+        _unfilled(written) if has_placeholder(written) else tag(written, stage, "config", _BASE)
+    )
     if given:
+        base = base._replace(look_up=False)
         build, why, findings = None, "the stage names the finished image", []
     elif build is not None:
         findings += _buildable(stage, name, placed)
         findings += _secrets(build, stage, available)
-    offline = stage.render_to is not None
-    plan = Image(
-        base=base,
-        digest=digest,
-        look_up=not (offline or given or digest or placeholder) and stage.tags == "follow",
-        offline=offline,
-        build=build,
-        given=given,
-        why=why,
-        why_digest=why_digest,
-    )
+    plan = Image(base, stage.render_to is not None, build, given, why)
     return plan, [*findings, *about_downloads]
 
 
@@ -186,32 +169,11 @@ def _truss_base(config: Config) -> str:
     return f"baseten/truss-server-base:{python}{gpu}-{_TRUSS_BASE_VERSION}"
 
 
-def _unfilled(base: str) -> tuple[None, str, list[Finding]]:
+def _unfilled(base: str) -> tuple[Tag, list[Finding]]:
     message = f"`{base}` has a placeholder in it"
     help = "write the image that you have pushed, here or in the stage's override"
-    finding = Finding("config", ("base_image", "image"), message, help, "up")
-    return None, "a placeholder has no digest", [finding]
-
-
-def _digest(base: str, stage: Stage) -> tuple[str | None, str, list[Finding]]:
-    keys: Keys = ("base_image", "image")
-    if "@" in base:
-        return base.partition("@")[2], "the config names the digest", []
-    if digest := stage.digests.get(base):
-        return digest, "from the lock file; only `trussform lock` moves it", []
-    if stage.render_to is not None:
-        message = f"the tag of `{base}` is not looked up, as this stage is offline"
-        help = "it is resolved to a digest on a real stage"
-        return (
-            None,
-            "offline: the tag as it is",
-            [Finding("config", keys, message, help, "warning")],
-        )
-    if stage.tags == "locked":
-        message = f"the stage's tags are locked, and its lock file has no digest of `{base}`"
-        help = "run `trussform lock --stack FILE` and commit the lock file"
-        return None, "not locked yet", [Finding("config", keys, message, help, "up")]
-    return None, "looked up at every up, so that a moved tag shows as a change", []
+    finding = Finding("config", _BASE, message, help, "up")
+    return Tag(base, None, False, "a placeholder has no digest"), [finding]
 
 
 def _buildable(stage: Stage, name: str, placed: Collection[str]) -> list[Finding]:

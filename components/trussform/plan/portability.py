@@ -88,9 +88,9 @@ def _values(options: Options, names: tuple[str, ...]) -> list[str]:
 
 
 def _tag(config: Config, image: Image) -> Iterator[Note]:
-    if config.base_image is None or image.digest or image.given or "<" in image.base:
+    if config.base_image is None or image.base.digest or image.given or "<" in image.base.image:
         return
-    tag = reference.parse(image.base).tag or "latest"
+    tag = reference.parse(image.base.image).tag or "latest"
     if _FLOATING.fullmatch(tag):
         message = f"the tag `{tag}` is made to move: the same file is another server tomorrow"
         yield ("base_image", "image"), message, "name a version, or a digest"

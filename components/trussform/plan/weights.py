@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from trussform.config import Config
 from trussform.config.weights import ModelRepo, WeightsSource
+from trussform.plan.tag import Tag, tag
 from trussform.problem import Finding, Keys, Level
 from trussform.stage import NodeStorage, Stage, Storage
 
@@ -59,8 +60,8 @@ class Source(NamedTuple):
 class Weights(NamedTuple):
     sources: tuple[Source, ...]
     storage: Storage
-    image: str
-    """What fetches."""
+    fetcher: Tag | None
+    """The image of what fetches; None where there is nothing to fetch."""
     environment_variables: dict[str, str]
     """Of what fetches."""
     deadline: int
@@ -83,11 +84,14 @@ def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Find
     given = stage.server(name).weights or stage.weights
     storage = given.storage
     if not found:
-        return Weights((), storage, given.image, {}, 0, False, "the config names none"), []
+        return Weights((), storage, None, {}, 0, False, "the config names none"), []
+    own = stage.server(name).weights is not None
+    keys: Keys = ("servers", name, "weights", "image") if own else ("weights", "image")
+    fetcher, about_fetcher = tag(given.image, stage, "stage", keys)
     plan = Weights(
         sources=tuple(_with_folders(found)),
         storage=storage,
-        image=given.image,
+        fetcher=fetcher,
         environment_variables=given.environment_variables,
         deadline=stage.deadlines.weights,
         one_node=not isinstance(storage, NodeStorage) and storage.access_mode == "ReadWriteOnce",
@@ -95,7 +99,7 @@ def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Find
         "so how long the first fetch takes, nobody knows before",
     )
     findings = [finding for source in plan.sources for finding in _about(source, stage)]
-    return plan, [*findings, *_nested(plan.sources), *_shared(plan, stage, name)]
+    return plan, [*about_fetcher, *findings, *_nested(plan.sources), *_shared(plan, stage, name)]
 
 
 def _described(storage: Storage) -> str:

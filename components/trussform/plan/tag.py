@@ -1,0 +1,48 @@
+"""Which digest stands behind an image's name, and who says so."""
+
+from typing import Literal, NamedTuple
+
+from trussform.problem import Finding, Keys
+from trussform.reference import by_digest
+from trussform.stage import Stage
+
+
+class Tag(NamedTuple):
+    image: str
+    """As the config or the stage writes it."""
+    digest: str | None
+    """Where the name itself or the lock file has it."""
+    look_up: bool
+    """Whether the registry is asked."""
+    why: str
+
+    def __str__(self) -> str:
+        return self.image
+
+    @property
+    def pinned(self) -> str:
+        """By digest where one is known, else by its tag."""
+        return by_digest(self.image, self.digest) if self.digest else self.image
+
+
+def tag(
+    image: str, stage: Stage, about: Literal["config", "stage"], keys: Keys
+) -> tuple[Tag, list[Finding]]:
+    """`about` and `keys`: where the image is written."""
+    if "@" in image:
+        return Tag(image, image.partition("@")[2], False, "the name has the digest"), []
+    if digest := stage.digests.get(image):
+        why = "from the lock file; only `trussform lock` moves it"
+        return Tag(image, digest, False, why), []
+    if stage.render_to is not None:
+        message = f"the tag of `{image}` is not looked up, as this stage is offline"
+        help = "it is resolved to a digest on a real stage"
+        finding = Finding(about, keys, message, help, "warning")
+        return Tag(image, None, False, "offline: the tag as it is"), [finding]
+    if stage.tags == "locked":
+        message = f"the stage's tags are locked, and its lock file has no digest of `{image}`"
+        help = "run `trussform lock --stack FILE` and commit the lock file"
+        finding = Finding(about, keys, message, help, "up")
+        return Tag(image, None, False, "not locked yet"), [finding]
+    why = "looked up at every up, so that a moved tag shows as a change"
+    return Tag(image, None, True, why), []
