@@ -92,26 +92,6 @@ def test_a_locked_tag_moves_by_the_lock_alone(engine: ByPulumi, tmp_path: Path) 
     assert stack.preview().change_summary[OpType.UPDATE] == 1
 
 
-def test_a_private_image_is_looked_up_and_pulled_with_the_configs_login(
-    engine: ByPulumi, tmp_path: Path
-) -> None:
-    push(f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/private:1", "private", tmp_path)
-    image = f"{os.environ['TRUSSFORM_TEST_PRIVATE_REGISTRY']}/private:1"
-    auth = {"auth_method": "REGISTRY_SECRET", "secret_name": "login"}
-    server = small(base_image={"image": image, "docker_auth": auth})
-    with pytest.raises(CommandError, match="401"):
-        engine.up("private", {"servers": {"private": server}}, login="puller:wrong")
-    login = os.environ["TRUSSFORM_TEST_LOGIN"]
-    engine.up("private", {"servers": {"private": server}}, login=login)
-    (pod,) = pods("models-private", "private")
-    (status,) = pod["status"]["containerStatuses"]
-    assert status["ready"]
-    state = engine.engine.folder / "state"
-    written = "".join(file.read_text() for file in state.rglob("*") if file.is_file())
-    assert "private-registry" in written
-    assert login.partition(":")[2] not in written
-
-
 def test_a_server_that_another_stack_has_made_is_not_taken_over(engine: ByPulumi) -> None:
     def generation() -> str:
         fields = "jsonpath={.metadata.uid}/{.metadata.generation}"

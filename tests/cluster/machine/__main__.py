@@ -37,7 +37,8 @@ def up() -> None:
     external_secrets.up()
     say("the cluster is up; to use it:")
     for name, value in ENVIRONMENT.items():
-        print(f'export {name}="{value.replace(os.environ["PATH"], "$PATH")}"')
+        shown = value.replace('"', '\\"').replace(os.environ["PATH"], "$PATH")
+        print(f'export {name}="{shown}"')
     print(f"Traefik is at http://127.0.0.1:{GATEWAY_PORT}, Envoy at http://127.0.0.1:{ENVOY_PORT};")
     print("end it all by `make cluster-down`.")
 

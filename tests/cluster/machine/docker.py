@@ -14,6 +14,7 @@ from machine.places import (
     DATA,
     DOCKER_SOCKET,
     ETC,
+    GOOGLE_KEY,
     LOGIN,
     PAUSE_IMAGE,
     PKI,
@@ -46,9 +47,12 @@ def in_registry(image: str) -> bool:
 
 
 def _registries() -> None:
-    user, _, password = LOGIN.partition(":")
-    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt()).decode()
-    (ETC / "htpasswd").write_text(f"{user}:{hashed}\n")
+    logins = (LOGIN.split(":", 1), ("_json_key", GOOGLE_KEY))
+    lines = [
+        f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt()).decode()}\n"
+        for user, password in logins
+    ]
+    (ETC / "htpasswd").write_text("".join(lines))
     _registry("registry", REGISTRY, {}, "")
     auth = {"auth": {"htpasswd": {"realm": "private", "path": str(ETC / "htpasswd")}}}
     _registry("private-registry", PRIVATE_REGISTRY, auth, LOGIN)

@@ -18,10 +18,12 @@ from machine.places import (
     GPUS,
     KUBECONFIG,
     LOG,
+    LOGIN,
     NODE,
     NODE_IP,
     PKI,
     POD_CIDR,
+    PRIVATE_REGISTRY,
     RUN,
     SERVICE_CIDR,
 )
@@ -134,6 +136,37 @@ def _network() -> None:
     )
 
 
+def _node_login() -> Path:
+    """What the node logs in to a folder of the private registry with, as a cloud's nodes do to
+    theirs; gives the kubelet's configuration of it."""
+    user, _, password = LOGIN.partition(":")
+    version = "credentialprovider.kubelet.k8s.io/v1"
+    answer = {
+        "apiVersion": version,
+        "kind": "CredentialProviderResponse",
+        "cacheKeyType": "Image",
+        "auth": {PRIVATE_REGISTRY: {"username": user, "password": password}},
+    }
+    program = ETC / "credential-providers/node-login"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f"#!/bin/sh\ncat <<'EOF'\n{json.dumps(answer)}\nEOF\n")
+    program.chmod(0o700)
+    provider = {
+        "name": program.name,
+        "apiVersion": version,
+        "matchImages": [f"{PRIVATE_REGISTRY}/models/nodes"],
+        "defaultCacheDuration": "0s",
+    }
+    settings = {
+        "apiVersion": "kubelet.config.k8s.io/v1",
+        "kind": "CredentialProviderConfig",
+        "providers": [provider],
+    }
+    file = ETC / "credential-providers.json"
+    file.write_text(json.dumps(settings))
+    return file
+
+
 def _kubelet() -> None:
     certificate, key = _key("kubelet")
     (ETC / "kubelet.yaml").write_text(
@@ -184,6 +217,8 @@ def _kubelet() -> None:
         "kubelet", BIN / "kubelet", f"--config={ETC / 'kubelet.yaml'}",
         f"--kubeconfig={PKI / 'kubelet.kubeconfig'}", f"--root-dir={DATA / 'kubelet'}",
         f"--cert-dir={DATA / 'kubelet/pki'}", f"--hostname-override={NODE}",
+        f"--image-credential-provider-config={_node_login()}",
+        f"--image-credential-provider-bin-dir={ETC / 'credential-providers'}",
         f"--node-ip={NODE_IP}", "--node-labels=nvidia.com/gpu.product=NVIDIA-L4",
         ready=ready,
     )  # fmt: skip

@@ -26,6 +26,8 @@ SYSTEM_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 REGISTRY = "localhost:5443"
 PRIVATE_REGISTRY, LOGIN = "localhost:5444", "puller:let me in"
 """The same images, for those who log in."""
+GOOGLE_KEY = '{"type": "service_account"}'
+"""The password of `_json_key`, another who may."""
 BASE_IMAGE = f"{REGISTRY}/base/python:3"
 USER_IMAGE = f"{REGISTRY}/base/user:3"
 BARE_IMAGE = f"{REGISTRY}/base/bare:1"
@@ -58,6 +60,8 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_REGISTRY": f"{REGISTRY}/models",
     "TRUSSFORM_TEST_PRIVATE_REGISTRY": f"{PRIVATE_REGISTRY}/models",
     "TRUSSFORM_TEST_LOGIN": LOGIN,
+    "TRUSSFORM_TEST_GOOGLE_KEY": GOOGLE_KEY,
+    "TRUSSFORM_TEST_NODE_LOGIN": "yes",
     "TRUSSFORM_TEST_BASE": BASE_IMAGE,
     "TRUSSFORM_TEST_USER_BASE": USER_IMAGE,
     "TRUSSFORM_TEST_BARE_BASE": BARE_IMAGE,

@@ -1,0 +1,84 @@
+"""Private base images: by the config's login, a Google key, or what the nodes have themselves."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deployed import ByPulumi, Deployed, pods
+from pulumi.automation import CommandError
+from test_stacks import push, small
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(deployed: Deployed) -> Iterator[None]:
+    """The small node has room again for the tests after these."""
+    yield
+    for environment in ("private", "google", "identity"):
+        deployed.destroy(environment)
+
+
+def private(name: str, folder: Path) -> str:
+    """A new image, by its name in the registry that asks for a login."""
+    if "TRUSSFORM_TEST_PRIVATE_REGISTRY" not in os.environ:
+        pytest.skip("TRUSSFORM_TEST_PRIVATE_REGISTRY is not set: there is no private registry")
+    push(f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/{name}", name, folder)
+    return f"{os.environ['TRUSSFORM_TEST_PRIVATE_REGISTRY']}/{name}"
+
+
+def server(image: str, **auth: str) -> dict[str, Any]:
+    return {"servers": {"private": small(base_image={"image": image, "docker_auth": auth})}}
+
+
+def pod(environment: str) -> dict[str, Any]:
+    """The server's one pod, which is ready."""
+    (found,) = pods(f"models-{environment}", "private")
+    (status,) = found["status"]["containerStatuses"]
+    assert status["ready"]
+    return found
+
+
+def test_a_private_image_is_looked_up_and_pulled_with_the_configs_login(
+    engine: ByPulumi, tmp_path: Path
+) -> None:
+    stage = server(
+        private("private:1", tmp_path), auth_method="REGISTRY_SECRET", secret_name="login"
+    )
+    with pytest.raises(CommandError, match="401"):
+        engine.up("private", stage, login="puller:wrong")
+    login = os.environ["TRUSSFORM_TEST_LOGIN"]
+    engine.up("private", stage, login=login)
+    assert pod("private")["spec"]["imagePullSecrets"]
+    state = engine.engine.folder / "state"
+    written = "".join(file.read_text() for file in state.rglob("*") if file.is_file())
+    assert "private-registry" in written
+    assert login.partition(":")[2] not in written
+
+
+def test_a_private_image_is_looked_up_and_pulled_with_a_google_key(
+    engine: ByPulumi, tmp_path: Path
+) -> None:
+    image = private("google:1", tmp_path)
+    if "TRUSSFORM_TEST_GOOGLE_KEY" not in os.environ:
+        pytest.skip("TRUSSFORM_TEST_GOOGLE_KEY is not set: no `_json_key` may log in")
+    key = os.environ["TRUSSFORM_TEST_GOOGLE_KEY"]
+    stage = server(image, auth_method="GCP_SERVICE_ACCOUNT_JSON", secret_name="key")
+    engine.up("google", stage, key=key)
+    assert pod("google")["spec"]["imagePullSecrets"]
+
+
+def test_a_private_image_is_pulled_by_what_the_nodes_have_themselves(
+    engine: ByPulumi, tmp_path: Path
+) -> None:
+    """By a kubelet's credential provider, as the nodes of AWS and Google have one."""
+    image = private("nodes/identity:1", tmp_path)
+    if "TRUSSFORM_TEST_NODE_LOGIN" not in os.environ:
+        pytest.skip("TRUSSFORM_TEST_NODE_LOGIN is not set: the nodes log in nowhere")
+    shown = ["docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}"]
+    pushed = f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/nodes/identity:1"
+    digest = subprocess.run([*shown, pushed], capture_output=True, text=True, check=True).stdout
+    locked = {"tags": "locked", "digests": {image: digest.strip().partition("@")[2]}}
+    engine.up("identity", {**server(image, auth_method="AWS_IAM"), **locked})
+    assert "imagePullSecrets" not in pod("identity")["spec"]
