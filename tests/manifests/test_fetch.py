@@ -319,23 +319,44 @@ def test_a_bucket_goes_on_with_the_files_that_are_not_whole(pod: Pod, stores: St
     assert "GET /s3/bucket/a/first" not in stores.asked
 
 
-def test_a_file_of_the_web_goes_on_where_it_stopped(pod: Pod, stores: Stores) -> None:
-    # The script writes 4 MiB at a time.
-    data = b"0123456789abcdef" * (1 << 19)
-    stores.files["model.bin"] = data
+@pytest.fixture
+def begun(pod: Pod, stores: Stores) -> bytes:
+    """The content of a file of the web of which 4 MiB have come; the script writes so many."""
+    data = stores.files["model.bin"] = b"0123456789abcdef" * (1 << 19)
     stores.broken["model.bin"] = 6 << 20
-    stores.token = "a-token"
-    pod.secret("mine", "a-token")
-    broken = pod.fetch("https://weights.example/model.bin", secret="mine")
+    broken = pod.fetch("https://weights.example/model.bin")
     assert broken.returncode == 1
     assert "bytes read" in broken.stderr
-    assert {name: len(part) for name, part in pod.files().items()} == {"model.bin.part": 4 << 20}
+    assert len(pod.files()["model.bin.part"]) == 4 << 20
+    assert "model.bin" not in pod.files()
     stores.broken.clear()
-    stores.files["model.bin"] = b"x" * (4 << 20) + data[4 << 20 :]
-    again = pod.fetch("https://weights.example/model.bin", secret="mine")
+    return data
+
+
+def test_a_file_of_the_web_goes_on_where_it_stopped(pod: Pod, stores: Stores, begun: bytes) -> None:
+    again = pod.fetch("https://weights.example/model.bin")
     assert again.returncode == 0, again.stderr
-    # What was there is kept: only the rest has been asked for.
-    assert pod.files() == {"model.bin": data}
+    assert pod.files() == {"model.bin": begun}
+    assert stores.ranges == [f"bytes={4 << 20}-"]
+
+
+def test_a_file_of_the_web_that_is_another_by_now_is_fetched_anew(
+    pod: Pod, stores: Stores, begun: bytes
+) -> None:
+    stores.files["model.bin"] = begun[::-1]
+    again = pod.fetch("https://weights.example/model.bin")
+    assert again.returncode == 0, again.stderr
+    assert pod.files() == {"model.bin": begun[::-1]}
+
+
+def test_a_file_of_the_web_is_asked_for_with_the_token(pod: Pod, stores: Stores) -> None:
+    stores.files["model.bin"] = b"model"
+    stores.token = "a-token"
+    refused = pod.fetch("https://weights.example/model.bin")
+    assert (refused.returncode, "401 Client Error" in refused.stderr) == (1, True)
+    pod.secret("mine", "a-token\n")
+    assert pod.fetch("https://weights.example/model.bin", secret="mine").returncode == 0
+    assert pod.files() == stores.files
 
 
 def test_a_bucket_without_the_files_is_an_error_and_not_a_start(pod: Pod, stores: Stores) -> None:

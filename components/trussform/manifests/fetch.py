@@ -249,21 +249,33 @@ def web(wanted, folder):
     import requests
 
     name = unquote(urlsplit(wanted["source"]).path).rpartition("/")[2] or "index"
-    part = folder / f"{name}.part"
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
+    part, mark = folder / f"{name}.part", folder / f"{name}.version"
+    version = mark.read_text() if mark.exists() else ""
+    have = part.stat().st_size if version and part.exists() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        # Where the file is another one by now, all of it comes.
+        headers |= {"Range": f"bytes={have}-", "If-Range": version}
     token = secret(wanted)
     if token:
         headers["Authorization"] = f"Bearer {token}"
     with requests.get(wanted["source"], headers=headers, stream=True, timeout=60) as answer:
         if answer.status_code == 416:
-            # The part is no beginning of what is there now.
+            # There is no rest to ask for, so one cannot tell whether the part is whole.
             part.unlink()
         answer.raise_for_status()
         with open(part, "ab" if answer.status_code == 206 else "wb") as out:
+            mark.write_text(version_of(answer))
             for chunk in answer.iter_content(CHUNK):
                 out.write(chunk)
     part.rename(folder / name)
+    mark.unlink()
+
+
+def version_of(answer):
+    """What tells a file from an older or newer one, or nothing; a weak ETag does not."""
+    etag = answer.headers.get("ETag", "W/")
+    return answer.headers.get("Last-Modified", "") if etag.startswith("W/") else etag
 
 
 BUCKETS = {"s3": s3, "r2": s3, "cw": s3, "gs": google, "azure": azure}
