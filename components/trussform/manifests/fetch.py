@@ -264,8 +264,9 @@ def web(wanted, folder):
             # There is no rest to ask for, so one cannot tell whether the part is whole.
             part.unlink()
         answer.raise_for_status()
-        with open(part, "ab" if answer.status_code == 206 else "wb") as out:
-            mark.write_text(version_of(answer))
+        rest = answer.status_code == 206
+        with open(part, "ab" if rest else "wb") as out:
+            mark.write_text(version if rest else version_of(answer))
             for chunk in answer.iter_content(CHUNK):
                 out.write(chunk)
     part.rename(folder / name)
