@@ -85,12 +85,22 @@ def secret(wanted):
     return (file.read_text().strip() or None) if file.is_file() else None
 
 
-def login(wanted):
+def login(wanted, *needed):
     """The fields of a secret that is JSON, as Truss writes them; none where there is no secret."""
+    text = secret(wanted)
+    if text is None:
+        return {}
     try:
-        return json.loads(secret(wanted) or "{}")
+        fields = json.loads(text)
     except ValueError:
-        raise ValueError(f"the secret {wanted['secret']} is not JSON") from None
+        fields = None
+    if not isinstance(fields, dict):
+        raise ValueError(f"the secret {wanted['secret']} is no JSON object")
+    # Without them the store would be asked by nobody, or by the pod's own identity.
+    missing = [name for name in needed if not fields.get(name)]
+    if missing:
+        raise ValueError(f"the secret {wanted['secret']} has no {', '.join(missing)}")
+    return fields
 
 
 def hugging_face(wanted, folder):
@@ -158,18 +168,19 @@ def s3(path, wanted):
     from botocore.config import Config
 
     name, _, prefix = path.partition("/")
-    fields, endpoint, how = login(wanted), None, {}
+    fields = login(wanted, "access_key_id", "secret_access_key")
+    region, endpoint, how = fields.get("region") or wanted["region"], None, {}
     if wanted["source"].startswith("r2://"):
         account, _, name = name.partition(".")
         endpoint = f"https://{account}.r2.cloudflarestorage.com"
-        fields = {"region": "auto", **fields}
+        region = region or "auto"
     elif wanted["source"].startswith("cw://"):
         endpoint, how = "https://cwobject.com", {"s3": {"addressing_style": "virtual"}}
     keys = {
         "aws_access_key_id": fields.get("access_key_id"),
         "aws_secret_access_key": fields.get("secret_access_key"),
         "aws_session_token": fields.get("session_token"),
-        "region_name": fields.get("region") or wanted["region"],
+        "region_name": region,
     }
     session = boto3.Session(**keys)
     if wanted["role"]:
@@ -217,7 +228,7 @@ def azure(path, wanted):
     from azure.storage.blob import ContainerClient
 
     account, container, prefix = [*path.split("/", 2), "", ""][:3]
-    key = login(wanted).get("account_key")
+    key = login(wanted, "account_key").get("account_key")
     url = f"https://{account}.blob.core.windows.net"
     made = ContainerClient(url, container, credential=key)
 
@@ -225,9 +236,11 @@ def azure(path, wanted):
         with open(file, "wb") as out:
             made.download_blob(name).readinto(out)
 
-    for blob in made.list_blobs(name_starts_with=prefix):
+    for blob in made.list_blobs(name_starts_with=prefix, include=["metadata"]):
         inside = below(prefix, blob.name)
-        if inside and not blob.name.endswith("/"):
+        # Accounts with real folders list those too, as empty blobs.
+        folder = blob.name.endswith("/") or "hdi_isfolder" in (blob.metadata or {})
+        if inside and not folder:
             yield inside, blob.size, lambda file, name=blob.name: save(name, file)
 
 
@@ -236,21 +249,34 @@ def web(wanted, folder):
     import requests
 
     name = unquote(urlsplit(wanted["source"]).path).rpartition("/")[2] or "index"
-    part = folder / f"{name}.part"
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
+    part, mark = folder / f"{name}.part", folder / f"{name}.version"
+    version = mark.read_text() if mark.exists() else ""
+    have = part.stat().st_size if version and part.exists() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        # Where the file is another one by now, all of it comes.
+        headers |= {"Range": f"bytes={have}-", "If-Range": version}
     token = secret(wanted)
     if token:
         headers["Authorization"] = f"Bearer {token}"
     with requests.get(wanted["source"], headers=headers, stream=True, timeout=60) as answer:
         if answer.status_code == 416:
-            # The part is no beginning of what is there now.
+            # There is no rest to ask for, so one cannot tell whether the part is whole.
             part.unlink()
         answer.raise_for_status()
-        with open(part, "ab" if answer.status_code == 206 else "wb") as out:
+        rest = answer.status_code == 206
+        with open(part, "ab" if rest else "wb") as out:
+            mark.write_text(version if rest else version_of(answer))
             for chunk in answer.iter_content(CHUNK):
                 out.write(chunk)
     part.rename(folder / name)
+    mark.unlink()
+
+
+def version_of(answer):
+    """What tells a file from an older or newer one, or nothing; a weak ETag does not."""
+    etag = answer.headers.get("ETag", "W/")
+    return answer.headers.get("Last-Modified", "") if etag.startswith("W/") else etag
 
 
 BUCKETS = {"s3": s3, "r2": s3, "cw": s3, "gs": google, "azure": azure}

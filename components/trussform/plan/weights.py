@@ -18,7 +18,13 @@ HUB = "/root/.cache/huggingface/hub"
 
 _HF_TOKEN = "hf_access_token"
 _SCHEMES = {"hf": "hf", "gcs": "gs", "s3": "s3", "azure": "azure"}
-_REPOSITORY = re.compile(r"hf://[-\w.]+(/[-\w.]+)?(@[-\w./]+)?")
+_FORMS = {
+    "hf": (re.compile(r"[-\w.]+(/[-\w.]+)?(@[-\w./]+)?"), "repository",
+           "hf://OWNER/NAME or …@REVISION"),
+    "azure": (re.compile(r"[-\w]+/[-\w$]+(/.*)?"), "container", "azure://ACCOUNT/CONTAINER/PREFIX"),
+    "r2": (re.compile(r"[-\w]+\.[-\w]+(/.*)?"), "bucket", "r2://ACCOUNT.BUCKET/PREFIX"),
+}  # fmt: skip
+"""What follows the scheme where not any name will do, what that is, and how it is written."""
 _MAX_PATH = 4095
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TAKEN = re.compile(
@@ -194,8 +200,10 @@ def _about(source: Source, stage: Stage) -> list[Finding]:
         say("Kubernetes cannot mount at this path", "write it without `..` and `:`")
     if not source.mount.isprintable() or len(source.mount.encode()) > _MAX_PATH:
         say("no folder can have this path", "write a short one, of characters that can be seen")
-    if source.source.startswith("hf://") and not _REPOSITORY.fullmatch(source.source):
-        say(f"`{source.source}` is no repository", "write hf://OWNER/NAME or …@REVISION")
+    scheme, _, path = source.source.partition("://")
+    form, what, written = _FORMS.get(scheme, (None, "", ""))
+    if form and not form.fullmatch(path):
+        say(f"`{source.source}` is no {what}", f"write {written}")
     wanted = source.identity or source.role
     if wanted and stage.service_account is None:
         say(f"the pod needs an identity of the cloud's for {wanted}",
