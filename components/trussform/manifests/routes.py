@@ -150,8 +150,8 @@ def _tls(plan: Plan, values: Values, route: IngressRoute) -> Manifest:
 
 
 def _issued(plan: Plan, route: IngressRoute, rule: str) -> Manifest:
-    """cert-manager's order, on one of the Ingresses: each that has it would be the certificate's
-    owner."""
+    """cert-manager's order, on one of the Ingresses: of several, whichever it sees first would be
+    the certificate's owner."""
     first = plan.routes.rules[0].name if plan.routes.rules else rule
     if not isinstance(route.tls, IssuedTls) or rule != first:
         return {}

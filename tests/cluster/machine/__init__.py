@@ -2,6 +2,6 @@
 
 etcd, kube-apiserver, controller-manager, scheduler, kubelet, containerd, runc and CNI plugins,
 kube-router for network policies, a Docker daemon, a TLS registry, the Gateway API, Traefik,
-Envoy Gateway and the External Secrets Operator. Needs Linux, root, Debian's packages and Go. All
-of it listens on loopback and on a bridge of its own, or is shut to the rest.
+Envoy Gateway, the External Secrets Operator and cert-manager. Needs Linux, root, Debian's packages
+and Go. All of it listens on loopback and on a bridge of its own, or is shut to the rest.
 """

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from machine import (
+    cert_manager,
     docker,
     envoy,
     external_secrets,
@@ -35,6 +36,7 @@ def up() -> None:
     gateway.up()
     envoy.up()
     external_secrets.up()
+    cert_manager.up()
     say("the cluster is up; to use it:")
     for name, value in ENVIRONMENT.items():
         shown = value.replace('"', '\\"').replace(os.environ["PATH"], "$PATH")
@@ -45,6 +47,7 @@ def up() -> None:
 
 def down() -> None:
     programs.check_rights()
+    cert_manager.down()
     external_secrets.down()
     envoy.down()
     gateway.down()

@@ -50,6 +50,8 @@ GATEWAY_PORT, GATEWAY_ADMIN_PORT, GATEWAY_TLS_PORT = 8000, 8001, 8443
 ENVOY_PORT, ENVOY_ADMIN_PORT = 8002, 8003
 OPERATOR_PORT = 8004
 """Where the External Secrets Operator says that it is well."""
+CERTIFICATES_PORT = 8005
+"""Where cert-manager does."""
 GPUS = 4
 
 ENVIRONMENT = {
@@ -73,6 +75,7 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_POLICIES": "enforced",
     "TRUSSFORM_TEST_SCANNERS": str(BIN),
     "TRUSSFORM_TEST_EXTERNAL_SECRETS": "yes",
+    "TRUSSFORM_TEST_CERT_MANAGER": "yes",
     "PATH": f"{BIN}:{os.environ['PATH']}",
 }
 """What a shell needs to use the cluster."""

@@ -1,0 +1,29 @@
+"""cert-manager, which makes the certificates that Ingresses order: its controllers alone, as its
+webhook only judges what is asked of them."""
+
+import json
+
+from machine.kubernetes import kubectl
+from machine.places import BIN, CERTIFICATES_PORT, KUBECONFIG
+from machine.processes import start, stop, succeeds
+from machine.programs import cert_manager_definitions
+
+# Where it looks for what a ClusterIssuer names.
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cert-manager"}}
+
+
+def up() -> None:
+    apply = ("apply", "--server-side", "--force-conflicts", "--filename")
+    definitions = cert_manager_definitions()
+    kubectl(*apply, definitions)
+    kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", definitions)
+    kubectl(*apply, "-", input=json.dumps(NAMESPACE))
+    start(
+        "cert-manager", BIN / "cert-manager", f"127.0.0.1:{CERTIFICATES_PORT}",
+        ready=lambda: succeeds("curl", "-fsS", f"http://127.0.0.1:{CERTIFICATES_PORT}/"),
+        variables={"KUBECONFIG": str(KUBECONFIG)},
+    )  # fmt: skip
+
+
+def down() -> None:
+    stop("cert-manager")
