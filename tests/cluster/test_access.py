@@ -1,10 +1,8 @@
-"""Who gets in: by a key, by the word of an auth service, or by TLS; asked by real requests."""
+"""Who gets in: by a key, or by the word of an auth service; asked by real requests."""
 
 import json
 import os
-import ssl
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +50,7 @@ OK, UNKNOWN = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
 def ended(deployed: Deployed) -> Iterator[None]:
     """The small node has room again for the tests after these."""
     yield
-    for environment in ("keys", "asked", "tls"):
+    for environment in ("keys", "asked"):
         deployed.destroy(environment)
 
 
@@ -226,135 +224,3 @@ def test_an_auth_service_is_asked_before_each_call(
     with open_channel("guarded-calls", address) as channel:
         wait_for(lambda: call(channel, "Bearer somebody") == OK, "the route is there")
         assert [call(channel), call(channel, "Bearer nobody")] == [UNKNOWN, UNKNOWN]
-
-
-def make_certificate(folder: Path, subject: str, extension: str) -> tuple[Path, Path]:
-    """A certificate that has signed itself, and its key."""
-    certificate, key = folder / "tls.crt", folder / "tls.key"
-    words = [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        f"/CN={subject}",
-    ]
-    made = ["-addext", extension, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(["openssl", *words, *made], check=True, capture_output=True)
-    return certificate, key
-
-
-def keep_certificate(name: str, namespace: str, certificate: Path, key: Path) -> None:
-    pair = [f"--key={key}", f"--cert={certificate}"]
-    kubectl("create", "secret", "tls", name, "-n", namespace, *pair)
-
-
-def ask_by_tls(trusted: Path, server: str, path: str) -> int | None:
-    """What the path of the server's host answers; None where its certificate is not trusted."""
-    host = f"{server}.{DOMAIN}"
-    trust = ssl.create_default_context(cafile=str(trusted))
-    with httpx.Client(verify=trust, headers={"Host": host}) as asking:
-        url = f"{gateway('GATEWAY_TLS')}/environments/{path}"
-        try:
-            return asking.get(url, extensions={"sni_hostname": host}).status_code
-        except httpx.ConnectError:  # Traefik still has a certificate of its own.
-            return None
-
-
-def test_a_host_with_a_certificate_is_served_by_tls_alone(
-    deployed: Deployed, tmp_path: Path, client: Callable[..., httpx.Client]
-) -> None:
-    gateway("GATEWAY_TLS")
-    host = f"sealed.{DOMAIN}"
-    certificate, key = make_certificate(tmp_path, host, f"subjectAltName=DNS:{host}")
-    stage = {"route": {**INGRESS, "scheme": "https"}, "servers": {"sealed": small()}}
-    deployed.up("tls", stage)
-    stage["route"]["tls"] = {"secret": "sealed-tls"}
-    keep_certificate("sealed-tls", "models-tls", certificate, key)
-    deployed.up("tls", stage)
-
-    def answers() -> bool:
-        return ask_by_tls(certificate, "sealed", "tls/predict") == 200
-
-    wait_for(answers, "the host is served by TLS")
-    plain = client("sealed", "tls")
-    wait_for(lambda: plain.get("/predict").status_code == 404, "and not without")
-
-
-ISSUED = "models-issued"
-AUTHORITY = "trussform-authority"
-
-
-@pytest.fixture(params=[("Issuer", ISSUED), ("ClusterIssuer", "cert-manager")], ids=lambda p: p[0])
-def issuer(
-    request: pytest.FixtureRequest, engine: ByPulumi, tmp_path: Path
-) -> Iterator[tuple[str, Path]]:
-    """The kind of cert-manager's issuer that has a CA's key, and the CA's certificate."""
-    if "TRUSSFORM_TEST_CERT_MANAGER" not in os.environ:
-        pytest.skip("TRUSSFORM_TEST_CERT_MANAGER is not set: there is no cert-manager")
-    kind, namespace = request.param
-    made = {
-        "apiVersion": "cert-manager.io/v1",
-        "kind": kind,
-        "metadata": {"name": AUTHORITY, "namespace": ISSUED},
-        "spec": {"ca": {"secretName": AUTHORITY}},
-    }
-    certificate, key = make_certificate(tmp_path, AUTHORITY, "keyUsage=critical,keyCertSign")
-    kubectl("create", "namespace", ISSUED)
-    try:
-        keep_certificate(AUTHORITY, namespace, certificate, key)
-        kubectl("apply", "--filename", "-", input=json.dumps(made))
-        yield kind, certificate
-        engine.destroy("issued")
-    finally:
-        kubectl("delete", kind, AUTHORITY, "-n", ISSUED, "--ignore-not-found")
-        kubectl("delete", "secret", AUTHORITY, "-n", namespace, "--ignore-not-found")
-        kubectl("delete", "namespace", ISSUED)
-
-
-def find_orders() -> list[str]:
-    """The Ingresses that order a certificate."""
-    made = json.loads(kubectl("get", "ingresses", "-n", ISSUED, "-o", "json"))["items"]
-    about = [ingress["metadata"] for ingress in made]
-    return [each["name"] for each in about if "cert-manager.io/" in str(each["annotations"])]
-
-
-def find_ordered() -> dict[str, str]:
-    """What cert-manager made of the orders: its name, and the name of its owner."""
-    kinds = "certificates,certificaterequests"
-    made = json.loads(kubectl("get", kinds, "-n", ISSUED, "-o", "json"))["items"]
-    about = [(each["kind"], each["metadata"]) for each in made]
-    return {f"{kind} {a['name']}": a["ownerReferences"][0]["name"] for kind, a in about}
-
-
-def test_a_host_has_the_certificate_that_its_issuer_makes(
-    engine: ByPulumi, issuer: tuple[str, Path]
-) -> None:
-    gateway("GATEWAY_TLS")
-    kind, authority = issuer
-    tls = {"issuer": AUTHORITY, "issuer_kind": kind}
-    route = {**INGRESS, "scheme": "https", "tls": tls}
-    engine.up("issued", {"create_namespace": False, "route": route, "servers": {"issued": small()}})
-    paths = ["predict", "sync", "sync/", "sync/v1/models"]
-
-    def asked(path: str) -> int | None:
-        return ask_by_tls(authority, "issued", f"issued/{path}")
-
-    for path in paths:
-        wait_for(lambda path=path: asked(path) == 200, f"{path} is served by the certificate")
-    assert find_orders() == ["issued-predict"]
-    assert find_ordered() == {
-        "Certificate issued-tls": "issued-predict",
-        "CertificateRequest issued-tls-1": "issued-tls",
-    }
-    stack = engine.stack("issued")
-    assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
-    assert set(stack.preview().change_summary) == {"same"}
-    record(
-        f"a host's certificate by Traefik's Ingress, ordered of cert-manager's `{kind}`",
-        f"{len(paths)} paths of the host answer by it, its CA and host verified; one of the "
-        "Ingresses has ordered one Certificate; refresh and preview without changes",
-    )
