@@ -12,6 +12,7 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -175,7 +176,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.allowed():
             files = self.stores.repositories[repo].items()
             tree = [
-                {"type": "file", "path": name, "size": len(data), "oid": _git(data)}
+                {
+                    "type": "file",
+                    "path": name,
+                    "size": len(data),
+                    "oid": _git(data),
+                    **_lfs(name, data),
+                }
                 for name, data in files
             ]
             self.reply(200, json.dumps(tree).encode())
@@ -183,7 +190,9 @@ class _Handler(BaseHTTPRequestHandler):
     def hub_file(self, repo: str, name: str, query: object) -> None:
         if self.allowed():
             data = self.stores.repositories[repo][name]
-            self.reply_file(name, data, **{"ETag": f'"{_git(data)}"', "X-Repo-Commit": COMMIT})
+            large = _lfs(name, data)
+            checksum = large["lfs"]["oid"] if large else _git(data)
+            self.reply_file(name, data, **{"ETag": f'"{checksum}"', "X-Repo-Commit": COMMIT})
 
     def page(self, bucket: str, prefix: str, after: str) -> tuple[Files, str]:
         """Some files of a bucket, and the name after which one goes on."""
@@ -305,3 +314,11 @@ def _etag(data: bytes) -> str:
 def _folder(is_folder: bool) -> str:
     """What says of a blob that it is one."""
     return "<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>" if is_folder else ""
+
+
+def _lfs(name: str, data: bytes) -> dict[str, Any]:
+    """What the hub says of a large file besides; here the name tells which are."""
+    if not name.endswith(".safetensors"):
+        return {}
+    checksum = hashlib.sha256(data).hexdigest()
+    return {"lfs": {"oid": checksum, "size": len(data), "pointerSize": 130}}

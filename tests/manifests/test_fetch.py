@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import Stores, certificate
+from stores import COMMIT, Stores, certificate
 from trussform.manifests import weights
 
 FETCH = Path(weights.__file__).with_name("fetch.py")
@@ -138,15 +138,21 @@ def test_the_token_is_the_servers_own_secret(pod: Pod, stores: Stores) -> None:
     assert pod.files() == MODEL
 
 
-def test_what_differs_from_the_hub_is_removed_and_fetched_again(pod: Pod, stores: Stores) -> None:
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"], ids=["large", "small"])
+@pytest.mark.parametrize("hub", [False, True], ids=["a folder", "a cache"])
+def test_what_differs_from_the_hub_is_removed_and_fetched_again(
+    pod: Pod, stores: Stores, name: str, hub: bool
+) -> None:
     stores.repositories["owner/model"] = MODEL
-    stores.damaged = {"model.safetensors"}
-    damaged = pod.fetch("hf://owner/model")
+    stores.damaged = {name}
+    damaged = pod.fetch("hf://owner/model", hub=hub)
     assert damaged.returncode == 1
     assert "1 files are not what the hub has" in damaged.stderr
-    again = pod.fetch("hf://owner/model")
+    again = pod.fetch("hf://owner/model", hub=hub)
     assert again.returncode == 0, again.stderr
-    assert pod.files() == MODEL
+    assert stores.asked.count(f"GET /owner/model/resolve/{COMMIT}/{name}") == 2
+    below = f"a/models--owner--model/snapshots/{COMMIT}" if hub else "a"
+    assert pod.files(below) == MODEL
 
 
 def test_a_model_cache_without_volume_is_laid_out_as_hugging_faces_cache(
