@@ -16,10 +16,11 @@ from machine import (
     images,
     keys,
     kubernetes,
+    nginx,
     policies,
     programs,
 )
-from machine.places import DATA, ENVIRONMENT, ENVOY_PORT, GATEWAY_PORT, HOME, KEPT, RUN
+from machine.places import DATA, ENVIRONMENT, ENVOY_PORT, GATEWAY_PORT, HOME, KEPT, NGINX_PORT, RUN
 from machine.processes import Failed, is_running, say, succeeds
 
 
@@ -34,11 +35,13 @@ def up() -> None:
     policies.up()
     gateway.up()
     envoy.up()
+    nginx.up()
     external_secrets.up()
     say("the cluster is up; to use it:")
     for name, value in ENVIRONMENT.items():
         print(f'export {name}="{value.replace(os.environ["PATH"], "$PATH")}"')
-    print(f"Traefik is at http://127.0.0.1:{GATEWAY_PORT}, Envoy at http://127.0.0.1:{ENVOY_PORT};")
+    print(f"Traefik is at http://127.0.0.1:{GATEWAY_PORT}, Envoy at http://127.0.0.1:{ENVOY_PORT},")
+    print(f"ingress-nginx at http://127.0.0.1:{NGINX_PORT};")
     print("end it all by `make cluster-down`.")
 
 
