@@ -5,6 +5,7 @@ import os
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,6 @@ class Guard(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("", 9000), Guard).serve_forever()
 """
-GUARDS = "models-guards"
 OK, UNKNOWN = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
 
 
@@ -127,7 +127,13 @@ def test_a_client_calls_a_grpc_server_by_its_key_alone(engine: ByPulumi) -> None
 
 @pytest.fixture(scope="module")
 def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
-    """An auth service that knows one caller."""
+    with guarding("models-guards") as auth:
+        yield auth
+
+
+@contextmanager
+def guarding(namespace: str) -> Iterator[dict[str, Any]]:
+    """An auth service that knows one caller, as a stage asks for it."""
     labels = {"app": "guard"}
     container = {
         "name": "guard",
@@ -145,9 +151,9 @@ def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
         ],
         "to": [{"group": "", "kind": "Service", "name": "guard"}],
     }
-    about = {"name": "guard", "namespace": GUARDS}
+    about = {"name": "guard", "namespace": namespace}
     objects = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": GUARDS}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -170,27 +176,32 @@ def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
     for made in objects:
         kubectl("apply", "--filename", "-", input=json.dumps(made))
     try:
-        kubectl("wait", "--for=condition=Ready", "pod/guard", "-n", GUARDS, "--timeout=60s")
-        with named(kubectl("get", "pod/guard", "-n", GUARDS, "-o", "jsonpath={.status.podIP}")):
-            yield {"kind": "forward", "service": "guard", "namespace": GUARDS, "port": 9000}
+        kubectl("wait", "--for=condition=Ready", "pod/guard", "-n", namespace, "--timeout=60s")
+        address = kubectl("get", "pod/guard", "-n", namespace, "-o", "jsonpath={.status.podIP}")
+        with named(address, f"guard.{namespace}.svc.cluster.local"):
+            yield {"kind": "forward", "service": "guard", "namespace": namespace, "port": 9000}
     finally:
-        kubectl("delete", "namespace", GUARDS)
+        kubectl("delete", "namespace", namespace)
 
 
 class named:
-    """Traefik on this machine has no DNS of the cluster's: the machine's own file says it."""
+    """Traefik on this machine has no DNS of the cluster's: the machine's own file says it, and for
+    the DNS that nginx asks a file of the name's own."""
 
-    def __init__(self, address: str) -> None:
-        self.line = f"{address} guard.{GUARDS}.svc.cluster.local\n"
-        self.file = Path(os.environ.get("TRUSSFORM_TEST_HOSTS", os.devnull))
+    def __init__(self, address: str, name: str) -> None:
+        self.line = f"{address} {name}\n"
+        self.files = [Path(os.environ.get("TRUSSFORM_TEST_HOSTS", os.devnull))]
+        if names := os.environ.get("TRUSSFORM_TEST_NAMES"):
+            self.files.append(Path(names) / name)
 
     def __enter__(self) -> None:
-        with self.file.open("a") as file:
-            file.write(self.line)
+        for path in self.files:
+            with path.open("a") as file:
+                file.write(self.line)
 
     def __exit__(self, *_: object) -> None:
-        if self.file.is_file():
-            self.file.write_text(self.file.read_text().replace(self.line, ""))
+        for path in filter(Path.is_file, self.files):
+            path.write_text(path.read_text().replace(self.line, ""))
 
 
 BY_EACH = pytest.mark.parametrize(
@@ -228,15 +239,21 @@ def test_an_auth_service_is_asked_before_each_call(
         assert [call(channel), call(channel, "Bearer nobody")] == [UNKNOWN, UNKNOWN]
 
 
+def certify(host: str, folder: Path) -> tuple[Path, Path]:
+    """A key, and a certificate that the host gave itself."""
+    key, certificate = folder / "tls.key", folder / "tls.crt"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={host}"]
+    names = ["-addext", f"subjectAltName=DNS:{host}", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", *words, *names], check=True, capture_output=True)
+    return key, certificate
+
+
 def test_a_host_with_a_certificate_is_served_by_tls_alone(
     deployed: Deployed, tmp_path: Path, client: Callable[..., httpx.Client]
 ) -> None:
     to = gateway("GATEWAY_TLS")
     host = f"sealed.{DOMAIN}"
-    key, certificate = tmp_path / "tls.key", tmp_path / "tls.crt"
-    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={host}"]
-    names = ["-addext", f"subjectAltName=DNS:{host}", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(["openssl", *words, *names], check=True, capture_output=True)
+    key, certificate = certify(host, tmp_path)
     stage = {"route": {**INGRESS, "scheme": "https"}, "servers": {"sealed": small()}}
     deployed.up("tls", stage)
     stage["route"]["tls"] = {"secret": "sealed-tls"}
