@@ -8,11 +8,13 @@ import httpx
 from websockets.asyncio.client import connect
 
 DOMAIN = "models.localhost"
+GATEWAYS = {"nginx-in": "NGINX"}
+"""What an environment is reached through, where that is not Traefik."""
 
 
-def open_client(server: str, environment: str, gateway: str = "GATEWAY") -> httpx.Client:
+def open_client(server: str, environment: str, gateway: str | None = None) -> httpx.Client:
     return httpx.Client(
-        base_url=f"{os.environ[f'TRUSSFORM_TEST_{gateway}']}/environments/{environment}",
+        base_url=_gateway(gateway or _of(environment)).join(f"/environments/{environment}"),
         headers={"Host": f"{server}.{DOMAIN}"},
         timeout=150,
     )
@@ -26,8 +28,13 @@ def open_channel(server: str, gateway: str = "GATEWAY") -> grpc.Channel:
 
 def open_socket(server: str, environment: str, path: str) -> Any:
     url = f"ws://{server}.{DOMAIN}/environments/{environment}/{path}"
-    return connect(url, host=_gateway().host, port=_gateway().port)
+    gateway = _gateway(_of(environment))
+    return connect(url, host=gateway.host, port=gateway.port)
 
 
-def _gateway(name: str = "GATEWAY") -> httpx.URL:
+def _of(environment: str) -> str:
+    return GATEWAYS.get(environment, "GATEWAY")
+
+
+def _gateway(name: str) -> httpx.URL:
     return httpx.URL(os.environ[f"TRUSSFORM_TEST_{name}"])

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,6 @@ class Guard(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("", 9000), Guard).serve_forever()
 """
-GUARDS = "models-guards"
 OK, UNKNOWN = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
 
 
@@ -125,7 +125,13 @@ def test_a_client_calls_a_grpc_server_by_its_key_alone(engine: ByPulumi) -> None
 
 @pytest.fixture(scope="module")
 def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
-    """An auth service that knows one caller."""
+    with guarding("models-guards") as auth:
+        yield auth
+
+
+@contextmanager
+def guarding(namespace: str) -> Iterator[dict[str, Any]]:
+    """An auth service that knows one caller, as a stage asks for it."""
     labels = {"app": "guard"}
     container = {
         "name": "guard",
@@ -143,9 +149,9 @@ def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
         ],
         "to": [{"group": "", "kind": "Service", "name": "guard"}],
     }
-    about = {"name": "guard", "namespace": GUARDS}
+    about = {"name": "guard", "namespace": namespace}
     objects = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": GUARDS}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -168,27 +174,32 @@ def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
     for made in objects:
         kubectl("apply", "--filename", "-", input=json.dumps(made))
     try:
-        kubectl("wait", "--for=condition=Ready", "pod/guard", "-n", GUARDS, "--timeout=60s")
-        with named(kubectl("get", "pod/guard", "-n", GUARDS, "-o", "jsonpath={.status.podIP}")):
-            yield {"kind": "forward", "service": "guard", "namespace": GUARDS, "port": 9000}
+        kubectl("wait", "--for=condition=Ready", "pod/guard", "-n", namespace, "--timeout=60s")
+        address = kubectl("get", "pod/guard", "-n", namespace, "-o", "jsonpath={.status.podIP}")
+        with named(address, f"guard.{namespace}.svc.cluster.local"):
+            yield {"kind": "forward", "service": "guard", "namespace": namespace, "port": 9000}
     finally:
-        kubectl("delete", "namespace", GUARDS)
+        kubectl("delete", "namespace", namespace)
 
 
 class named:
-    """Traefik on this machine has no DNS of the cluster's: the machine's own file says it."""
+    """Traefik on this machine has no DNS of the cluster's: the machine's own file says it, and for
+    the DNS that nginx asks a file of the name's own."""
 
-    def __init__(self, address: str) -> None:
-        self.line = f"{address} guard.{GUARDS}.svc.cluster.local\n"
-        self.file = Path(os.environ.get("TRUSSFORM_TEST_HOSTS", os.devnull))
+    def __init__(self, address: str, name: str) -> None:
+        self.line = f"{address} {name}\n"
+        self.files = [Path(os.environ.get("TRUSSFORM_TEST_HOSTS", os.devnull))]
+        if names := os.environ.get("TRUSSFORM_TEST_NAMES"):
+            self.files.append(Path(names) / name)
 
     def __enter__(self) -> None:
-        with self.file.open("a") as file:
-            file.write(self.line)
+        for path in self.files:
+            with path.open("a") as file:
+                file.write(self.line)
 
     def __exit__(self, *_: object) -> None:
-        if self.file.is_file():
-            self.file.write_text(self.file.read_text().replace(self.line, ""))
+        for path in filter(Path.is_file, self.files):
+            path.write_text(path.read_text().replace(self.line, ""))
 
 
 BY_EACH = pytest.mark.parametrize(

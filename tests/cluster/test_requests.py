@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 from clients import open_channel, open_client, open_socket
@@ -110,11 +111,15 @@ def test_websockets_speak_both_ways(environment: str, path: str) -> None:
 def test_grpc_speaks_by_call_by_stream_and_both_ways(environment: str) -> None:
     server = {"dev": "calls", "production": "calls-too"}[environment]
     with open_channel(server) as channel:
-        assert channel.unary_unary("/test.Echo/Say")(b"hello", timeout=30) == b"HELLO"
-        numbers = channel.unary_stream("/test.Echo/Count")(b"3", timeout=30)
-        assert list(numbers) == [b"0", b"1", b"2"]
-        words = channel.stream_stream("/test.Echo/Talk")(iter([b"one", b"two"]), timeout=30)
-        assert list(words) == [b"ONE", b"TWO"]
+        speak(channel)
+
+
+def speak(channel: grpc.Channel) -> None:
+    assert channel.unary_unary("/test.Echo/Say")(b"hello", timeout=30) == b"HELLO"
+    numbers = channel.unary_stream("/test.Echo/Count")(b"3", timeout=30)
+    assert list(numbers) == [b"0", b"1", b"2"]
+    words = channel.stream_stream("/test.Echo/Talk")(iter([b"one", b"two"]), timeout=30)
+    assert list(words) == [b"ONE", b"TWO"]
 
 
 def test_an_embedding_server_answers_with_the_models_own_vectors(

@@ -17,10 +17,11 @@ from machine import (
     images,
     keys,
     kubernetes,
+    nginx,
     policies,
     programs,
 )
-from machine.places import DATA, ENVIRONMENT, ENVOY_PORT, GATEWAY_PORT, HOME, KEPT, RUN
+from machine.places import DATA, ENVIRONMENT, ENVOY_PORT, GATEWAY_PORT, HOME, KEPT, NGINX_PORT, RUN
 from machine.processes import Failed, is_running, say, succeeds
 
 
@@ -35,13 +36,15 @@ def up() -> None:
     policies.up()
     gateway.up()
     envoy.up()
+    nginx.up()
     external_secrets.up()
     cert_manager.up()
     say("the cluster is up; to use it:")
     for name, value in ENVIRONMENT.items():
         shown = value.replace('"', '\\"').replace(os.environ["PATH"], "$PATH")
         print(f'export {name}="{shown}"')
-    print(f"Traefik is at http://127.0.0.1:{GATEWAY_PORT}, Envoy at http://127.0.0.1:{ENVOY_PORT};")
+    print(f"Traefik is at http://127.0.0.1:{GATEWAY_PORT}, Envoy at http://127.0.0.1:{ENVOY_PORT},")
+    print(f"ingress-nginx at http://127.0.0.1:{NGINX_PORT};")
     print("end it all by `make cluster-down`.")
 
 

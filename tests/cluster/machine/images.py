@@ -40,6 +40,11 @@ def up() -> None:
         _bare()
 
 
+def build(image: str, folder: str) -> None:
+    _docker("build", "--quiet", "--tag", image, folder)
+    _docker("push", "--quiet", image)
+
+
 def _docker(*arguments: str | Path) -> str:
     return run("docker", "--host", f"unix://{DOCKER_SOCKET}", *arguments, DOCKER_BUILDKIT="0")
 
@@ -50,8 +55,7 @@ def _pause() -> None:
         (Path(folder) / "pause.c").write_text(_PAUSE)
         (Path(folder) / "Dockerfile").write_text('FROM scratch\nCOPY pause /\nCMD ["/pause"]\n')
         run("gcc", "-static", "-Os", "-o", f"{folder}/pause", f"{folder}/pause.c")
-        _docker("build", "--quiet", "--tag", PAUSE_IMAGE, folder)
-    _docker("push", "--quiet", PAUSE_IMAGE)
+        build(PAUSE_IMAGE, folder)
 
 
 def _base() -> None:
@@ -100,8 +104,7 @@ def _user() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "Dockerfile").write_text("\n".join(lines) + "\n")
-        _docker("build", "--quiet", "--tag", USER_IMAGE, folder)
-    _docker("push", "--quiet", USER_IMAGE)
+        build(USER_IMAGE, folder)
 
 
 def _bare() -> None:
@@ -110,5 +113,4 @@ def _bare() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "Dockerfile").write_text('FROM scratch\nCOPY bare /\nCMD ["/bare"]\n')
         run("go", "build", "-o", f"{folder}/bare", source, CGO_ENABLED="0")
-        _docker("build", "--quiet", "--tag", BARE_IMAGE, folder)
-    _docker("push", "--quiet", BARE_IMAGE)
+        build(BARE_IMAGE, folder)

@@ -31,6 +31,7 @@ GOOGLE_KEY = '{"type": "service_account"}'
 BASE_IMAGE = f"{REGISTRY}/base/python:3"
 USER_IMAGE = f"{REGISTRY}/base/user:3"
 BARE_IMAGE = f"{REGISTRY}/base/bare:1"
+NGINX_IMAGE = f"{REGISTRY}/base/nginx:1"
 PAUSE_IMAGE = f"{REGISTRY}/pause:1"
 DOCKER_SOCKET = RUN / "docker.sock"
 CONTAINERD_SOCKET = RUN / "containerd.sock"
@@ -48,10 +49,13 @@ API_PORT = 6443
 ETCD_PORT, ETCD_PEER_PORT = 12379, 12380
 GATEWAY_PORT, GATEWAY_ADMIN_PORT, GATEWAY_TLS_PORT = 8000, 8001, 8443
 ENVOY_PORT, ENVOY_ADMIN_PORT = 8002, 8003
+NGINX_PORT, NGINX_TLS_PORT = 8010, 8444
 OPERATOR_PORT = 8004
 """Where the External Secrets Operator says that it is well."""
 CERTIFICATES_PORT = 8005
 """Where cert-manager does."""
+NAMES = HOME / "names"
+"""Files of addresses and names, as in /etc/hosts, for those who ask a server of names."""
 GPUS = 4
 
 ENVIRONMENT = {
@@ -72,6 +76,9 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_GATEWAY_TLS": f"https://127.0.0.1:{GATEWAY_TLS_PORT}",
     "TRUSSFORM_TEST_HOSTS": "/etc/hosts",
     "TRUSSFORM_TEST_ENVOY": f"http://127.0.0.1:{ENVOY_PORT}",
+    "TRUSSFORM_TEST_NGINX": f"http://127.0.0.1:{NGINX_PORT}",
+    "TRUSSFORM_TEST_NGINX_TLS": f"https://127.0.0.1:{NGINX_TLS_PORT}",
+    "TRUSSFORM_TEST_NAMES": str(NAMES),
     "TRUSSFORM_TEST_POLICIES": "enforced",
     "TRUSSFORM_TEST_SCANNERS": str(BIN),
     "TRUSSFORM_TEST_EXTERNAL_SECRETS": "yes",

