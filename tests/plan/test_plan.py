@@ -264,6 +264,8 @@ def test_grpc_by_ingress_nginx_wants_tls(workspace: Workspace) -> None:
     _, problems = project.plan_servers(project.read_stack(workspace.stack))
     errors = [problem for problem in problems if problem.level == "error"]
     assert [problem.field for problem in errors] == ["route.scheme"]
+    (warning,) = [problem for problem in problems if problem.field == "route.controller"]
+    assert (warning.level, "silent for 60 s" in warning.message) == ("warning", True)
 
 
 @pytest.mark.parametrize(

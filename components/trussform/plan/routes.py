@@ -7,8 +7,6 @@ from trussform.config import Config
 from trussform.problem import Finding, Keys
 from trussform.stage import GatewayRoute, IngressRoute, NoRoute, Route, Stage
 
-_PLAIN_NGINX = ("nginx", "http")
-
 
 class Rule(NamedTuple):
     """One path of the outside and where it goes in the server."""
@@ -66,7 +64,7 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
     if grpc:
         # A GRPCRoute knows no timeout, and gRPC's clients bring their own deadlines.
         why = "gRPC's paths are its services; the route sets no timeout"
-        return outside._replace(timeout=None, why=why), [*findings, *_not_for_grpc(stage)]
+        return outside._replace(timeout=None, why=why), [*findings, *_grpc_by_nginx(stage)]
     timeout = stage.request_timeout
     cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
     base = f"/environments/{stage.environment}"
@@ -100,12 +98,17 @@ def _unspellable(stage: Stage, predict: str) -> list[Finding]:
     return [Finding("config", keys, message, "use another route, or an endpoint without `$;'`")]
 
 
-def _not_for_grpc(stage: Stage) -> list[Finding]:
+def _grpc_by_nginx(stage: Stage) -> list[Finding]:
     route = stage.route
-    if not (isinstance(route, IngressRoute) and (route.controller, route.scheme) == _PLAIN_NGINX):
+    if not (isinstance(route, IngressRoute) and route.controller == "nginx"):
         return []
-    message = "ingress-nginx takes gRPC by TLS alone"
-    return [Finding("stage", ("route", "scheme"), message, "write `scheme: https`")]
+    findings: list[Finding] = []
+    if route.scheme == "http":
+        message = "ingress-nginx takes gRPC by TLS alone"
+        findings.append(Finding("stage", ("route", "scheme"), message, "write `scheme: https`"))
+    message = "ingress-nginx ends a call whose client may still send and is silent for 60 s"
+    help = "set `client-body-timeout` in its ConfigMap, or take a Gateway"
+    return [*findings, Finding("stage", ("route", "controller"), message, help, "warning")]
 
 
 def _missing(stage: Stage, placed: Collection[str]) -> list[Finding]:
