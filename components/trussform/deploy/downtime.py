@@ -31,16 +31,20 @@ def measured(deployment: Mapping[str, Any]) -> int | None:
     about: Mapping[str, Any] = deployment.get("metadata") or {}
     status: Mapping[str, Any] = deployment.get("status") or {}
     annotations: Mapping[str, Any] = about.get("annotations") or {}
-    owner = annotations.get(FIELD_MANAGER)
-    ordered = [
-        entry["time"] for entry in about.get("managedFields") or () if entry["manager"] == owner
-    ]
-    complete = [
-        condition["lastUpdateTime"]
-        for condition in status.get("conditions") or ()
-        if condition["reason"] == "NewReplicaSetAvailable"
-    ]
+    ordered = _times(about.get("managedFields"), "time", "manager", annotations.get(FIELD_MANAGER))
+    complete = _times(
+        status.get("conditions"), "lastUpdateTime", "reason", "NewReplicaSetAvailable"
+    )
     if not (ordered and complete):
         return None
-    took = datetime.fromisoformat(complete[0]) - datetime.fromisoformat(max(ordered))
-    return int(took.total_seconds()) if took.total_seconds() > 0 else None
+    took = int((max(complete) - max(ordered)).total_seconds())
+    return took if took > 0 else None
+
+
+def _times(entries: Any, time: str, key: str, value: str | None) -> list[datetime]:
+    """When the entries were written that have this value at a key."""
+    return [
+        datetime.fromisoformat(entry[time])
+        for entry in entries or ()
+        if value is not None and entry.get(key) == value and entry.get(time)
+    ]
