@@ -245,6 +245,15 @@ def test_the_pod_is_hardened_without_breaking_root_images(plan: MakePlan) -> Non
     assert "workingDir" not in server(plan())
 
 
+def test_a_stopping_pod_has_the_time_that_its_longest_request_may_take(plan: MakePlan) -> None:
+    made = plan(None, {"request_timeout": 300})
+    assert pod(made)["terminationGracePeriodSeconds"] == made.rollout.grace > 300
+
+
+def test_weights_are_not_handed_to_the_pods_group_at_each_start(plan: MakePlan) -> None:
+    assert pod(plan())["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
 def test_the_effective_config_is_in_the_pod_at_apps_config_yaml(plan: MakePlan) -> None:
     made = plan({"model_name": "m"}, {"servers": {"server": {"config": {"description": "here"}}}})
     template = by_kind(made)["Deployment"]["spec"]["template"]
