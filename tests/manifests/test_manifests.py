@@ -250,6 +250,28 @@ def test_a_stopping_pod_has_the_time_that_its_longest_request_may_take(plan: Mak
     assert pod(made)["terminationGracePeriodSeconds"] == made.rollout.grace > 300
 
 
+def test_an_update_has_the_deadline_of_the_plan(plan: MakePlan) -> None:
+    made = plan(None, {"deadlines": {"pull": 77}})
+    spec = by_kind(made)["Deployment"]["spec"]
+    assert spec["progressDeadlineSeconds"] == made.rollout.progress_deadline > 77
+
+
+@pytest.mark.parametrize(("spare", "surge", "unavailable"), [(0, 0, 1), (1, 1, 0)])
+def test_an_update_takes_what_the_plan_allows(
+    plan: MakePlan, spare: int, surge: int, unavailable: int
+) -> None:
+    made = plan({"resources": {"accelerator": "L4"}}, {"spare_gpus": spare})
+    assert by_kind(made)["Deployment"]["spec"]["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable},
+    }
+
+
+def test_the_stages_service_account_is_the_pods(plan: MakePlan) -> None:
+    assert pod(plan(None, {"service_account": "fetcher"}))["serviceAccountName"] == "fetcher"
+    assert "serviceAccountName" not in pod(plan())
+
+
 def test_weights_are_not_handed_to_the_pods_group_at_each_start(plan: MakePlan) -> None:
     assert pod(plan())["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
 
@@ -472,6 +494,8 @@ def test_nginx_streams_and_takes_bodies_of_any_size(workspace: Workspace) -> Non
     annotations = ingress["metadata"]["annotations"]
     assert annotations[f"{prefix}proxy-buffering"] == "off"
     assert annotations[f"{prefix}proxy-body-size"] == "0"
+    assert annotations[f"{prefix}proxy-read-timeout"] == "86400"
+    assert annotations[f"{prefix}proxy-send-timeout"] == "86400"
     assert ingress["spec"]["ingressClassName"] == "nginx"
 
 
