@@ -8,14 +8,17 @@ import hashlib
 import json
 import re
 import ssl
-import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from signatures import s3_region, signed_for_azure
 
 COMMIT = "c0ffee00" * 5
@@ -34,15 +37,22 @@ Files = dict[str, bytes]
 
 def certificate(folder: Path) -> Path:
     """One for all hosts, which whoever asks them has to trust, and its key."""
-    made = folder / "hosts.pem"
-    names = ",".join(f"DNS:{host}" for host in HOSTS)
-    words = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt",
-             "ec_paramgen_curve:prime256v1", "-subj", "/CN=stores", "-addext",
-             f"subjectAltName={names}", "-keyout", made, "-out", folder / "hosts.crt"]  # fmt: skip
-    subprocess.run(words, check=True, capture_output=True)
-    with made.open("ab") as out:
-        out.write((folder / "hosts.crt").read_bytes())
-    return made
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stores")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(map(x509.DNSName, HOSTS)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = folder / "hosts.pem"
+    file.write_bytes(secret + made.public_bytes(pem))
+    return file
 
 
 class Stores:
@@ -64,6 +74,8 @@ class Stores:
         """What Azure wants requests to be signed with; None where nobody is to sign."""
         self.folders: set[str] = set()
         """Names of empty blobs of Azure that stand for folders."""
+        self.moved: dict[str, Files] = {}
+        """What the branches of a repository have by now; its one commit has what it had."""
         self.broken: dict[str, int] = {}
         """Names of files whose answers end after so many bytes."""
         self.damaged: set[str] = set()
@@ -172,9 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
             names = [{"rfilename": name} for name in self.stores.repositories[repo]]
             self.reply(200, json.dumps({"id": repo, "sha": COMMIT, "siblings": names}).encode())
 
-    def hub_tree(self, repo: str, *_: str, query: object) -> None:
+    def hub_tree(self, repo: str, revision: str, query: object) -> None:
         if self.allowed():
             files = self.stores.repositories[repo].items()
+            if revision != COMMIT:
+                files = self.stores.moved.get(repo, dict(files)).items()
             tree = [
                 {
                     "type": "file",

@@ -147,12 +147,20 @@ def test_what_differs_from_the_hub_is_removed_and_fetched_again(
     stores.damaged = {name}
     damaged = pod.fetch("hf://owner/model", hub=hub)
     assert damaged.returncode == 1
-    assert "1 files are not what the hub has" in damaged.stderr
+    assert f"not what the hub has, and so removed: {name}" in damaged.stderr
     again = pod.fetch("hf://owner/model", hub=hub)
     assert again.returncode == 0, again.stderr
     assert stores.asked.count(f"GET /owner/model/resolve/{COMMIT}/{name}") == 2
     below = f"a/models--owner--model/snapshots/{COMMIT}" if hub else "a"
     assert pod.files(below) == MODEL
+
+
+@pytest.mark.parametrize("hub", [False, True], ids=["a folder", "a cache"])
+def test_a_branch_that_moves_meanwhile_is_no_damage(pod: Pod, stores: Stores, hub: bool) -> None:
+    stores.repositories["owner/model"] = MODEL
+    stores.moved["owner/model"] = dict.fromkeys(MODEL, b"newer")
+    fetched = pod.fetch("hf://owner/model@main", hub=hub)
+    assert fetched.returncode == 0, fetched.stderr
 
 
 def test_a_model_cache_without_volume_is_laid_out_as_hugging_faces_cache(

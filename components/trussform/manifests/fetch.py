@@ -105,20 +105,31 @@ def login(wanted, *needed):
 
 
 def hugging_face(wanted, folder):
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
-    repo, _, revision = wanted["source"].removeprefix("hf://").partition("@")
-    token, revision = secret(wanted), revision or None
-    at = {"cache_dir" if wanted["hub"] else "local_dir": folder}
+    repo, _, written = wanted["source"].removeprefix("hf://").partition("@")
+    token, written = secret(wanted), written or "main"
+    # A branch may move while its files come.
+    commit = HfApi(token=token).model_info(repo, revision=written).sha
     patterns = {"allow_patterns": wanted["allow"], "ignore_patterns": wanted["ignore"]}
-    fetched = snapshot_download(repo, revision=revision, token=token, **patterns, **at)
-    bad = damaged(Path(fetched), repo, revision, token)
+    if wanted["hub"]:
+        # The cache keeps the branch's name, by which the server looks it up.
+        fetched = snapshot_download(
+            repo, revision=written, token=token, cache_dir=folder, **patterns
+        )
+        commit = Path(fetched).name
+    else:
+        fetched = snapshot_download(
+            repo, revision=commit, token=token, local_dir=folder, **patterns
+        )
+    bad = damaged(Path(fetched), repo, commit, token)
     for file in bad:
         # Two files of the same content are one in the hub's own cache.
         file.resolve().unlink(missing_ok=True)
         file.unlink(missing_ok=True)
     if bad:
-        raise OSError(f"{len(bad)} files are not what the hub has; removed")
+        names = ", ".join(str(file.relative_to(fetched)) for file in bad)
+        raise OSError(f"not what the hub has, and so removed: {names}")
 
 
 def damaged(fetched, repo, revision, token):
@@ -287,7 +298,7 @@ def web(wanted, folder):
     with requests.get(wanted["source"], headers=headers, stream=True, timeout=60) as answer:
         if answer.status_code == 416:
             # There is no rest to ask for, so one cannot tell whether the part is whole.
-            part.unlink()
+            part.unlink(missing_ok=True)
         answer.raise_for_status()
         rest = answer.status_code == 206
         with open(part, "ab" if rest else "wb") as out:
