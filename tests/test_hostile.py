@@ -398,7 +398,7 @@ def otherwise(workspace: Workspace, config: Change, stage: Change) -> list[str]:
     found = [text for problem in problems for text in read_otherwise(problem)]
     for plan in plans:
         if plan.image.build is not None:
-            found += built_otherwise(plan.image.build, plan.image.base.pinned)
+            found += built_otherwise(plan.image.build, plan.image.base.reference)
         found += spelled_otherwise(plan)
     return [*found, *rendered_otherwise(plans), *shown_otherwise(plans)]
 

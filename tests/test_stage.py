@@ -141,7 +141,7 @@ def test_the_lock_file_gives_the_digests(workspace: Workspace) -> None:
     lock_file(stack).write_text(f"digests: {{'python:3.11-slim': '{digest}'}}\n")
     workspace.write_config()
     plans, problems = project.plan_servers(read_stack(stack))
-    assert plans["server"].image.base.pinned == f"python@{digest}"
+    assert plans["server"].image.base.reference == f"python@{digest}"
     assert problems == []
 
 

@@ -109,7 +109,7 @@ def leaks(machine: Machine, plan: Plan) -> Iterator[str]:
     build = plan.image.build
     if build is None:
         return
-    context = image.context(build, plan.image.base.pinned)
+    context = image.context(build, plan.image.base.reference)
     out = machine.root / "out"
     image.write(context, out)
     image.tag(context)

@@ -45,11 +45,16 @@ class Recorder(MockMonitor):
     def __init__(self, mocks: Mocks) -> None:
         super().__init__(mocks)
         self.requests: dict[str, Any] = {}
+        self.invokes: list[Any] = []
 
     def RegisterResource(self, request: Any) -> Any:
         if request.type != "pulumi:pulumi:Stack":
             self.requests[request.name] = request
         return super().RegisterResource(request)
+
+    def Invoke(self, request: Any) -> Any:
+        self.invokes.append(request)
+        return super().Invoke(request)
 
     def inputs(self, name: str) -> Any:
         return json_format.MessageToDict(self.requests[name].object)
@@ -111,6 +116,40 @@ def test_the_outputs_of_a_server(workspace: Workspace, recorder: Recorder) -> No
     assert resolved(server.namespace) == "models"
     assert resolved(server.service) == "llama"
     assert resolved(server.environment) == "dev"
+
+
+def test_only_an_update_that_takes_the_server_away_says_how_long_the_last_one_took(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    gpu = {"resources": {"accelerator": "L4"}}
+
+    def program() -> None:
+        workspace.write_config(gpu)
+        for name, spare in (("away", 0), ("there", 1)):
+            DockerServer(name, args(workspace, gpu, stage={"spare_gpus": spare}))
+
+    run(program)
+    hooks = {
+        name: list(recorder.requests[f"{name}-deployment"].hooks.before_update)
+        for name in ("away", "there")
+    }
+    assert hooks == {"away": ["away-downtime"], "there": []}
+
+
+def test_the_login_of_a_base_is_not_for_what_fetches_weights(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    auth = {"auth_method": "REGISTRY_SECRET", "secret_name": "login"}
+    weight = {"source": "hf://o/m@main", "mount_location": "/models/a"}
+    config = {
+        "base_image": {"image": "registry.example.com/base:1", "docker_auth": auth},
+        "weights": [weight],
+    }
+    given = args(workspace, config, secrets={"login": "user:password"})
+    run(lambda: DockerServer("llama", given).image)
+    asked = {request.args["name"]: request.provider for request in recorder.invokes}
+    assert "llama-look-up" in asked["registry.example.com/base:1"]
+    assert asked["kserve/storage-initializer:v0.20.0"] == ""
 
 
 def test_what_fetches_weights_runs_by_digest(workspace: Workspace, recorder: Recorder) -> None:

@@ -66,12 +66,12 @@ def test_no_build_wins_over_requirements(plan: MakePlan) -> None:
 def test_a_tag_is_looked_up_and_a_digest_is_not(plan: MakePlan) -> None:
     assert plan().image.base.look_up
     pinned = plan({"base_image": {"image": f"python@{DIGEST}"}}).image.base
-    assert (pinned.look_up, pinned.pinned) == (False, f"python@{DIGEST}")
+    assert (pinned.look_up, pinned.reference) == (False, f"python@{DIGEST}")
 
 
 def test_a_tag_beside_a_digest_is_dropped(plan: MakePlan) -> None:
     made = plan({"base_image": {"image": f"python:3@{DIGEST}"}})
-    assert made.image.base.pinned == f"python@{DIGEST}"
+    assert made.image.base.reference == f"python@{DIGEST}"
 
 
 def test_locked_tags_without_a_lock_stop_only_an_up(workspace: Workspace) -> None:
@@ -91,7 +91,7 @@ def test_builder_none_runs_the_named_image_and_refuses_to_guess_one(workspace: W
     assert (problem.level, problem.field) == ("error", "servers.server.image")
     named = {"builder": "none", "servers": {"server": {"image": f"a/b@{DIGEST}"}}}
     made, problems = workspace.plan(config, named)
-    assert (made.image.given, problems) == (f"a/b@{DIGEST}", [])
+    assert (made.image.base.name, problems) == (f"a/b@{DIGEST}", [])
 
 
 def test_images_for_arm_gpus_are_built_for_arm(plan: MakePlan) -> None:
@@ -324,7 +324,7 @@ def test_a_config_without_a_base_image_runs_on_trusss_own(workspace: Workspace) 
     workspace.write_config(yaml.safe_dump(config))
     plans, _ = project.plan_servers(project.read_stack(workspace.write_stack()))
     base = truss_base_image_tag("3.12", True, TRUSS_BASE_IMAGE_VERSION_TAG)
-    assert plans["server"].image.base.image == f"{TRUSS_BASE_IMAGE_NAME}:{base}"
+    assert plans["server"].image.base.name == f"{TRUSS_BASE_IMAGE_NAME}:{base}"
 
 
 def test_only_an_up_stops_at_a_placeholder(workspace: Workspace) -> None:

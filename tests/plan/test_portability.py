@@ -56,6 +56,11 @@ def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]
         ),
         (command("vllm serve m"), "runtime.predict_concurrency", "one request at a time"),
         ({"python_version": "py311"}, "python_version", "no effect"),
+        (
+            {"docker_server": {"no_build": True, "run_as_user_id": 1, "start_command": None}},
+            "docker_server.run_as_user_id",
+            "/app as it is",
+        ),
     ],
 )
 def test_what_bites_is_said(
@@ -78,6 +83,7 @@ def test_what_bites_is_said(
         gpus("H100:8", "serve"),
         {**command("vllm serve m"), "runtime": {"predict_concurrency": 64}},
         {"python_version": "py311", "base_image": None},
+        command("serve", no_build=True, run_as_user_id=1),
     ],
 )
 def test_what_does_not_bite_is_not_said(workspace: Workspace, config: dict[str, Any]) -> None:

@@ -55,11 +55,11 @@ def test_what_fetches_runs_by_digest_as_every_image(plan: MakePlan) -> None:
     config = weight("hf://o/m@main")
     followed = plan(config).weights.fetcher
     assert followed is not None
-    assert (followed.image, followed.look_up) == (FETCHER, True)
+    assert (followed.name, followed.look_up) == (FETCHER, True)
     bases = {"python:3.11-slim": DIGEST}
     locked = plan(config, {"tags": "locked", "digests": {**bases, FETCHER: DIGEST}}).weights.fetcher
     assert locked is not None
-    assert (locked.pinned, locked.look_up) == (f"kserve/storage-initializer@{DIGEST}", False)
+    assert (locked.reference, locked.look_up) == (f"kserve/storage-initializer@{DIGEST}", False)
     assert plan().weights.fetcher is None
 
 

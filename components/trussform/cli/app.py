@@ -114,7 +114,7 @@ def explain(stack: StackFile, paths: Paths = None) -> None:
 
 @app.command()
 def lock(stack: StackFile) -> None:
-    """Look up the digests of the stage's base images and write its lock file."""
+    """Look up the digests of the images that the stage's servers run, and write its lock file."""
     from trussform.cli import lock as locking  # Imported here, as what asks registries is large.
 
     try:

@@ -31,7 +31,7 @@ def show(plans: dict[str, Plan]) -> None:
 
 def rows(plan: Plan) -> list[tuple[str, str, str]]:
     """Each decision: its name, what it is, and why."""
-    image, rollout = plan.image, plan.rollout
+    image, rollout, fetcher = plan.image, plan.rollout, plan.weights.fetcher
     return [
         ("image", str(image), image.why),
         ("pull", str(plan.pull), plan.pull.why),
@@ -43,6 +43,7 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("gpu", str(plan.gpu), plan.gpu.why),
         ("probes", str(plan.probes), plan.probes.why),
         ("weights", str(plan.weights), plan.weights.why),
+        *([("fetcher", fetcher.reference, fetcher.why)] if fetcher else []),
         ("rollout", str(rollout), rollout.why),
         ("deadlines", rollout.deadlines, rollout.why_deadlines),
         ("secrets", str(plan.secrets), plan.secrets.why),

@@ -39,9 +39,8 @@ def lock(
         message = "the stage follows its tags, so there is nothing to lock"
         place = stack.source.place(("tags",))
         raise Refused([Problem(place, "tags", message, "write `tags: locked` in the stage")])
-    tags = [plan.image.base for plan in plans.values() if plan.image.given is None]
-    tags += [plan.weights.fetcher for plan in plans.values() if plan.weights.fetcher]
-    images = sorted({tag.image for tag in tags if "@" not in tag.image})
+    named = [image for plan in plans.values() for image in (plan.image.base, plan.weights.fetcher)]
+    images = sorted({image.name for image in named if image and "@" not in image.name})
     digests: dict[str, str] = {}
     problems: list[Problem] = []
     for image in images:

@@ -35,7 +35,7 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
         for manifest in objects(plan):
             yield _file(folder / _file_name(plan, manifest), _document(plan, manifest))
         if plan.image.build is not None:
-            context = spelled.context(plan.image.build, plan.image.base.pinned)
+            context = spelled.context(plan.image.build, plan.image.base.reference)
             spelled.write(context, folder / "image")
             yield folder / "image" / "Dockerfile"
 
@@ -63,18 +63,16 @@ def objects(plan: Plan) -> list[Manifest]:
             secret=secret_name(plan) if plan.secrets.any else None,
             login=_login(plan) if plan.pull.logins else None,
             api_keys=_api_keys(plan),
-            fetcher=plan.weights.fetcher and plan.weights.fetcher.pinned,
+            fetcher=plan.weights.fetcher and plan.weights.fetcher.reference,
         ),
     )
 
 
 def _image(plan: Plan) -> str:
     image = plan.image
-    if image.given is not None:
-        return image.given
     if image.build is None:
-        return image.base.pinned
-    tag = spelled.tag(spelled.context(image.build, image.base.pinned))
+        return image.base.reference
+    tag = spelled.tag(spelled.context(image.build, image.base.reference))
     return spelled.name(image.build.registry, plan.name, tag)
 
 

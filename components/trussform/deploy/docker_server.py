@@ -1,6 +1,6 @@
 """The component: one config and one stage become resources."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from trussform import manifests, project
 from trussform.deploy import diagnosis, downtime
-from trussform.deploy.image import digests, image, pinned
+from trussform.deploy.image import image, registry_provider, resolved
 from trussform.deploy.owner import owned
 from trussform.deploy.secrets import api_keys, login, secret
 from trussform.manifests import Manifest
@@ -88,31 +88,19 @@ class DockerServer(pulumi.ComponentResource):
         placement = args.get("placement") or {}
         secrets = args.get("secrets") or {}
         fetcher = plan.weights.fetcher
-        look_up = digests(name, plan, secrets, self)
+        look_up = registry_provider(name, plan, secrets, self)
         registry = placement.get("registry", _registry(plan))
         values = manifests.values(
             plan,
             pulumi.Output.concat,
             image=image(name, plan, registry, secrets, look_up, self),
-            fetcher=pinned(fetcher, look_up, self) if fetcher else None,
+            fetcher=resolved(fetcher, plan, look_up, self) if fetcher else None,
             secret=secret(plan, secrets, placement, self),
             login=login(plan, secrets, placement, self),
             api_keys=api_keys(plan, secrets, placement, self),
             placement=placement,
         )
-        hooks = pulumi.ResourceHookBinding(
-            before_update=[downtime.hook(name, self)] if plan.rollout.away else [],
-            on_error=[diagnosis.hook(name)],
-        )
-        before: list[pulumi.Resource] = []
-        for manifest in manifests.manifests(plan, values):
-            opts_ = pulumi.ResourceOptions(
-                parent=self,
-                depends_on=before,
-                custom_timeouts=_timeouts(plan),
-                hooks=hooks if manifest["kind"] == "Deployment" else None,
-            )
-            before = [_resource(name, plan, manifest, opts_)]
+        _register(name, plan, manifests.manifests(plan, values), self)
 
         origin = manifests.origin(plan, values)
         self.predict_url = pulumi.Output.concat(origin, plan.routes.predict_path)
@@ -187,6 +175,25 @@ def _registry(plan: Plan) -> str | None:
 def _timeouts(plan: Plan) -> pulumi.CustomTimeouts:
     timeout = f"{plan.rollout.timeout}s"
     return pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout)
+
+
+def _register(
+    name: str, plan: Plan, made: Iterable[Manifest], server: pulumi.ComponentResource
+) -> None:
+    """Each object after the one before it, so that no route is there without its guard."""
+    hooks = pulumi.ResourceHookBinding(
+        before_update=[downtime.hook(name, server)] if plan.rollout.away else [],
+        on_error=[diagnosis.hook(name)],
+    )
+    before: list[pulumi.Resource] = []
+    for manifest in made:
+        opts = pulumi.ResourceOptions(
+            parent=server,
+            depends_on=before,
+            custom_timeouts=_timeouts(plan),
+            hooks=hooks if manifest["kind"] == "Deployment" else None,
+        )
+        before = [_resource(name, plan, manifest, opts)]
 
 
 _RESOURCES: dict[str, Any] = {

@@ -7,12 +7,12 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
+from trussform import reference
 from trussform.deploy.secrets import account
 from trussform.manifests import image as spelled
 from trussform.plan import Plan
+from trussform.plan.digest import Pinned
 from trussform.plan.image import Build
-from trussform.plan.tag import Tag
-from trussform.reference import by_digest
 
 CONTEXTS = Path(".trussform")
 """Where build contexts are written, below the program's folder: the same path on every
@@ -28,12 +28,10 @@ def image(
     parent: pulumi.Resource,
 ) -> pulumi.Output[str]:
     """`repository@sha256:…`, or a tag where the stage is offline."""
-    if plan.image.given is not None:
-        return pulumi.Output.from_input(plan.image.given)
-    base = pinned(plan.image.base, look_up, parent)
+    base = resolved(plan.image.base, plan, look_up, parent)
     if plan.image.build is None:
         return base
-    context = base.apply(lambda reference: _write(plan, plan.image.build, reference))
+    context = base.apply(lambda known: _write(plan, plan.image.build, known))
     full_name = pulumi.Output.all(registry, context).apply(
         lambda known: spelled.name(known[0], plan.name, known[1]["tag"])
     )
@@ -84,27 +82,32 @@ def _built_by_buildkit(
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return pulumi.Output.all(full_name, built.digest).apply(
-        lambda known: by_digest(known[0], known[1])
+        lambda known: reference.by_digest(known[0], known[1])
     )
 
 
-def pinned(
-    tag: Tag, look_up: docker.Provider | None, parent: pulumi.Resource
+def resolved(
+    image: Pinned, plan: Plan, look_up: docker.Provider | None, parent: pulumi.Resource
 ) -> pulumi.Output[str]:
-    """An image by the digest that the plan knows, or that its registry has now."""
-    if not tag.look_up:
-        return pulumi.Output.from_input(tag.pinned)
-    opts = pulumi.InvokeOutputOptions(parent=parent, provider=look_up)
-    found = docker.get_registry_image_output(name=tag.image, opts=opts)
-    return found.sha256_digest.apply(lambda digest: by_digest(tag.image, digest))
+    """An image by the digest that the plan knows, or that its registry has now.
+
+    `look_up` knows the server's own logins alone; other registries are asked as the machine may.
+    """
+    if not image.look_up:
+        return pulumi.Output.from_input(image.reference)
+    theirs = [login.registry for login in plan.pull.logins]
+    own = image is plan.image.base or reference.registry(image.name) in theirs
+    opts = pulumi.InvokeOutputOptions(parent=parent, provider=look_up if own else None)
+    found = docker.get_registry_image_output(name=image.name, opts=opts)
+    return found.sha256_digest.apply(lambda digest: reference.by_digest(image.name, digest))
 
 
-def digests(
+def registry_provider(
     name: str, plan: Plan, secrets: Mapping[str, pulumi.Input[str]], parent: pulumi.Resource
 ) -> docker.Provider | None:
-    """What looks up a private image by the server's own login; None: the machine's is used."""
-    fetcher = plan.weights.fetcher
-    if not plan.pull.logins or not (plan.image.base.look_up or (fetcher and fetcher.look_up)):
+    """What looks up images with the server's own logins; None: it has none, or none is asked."""
+    images = (plan.image.base, plan.weights.fetcher)
+    if not plan.pull.logins or not any(image and image.look_up for image in images):
         return None
     accounts = [(login.registry, account(login, secrets)) for login in plan.pull.logins]
     return docker.Provider(

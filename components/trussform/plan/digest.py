@@ -7,8 +7,8 @@ from trussform.reference import by_digest
 from trussform.stage import Stage
 
 
-class Tag(NamedTuple):
-    image: str
+class Pinned(NamedTuple):
+    name: str
     """As the config or the stage writes it."""
     digest: str | None
     """Where the name itself or the lock file has it."""
@@ -16,33 +16,30 @@ class Tag(NamedTuple):
     """Whether the registry is asked."""
     why: str
 
-    def __str__(self) -> str:
-        return self.image
-
     @property
-    def pinned(self) -> str:
+    def reference(self) -> str:
         """By digest where one is known, else by its tag."""
-        return by_digest(self.image, self.digest) if self.digest else self.image
+        return by_digest(self.name, self.digest) if self.digest else self.name
 
 
-def tag(
-    image: str, stage: Stage, about: Literal["config", "stage"], keys: Keys
-) -> tuple[Tag, list[Finding]]:
+def pin(
+    name: str, stage: Stage, about: Literal["config", "stage"], keys: Keys
+) -> tuple[Pinned, list[Finding]]:
     """`about` and `keys`: where the image is written."""
-    if "@" in image:
-        return Tag(image, image.partition("@")[2], False, "the name has the digest"), []
-    if digest := stage.digests.get(image):
+    if "@" in name:
+        return Pinned(name, name.partition("@")[2], False, "the name has the digest"), []
+    if digest := stage.digests.get(name):
         why = "from the lock file; only `trussform lock` moves it"
-        return Tag(image, digest, False, why), []
+        return Pinned(name, digest, False, why), []
     if stage.render_to is not None:
-        message = f"the tag of `{image}` is not looked up, as this stage is offline"
+        message = f"the tag of `{name}` is not looked up, as this stage is offline"
         help = "it is resolved to a digest on a real stage"
         finding = Finding(about, keys, message, help, "warning")
-        return Tag(image, None, False, "offline: the tag as it is"), [finding]
+        return Pinned(name, None, False, "offline: the tag as it is"), [finding]
     if stage.tags == "locked":
-        message = f"the stage's tags are locked, and its lock file has no digest of `{image}`"
+        message = f"the stage's tags are locked, and its lock file has no digest of `{name}`"
         help = "run `trussform lock --stack FILE` and commit the lock file"
         finding = Finding(about, keys, message, help, "up")
-        return Tag(image, None, False, "not locked yet"), [finding]
+        return Pinned(name, None, False, "not locked yet"), [finding]
     why = "looked up at every up, so that a moved tag shows as a change"
-    return Tag(image, None, True, why), []
+    return Pinned(name, None, True, why), []

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from trussform.config import Config, Truss
 from trussform.config.base_image import has_placeholder
 from trussform.config.truss import Folder
+from trussform.plan.digest import Pinned, pin
 from trussform.plan.secrets import missing
-from trussform.plan.tag import Tag, tag
 from trussform.problem import Finding, Keys
 from trussform.stage import Stage
 
@@ -46,19 +46,17 @@ class Build(NamedTuple):
 
 
 class Image(NamedTuple):
-    base: Tag
-    """What the config names."""
+    base: Pinned
+    """What the config names, or the stage in its place."""
     offline: bool
     """Whether the image is only named: nothing is built or pushed."""
     build: Build | None
-    given: str | None
-    """The finished image, where the stage names one."""
+    given: bool
+    """Whether the stage names the finished image."""
     why: str
 
     def __str__(self) -> str:
-        if self.given:
-            return self.given
-        return f"built on {self.base}" if self.build else str(self.base)
+        return f"built on {self.base.name}" if self.build else self.base.name
 
 
 def image(
@@ -75,16 +73,17 @@ def image(
     given = server.image
     build, why = _build(truss, stage)
     about_downloads = _downloads(config)
-    base, findings = (
-        _unfilled(written) if has_placeholder(written) else tag(written, stage, "config", _BASE)
-    )
     if given:
-        base = base._replace(look_up=False)
-        build, why, findings = None, "the stage names the finished image", []
-    elif build is not None:
+        build, why = None, "the stage names the finished image"
+        base, findings = pin(given, stage, "stage", ("servers", name, "image"))
+    elif has_placeholder(written):
+        base, findings = _unfilled(written)
+    else:
+        base, findings = pin(written, stage, "config", _BASE)
+    if build is not None:
         findings += _buildable(stage, name, placed)
         findings += _secrets(build, stage, available)
-    plan = Image(base, stage.render_to is not None, build, given, why)
+    plan = Image(base, stage.render_to is not None, build, given is not None, why)
     return plan, [*findings, *about_downloads]
 
 
@@ -169,11 +168,11 @@ def _truss_base(config: Config) -> str:
     return f"baseten/truss-server-base:{python}{gpu}-{_TRUSS_BASE_VERSION}"
 
 
-def _unfilled(base: str) -> tuple[Tag, list[Finding]]:
+def _unfilled(base: str) -> tuple[Pinned, list[Finding]]:
     message = f"`{base}` has a placeholder in it"
     help = "write the image that you have pushed, here or in the stage's override"
     finding = Finding("config", _BASE, message, help, "up")
-    return Tag(base, None, False, "a placeholder has no digest"), [finding]
+    return Pinned(base, None, False, "a placeholder has no digest"), [finding]
 
 
 def _buildable(stage: Stage, name: str, placed: Collection[str]) -> list[Finding]:

@@ -58,11 +58,12 @@ def files(config: Config, builds: bool) -> Files:
     as_it_is = server.no_build and server.start_command is None
     copy = foreign and not as_it_is
     gpus = config.resources.accelerator.count if config.resources.accelerator else 0
-    why = "writable as it is"
-    if foreign:
+    if copy:
         why = "run_as_user_id could not write the image's own /app"
-        if as_it_is:
-            why = "no_build leaves it as it is, and run_as_user_id may not write all of it"
+    elif foreign:
+        why = "no_build leaves it as it is, and run_as_user_id may not write all of it"
+    else:
+        why = "writable as it is"
     return Files(copy, f"{8 * gpus}Gi" if gpus else "1Gi", f"{why}; shared memory 8Gi per GPU")
 
 

@@ -57,6 +57,7 @@ def portability(
             *_concurrency(config, started),
             *_python(config, written),
             *_build_secrets(config),
+            *_own_app(config),
         )
     ]
 
@@ -88,9 +89,9 @@ def _values(options: Options, names: tuple[str, ...]) -> list[str]:
 
 
 def _tag(config: Config, image: Image) -> Iterator[Note]:
-    if config.base_image is None or image.base.digest or image.given or "<" in image.base.image:
+    if config.base_image is None or image.base.digest or "<" in image.base.name:
         return
-    tag = reference.parse(image.base.image).tag or "latest"
+    tag = reference.parse(image.base.name).tag or "latest"
     if _FLOATING.fullmatch(tag):
         message = f"the tag `{tag}` is made to move: the same file is another server tomorrow"
         yield ("base_image", "image"), message, "name a version, or a digest"
@@ -163,3 +164,11 @@ def _build_secrets(config: Config) -> Iterator[Note]:
     if config.build.secret_to_path_mapping and not config.build_commands:
         message = "the secrets of a build are for its commands, and there are none"
         yield ("build", "secret_to_path_mapping"), message, "add build_commands, or remove it"
+
+
+def _own_app(config: Config) -> Iterator[Note]:
+    server = config.docker_server
+    if server.run_as_user_id is not None and server.no_build and server.start_command is None:
+        message = "no_build leaves the image's /app as it is, and this user may not write there"
+        help = "have the image give its folders to this user"
+        yield ("docker_server", "run_as_user_id"), message, help

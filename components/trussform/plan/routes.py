@@ -108,7 +108,8 @@ def _grpc_by_nginx(stage: Stage) -> list[Finding]:
         findings.append(Finding("stage", ("route", "scheme"), message, "write `scheme: https`"))
     message = "ingress-nginx ends a call whose client may still send and is silent for 60 s"
     help = "set `client-body-timeout` in its ConfigMap, or take a Gateway"
-    return [*findings, Finding("stage", ("route", "controller"), message, help, "warning")]
+    findings.append(Finding("stage", ("route", "controller"), message, help, "warning"))
+    return findings
 
 
 def _missing(stage: Stage, placed: Collection[str]) -> list[Finding]:

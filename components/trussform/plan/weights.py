@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from trussform.config import Config
 from trussform.config.weights import ModelRepo, WeightsSource
-from trussform.plan.tag import Tag, tag
+from trussform.plan.digest import Pinned, pin
 from trussform.problem import Finding, Keys, Level
 from trussform.stage import NodeStorage, Stage, Storage
 
@@ -66,7 +66,7 @@ class Source(NamedTuple):
 class Weights(NamedTuple):
     sources: tuple[Source, ...]
     storage: Storage
-    fetcher: Tag | None
+    fetcher: Pinned | None
     """The image of what fetches; None where there is nothing to fetch."""
     environment_variables: dict[str, str]
     """Of what fetches."""
@@ -93,7 +93,7 @@ def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Find
         return Weights((), storage, None, {}, 0, False, "the config names none"), []
     own = stage.server(name).weights is not None
     keys: Keys = ("servers", name, "weights", "image") if own else ("weights", "image")
-    fetcher, about_fetcher = tag(given.image, stage, "stage", keys)
+    fetcher, about_fetcher = pin(given.image, stage, "stage", keys)
     plan = Weights(
         sources=tuple(_with_folders(found)),
         storage=storage,
@@ -201,9 +201,10 @@ def _about(source: Source, stage: Stage) -> list[Finding]:
     if not source.mount.isprintable() or len(source.mount.encode()) > _MAX_PATH:
         say("no folder can have this path", "write a short one, of characters that can be seen")
     scheme, _, path = source.source.partition("://")
-    form, what, written = _FORMS.get(scheme, (None, "", ""))
-    if form and not form.fullmatch(path):
-        say(f"`{source.source}` is no {what}", f"write {written}")
+    if scheme in _FORMS:
+        form, kind, written = _FORMS[scheme]
+        if not form.fullmatch(path):
+            say(f"`{source.source}` is no {kind}", f"write {written}")
     wanted = source.identity or source.role
     if wanted and stage.service_account is None:
         say(f"the pod needs an identity of the cloud's for {wanted}",

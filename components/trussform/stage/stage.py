@@ -51,7 +51,7 @@ class Server(Model):
     weights: Weights | None = None
     """Default: the stage's."""
     image: Digested | None = None
-    """A finished image by digest; it runs as it is, and nothing is looked up or built."""
+    """A finished image by digest; it runs as it is, and nothing of it is looked up or built."""
 
 
 _UNCHANGED = Server.model_construct(path=".")
@@ -77,9 +77,9 @@ class Stage(Model):
     """`docker`: the machine's Docker daemon. `buildkit`: its buildx builder, with caches and the
     secrets of a build (`pip install trussform[buildkit]`). `none`: nothing is built."""
     tags: Literal["follow", "locked"] = "follow"
-    """`follow`: base tags are looked up at every up. `locked`: the lock file has the digests."""
+    """`follow`: tags are looked up at every up. `locked`: the lock file has the digests."""
     digests: dict[str, Digest] = Field(default_factory=dict)
-    """Digest by base image; read from the lock file, seldom written by hand."""
+    """Digest by image; read from the lock file, seldom written by hand."""
     pull_secret: ObjectName | None = None
     """An existing Secret with the registry's login."""
 
