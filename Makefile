@@ -4,7 +4,7 @@ export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
-SOAKED = rollouts failures probes pods secrets access tls security policies scanners
+SOAKED = rollouts failures probes pods secrets access tls nginx security policies scanners
 HOSTILE = tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
 BESIDE = $(addprefix ../../,tests/engine/test_policy_pack.py $(HOSTILE))
 

@@ -182,24 +182,22 @@ def guarding(namespace: str) -> Iterator[dict[str, Any]]:
         kubectl("delete", "namespace", namespace)
 
 
-class named:
+@contextmanager
+def named(address: str, name: str) -> Iterator[None]:
     """Traefik on this machine has no DNS of the cluster's: the machine's own file says it, and for
     the DNS that nginx asks a file of the name's own."""
-
-    def __init__(self, address: str, name: str) -> None:
-        self.line = f"{address} {name}\n"
-        self.files = [Path(os.environ.get("TRUSSFORM_TEST_HOSTS", os.devnull))]
-        if names := os.environ.get("TRUSSFORM_TEST_NAMES"):
-            self.files.append(Path(names) / name)
-
-    def __enter__(self) -> None:
-        for path in self.files:
-            with path.open("a") as file:
-                file.write(self.line)
-
-    def __exit__(self, *_: object) -> None:
-        for path in filter(Path.is_file, self.files):
-            path.write_text(path.read_text().replace(self.line, ""))
+    line = f"{address} {name}\n"
+    files = [Path(os.environ.get("TRUSSFORM_TEST_HOSTS", os.devnull))]
+    if names := os.environ.get("TRUSSFORM_TEST_NAMES"):
+        files.append(Path(names) / name)
+    for path in files:
+        with path.open("a") as file:
+            file.write(line)
+    try:
+        yield
+    finally:
+        for path in filter(Path.is_file, files):
+            path.write_text(path.read_text().replace(line, ""))
 
 
 BY_EACH = pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -14,6 +14,15 @@ import pytest
 from deployed import ByPulumi, Deployed, kubectl, pods
 from programs import wait_for
 from reliability import record
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(deployed: Deployed) -> Iterator[None]:
+    """The small node has room again for the tests after these."""
+    yield
+    for environment in ("bare", "users"):
+        deployed.destroy(environment)
+
 
 MakeClient = Callable[..., httpx.Client]
 
@@ -142,7 +151,6 @@ def test_an_image_without_a_shell_finishes_its_request_too(
     assert first + rest == "piece " * 4 + "finished by 10001"
     record("a pod of an image without a shell is deleted during a streamed answer of 4 s",
            "the answer is whole")  # fmt: skip
-    deployed.destroy("bare")
 
 
 @pytest.mark.parametrize(("user", "uid"), [(None, 1234), (4321, 4321)])

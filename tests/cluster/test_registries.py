@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed import ByPulumi, Deployed, pods
+from deployed import ByPulumi, Deployed, kubectl, pods
+from programs import wait_for
 from pulumi.automation import CommandError
 from test_stacks import push, small
 
@@ -67,6 +68,18 @@ def test_a_private_image_is_looked_up_and_pulled_with_a_google_key(
     stage = server(image, auth_method="GCP_SERVICE_ACCOUNT_JSON", secret_name="key")
     engine.up("google", stage, key=key)
     assert pod("google")["spec"]["imagePullSecrets"]
+
+
+def test_a_node_pulls_no_private_image_by_itself(engine: ByPulumi, tmp_path: Path) -> None:
+    image = private("nobody:1", tmp_path)
+    kubectl("create", "namespace", "nobody")
+    try:
+        kubectl("run", "nobody", f"--image={image}", "-n", "nobody")
+        waiting = "jsonpath={.status.containerStatuses[0].state.waiting.message}"
+        message = ("get", "pod/nobody", "-n", "nobody", "-o", waiting)
+        wait_for(lambda: "401" in kubectl(*message), "the registry has asked for a login")
+    finally:
+        kubectl("delete", "namespace", "nobody")
 
 
 def test_a_private_image_is_pulled_by_what_the_nodes_have_themselves(

@@ -95,8 +95,8 @@ def _stage(name: str, stage: dict[str, Any]) -> dict[str, Any]:
 
 def _tags() -> list[str]:
     plans, _ = project.plan_servers(project.without_stage(ROOT), list(SERVERS.values()))
-    tags = [tag for plan in plans.values() for tag in (plan.image.base, plan.weights.fetcher)]
-    return [tag.image for tag in tags if tag]
+    named = [image for plan in plans.values() for image in (plan.image.base, plan.weights.fetcher)]
+    return [image.name for image in named if image]
 
 
 @pytest.fixture(scope="module")

@@ -50,33 +50,9 @@ RUN {_PATCH} && mkdir ssl auth telemetry /tmp/nginx \\
  && ln -sf /dev/stdout /var/log/nginx/access.log && ln -sf /dev/stderr /var/log/nginx/error.log
 """
 
-_TAKES_TURNS = """\
-local Turns = {}
-Turns.__index = Turns
-
-function Turns:new(nodes)
-  local made = setmetatable({}, Turns)
-  made:reinit(nodes)
-  return made
-end
-
-function Turns:reinit(nodes)
-  self.nodes, self.names, self.last = nodes, {}, 0
-  for name in pairs(nodes) do
-    table.insert(self.names, name)
-  end
-end
-
-function Turns:find()
-  self.last = self.last % #self.names + 1
-  return self.names[self.last]
-end
-
-return Turns
-"""
 _UNUSED = "return { new = function() return {} end }\n"
 _STAND_INS = {
-    "roundrobin": _TAKES_TURNS,
+    "roundrobin": Path(__file__).with_name("roundrobin.lua").read_text(),
     **dict.fromkeys(
         ("chash", "cookie", "dns/resolver", "global_throttle", "http", "ipmatcher", "lock"), _UNUSED
     ),

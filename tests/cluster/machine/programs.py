@@ -1,6 +1,7 @@
 """The programs of the cluster: Debian's packages, and what is built or installed once into the
 cache."""
 
+import hashlib
 import json
 import os
 import re
@@ -52,7 +53,8 @@ EXTERNAL_SECRETS = "v0.20.4"
 EXTERNAL_SECRETS_MODULE = "github.com/external-secrets/external-secrets"
 CERT_MANAGER = "v1.21.2"
 CERT_MANAGER_MODULE = "github.com/cert-manager/cert-manager"
-CERT_MANAGER_PROGRAM = Path(__file__).parent / "cert_manager.go"
+CERT_MANAGER_PROGRAM = Path(__file__).with_name("cert_manager.go")
+"""What starts its controllers; another one is built anew."""
 
 
 def check_rights() -> None:
@@ -108,13 +110,17 @@ def build() -> None:
         ("kube-score", KUBE_SCORE, 1, _build_kube_score),
         ("checkov", CHECKOV, 1, _install_checkov),
         ("external-secrets", EXTERNAL_SECRETS, 5, _build_external_secrets),
-        ("cert-manager", CERT_MANAGER, 2, _build_cert_manager),
+        ("cert-manager", f"{CERT_MANAGER}-{_digest(CERT_MANAGER_PROGRAM)}", 2, _build_cert_manager),
     ):
         made = BIN / f"{name.lower()}-{version}"
         if not made.exists():
             say(f"building {name} {version} (once; some {minutes} minutes on two cores)")
             make()
             made.touch()
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:8]
 
 
 def gateway_api() -> Path:
