@@ -46,14 +46,6 @@ http.server.ThreadingHTTPServer(("", 9000), Guard).serve_forever()
 OK, UNKNOWN = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
 
 
-@pytest.fixture(scope="module", autouse=True)
-def ended(deployed: Deployed) -> Iterator[None]:
-    """The small node has room again for the tests after these."""
-    yield
-    for environment in ("keys", "asked"):
-        deployed.destroy(environment)
-
-
 def ask(address: str, server: str, environment: str, **headers: str) -> httpx.Response:
     url = f"{address}/environments/{environment}/predict"
     return httpx.get(url, headers={"Host": f"{server}.{DOMAIN}", **headers})

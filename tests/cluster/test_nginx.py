@@ -1,6 +1,7 @@
 """The requests of test_requests.py by Ingresses of ingress-nginx, and what is nginx's own."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import test_access
 import test_requests
 from clients import DOMAIN, open_client
-from deployed import Deployed, kubectl
+from deployed import Deployed
 from programs import wait_for
 from reliability import record
 from test_stacks import small
@@ -21,13 +22,8 @@ OPEN = {"route": NGINX, "request_timeout": None, "servers": {"echo": {"path": "s
 
 
 @pytest.fixture(scope="module", autouse=True)
-def address(deployed: Deployed) -> Iterator[str]:
-    """The small node has room again for the tests after these."""
-    yield test_access.gateway("NGINX")
-    for environment in ("nginx-in", "nginx-asked", "nginx-tls"):
-        deployed.destroy(environment)
-    tls = ("secret", "sealed-calls-tls", "-n", "models-nginx-tls")
-    kubectl("delete", *tls, "--ignore-not-found")
+def address() -> str:
+    return test_access.gateway("NGINX")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +33,18 @@ def environment(deployed: Deployed, token: str) -> str:
         for path in ("/predict", "/sync", "/websocket"):
             wait_for(lambda path=path: client.get(path).status_code == 200, f"nginx has {path}")
     return "nginx-in"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silent(address: str, environment: str) -> Iterator[Future[list[str]]]:
+    """A stream with a longer silence than nginx allows by itself, while the other tests run."""
+
+    def listen() -> list[str]:
+        with open_client("echo", environment) as asking:
+            return asking.get("/sync/stream?silence=65").text.splitlines()
+
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit(listen)
 
 
 @pytest.fixture
@@ -59,9 +67,10 @@ def test_a_path_that_begins_alike_is_nowhere(echo: httpx.Client, path: str) -> N
     assert echo.get(path).status_code == 404
 
 
-def test_a_stream_survives_more_silence_than_nginx_allows_by_itself(echo: httpx.Client) -> None:
-    with echo.stream("GET", "/sync/stream?silence=65") as response:
-        assert list(response.iter_lines()) == ["first", "last"]
+def test_a_stream_survives_more_silence_than_nginx_allows_by_itself(
+    silent: Future[list[str]],
+) -> None:
+    assert silent.result() == ["first", "last"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -14,15 +14,6 @@ import pytest
 from deployed import ByPulumi, Deployed, kubectl, pods
 from programs import wait_for
 from reliability import record
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ended(deployed: Deployed) -> Iterator[None]:
-    """The small node has room again for the tests after these."""
-    yield
-    for environment in ("bare", "users"):
-        deployed.destroy(environment)
-
 
 MakeClient = Callable[..., httpx.Client]
 

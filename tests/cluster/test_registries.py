@@ -2,23 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed import ByPulumi, Deployed, kubectl, pods
+from deployed import ByPulumi, kubectl, pods
 from programs import wait_for
 from pulumi.automation import CommandError
 from test_stacks import push, small
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ended(deployed: Deployed) -> Iterator[None]:
-    """The small node has room again for the tests after these."""
-    yield
-    for environment in ("private", "google", "identity"):
-        deployed.destroy(environment)
 
 
 def private(name: str, folder: Path) -> str:

@@ -20,14 +20,6 @@ ISSUED = "models-issued"
 AUTHORITY = "trussform-authority"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def ended(deployed: Deployed) -> Iterator[None]:
-    """The small node has room again for the tests after these."""
-    yield
-    deployed.destroy("tls")
-    kubectl("delete", "secret", "sealed-tls", "-n", "models-tls", "--ignore-not-found")
-
-
 def make_certificate(folder: Path, subject: str, extension: str) -> tuple[Path, Path]:
     """A certificate that has signed itself, and its key."""
     certificate, key = folder / "tls.crt", folder / "tls.key"
@@ -39,6 +31,8 @@ def make_certificate(folder: Path, subject: str, extension: str) -> tuple[Path, 
 
 def keep_certificate(name: str, namespace: str, certificate: Path, key: Path) -> None:
     pair = [f"--key={key}", f"--cert={certificate}"]
+    # The namespace of an earlier run may have another one.
+    kubectl("delete", "secret", name, "-n", namespace, "--ignore-not-found")
     kubectl("create", "secret", "tls", name, "-n", namespace, *pair)
 
 
