@@ -51,6 +51,47 @@ def test_updates_with_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
     assert running.lost == []
 
 
+def evicts(pod: str) -> bool:
+    """Ask for a pod's eviction as the drain of its node does; whether it is granted."""
+    path = "/api/v1/namespaces/models-rolling/pods/" + pod
+    wanted = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+    command = ["kubectl", "create", "--raw", f"{path}/eviction", "--filename", "-"]
+    asked = subprocess.run(
+        command, input=json.dumps(wanted), capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 0 or "disruption budget" in asked.stderr, asked.stderr
+    return asked.returncode == 0
+
+
+def test_drains_take_one_replica_at_a_time_and_lose_no_request(deployed: Deployed) -> None:
+    up(deployed, "rolling", stage("L4", replicas=2), "drained")
+    # Where replicas change as well, Pulumi may be content before the last pod is another one.
+    kubectl("rollout", "status", "deployment/tokens", "-n", "models-rolling", "--timeout=120s")
+    field = "-o=jsonpath={.status.disruptionsAllowed}"
+    allowed = ("get", "pdb/tokens", "-n", "models-rolling", field)
+    wait_for(lambda: kubectl(*allowed) == "1", "one pod may go")
+    wait_for_answer("tokens", "rolling")
+    first, second = [pod["metadata"]["name"] for pod in pods("models-rolling", "tokens")]
+    with load("tokens", "rolling") as running:
+        wait_for(lambda: bool(running.served), "the server answers")
+        assert [evicts(first), evicts(second)] == [True, False]
+        wait_for(lambda: evicts(second), "another pod has taken the first one's place")
+        wait_for(lambda: not {first, second} & ready("tokens"), "both are other pods")
+        wait_for(lambda: len(ready("tokens")) == 2, "and there are two of them")
+    record("the drain of a node with both replicas of a server, pod by pod", str(running))
+    assert running.lost == []
+
+
+def ready(server: str) -> set[str]:
+    """The names of the pods that take requests."""
+    return {
+        pod["metadata"]["name"]
+        for pod in pods("models-rolling", server)
+        for condition in pod["status"]["conditions"]
+        if (condition["type"], condition["status"]) == ("Ready", "True")
+    }
+
+
 @at_length
 def test_updates_of_two_replicas_without_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
     running = updated(deployed, "rolling", stage("L4:2", replicas=2), FEWER)
@@ -85,42 +126,6 @@ def test_an_update_without_a_spare_gpu_is_as_long_as_planned_at_most(deployed: D
     )
     assert not waiting
     assert max(gaps) <= bound
-
-
-def evicts(pod: str) -> bool:
-    """Ask for a pod's eviction as the drain of its node does; whether it is granted."""
-    path = "/api/v1/namespaces/models-rolling/pods/" + pod
-    wanted = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
-    command = ["kubectl", "create", "--raw", f"{path}/eviction", "--filename", "-"]
-    asked = subprocess.run(
-        command, input=json.dumps(wanted), capture_output=True, text=True, check=False
-    )
-    assert asked.returncode == 0 or "disruption budget" in asked.stderr, asked.stderr
-    return asked.returncode == 0
-
-
-def test_drains_take_one_replica_at_a_time_and_lose_no_request(deployed: Deployed) -> None:
-    up(deployed, "rolling", stage("L4", replicas=2), "drained")
-    wait_for_answer("tokens", "rolling")
-    first, second = [pod["metadata"]["name"] for pod in pods("models-rolling", "tokens")]
-    with load("tokens", "rolling") as running:
-        wait_for(lambda: bool(running.served), "the server answers")
-        assert [evicts(first), evicts(second)] == [True, False]
-        wait_for(lambda: evicts(second), "another pod has taken the first one's place")
-        wait_for(lambda: not {first, second} & ready("tokens"), "both are other pods")
-        wait_for(lambda: len(ready("tokens")) == 2, "and there are two of them")
-    record("the drain of a node with both replicas of a server, pod by pod", str(running))
-    assert running.lost == []
-
-
-def ready(server: str) -> set[str]:
-    """The names of the pods that take requests."""
-    return {
-        pod["metadata"]["name"]
-        for pod in pods("models-rolling", server)
-        for condition in pod["status"]["conditions"]
-        if (condition["type"], condition["status"]) == ("Ready", "True")
-    }
 
 
 def test_a_preview_says_how_long_the_last_update_took(engine: ByPulumi) -> None:
