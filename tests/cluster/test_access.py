@@ -11,7 +11,7 @@ import grpc
 import httpx
 import pytest
 from clients import DOMAIN, open_channel
-from deployed import ByPulumi, Deployed, kubectl
+from deployed import ByPulumi, Deployed, destroy, kubectl
 from programs import wait_for
 from reliability import record
 from test_stacks import small
@@ -44,6 +44,12 @@ class Guard(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("", 9000), Guard).serve_forever()
 """
 OK, UNKNOWN = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(deployed: Deployed) -> Iterator[None]:
+    yield
+    destroy(deployed, "keys", "asked")
 
 
 def ask(address: str, server: str, environment: str, **headers: str) -> httpx.Response:

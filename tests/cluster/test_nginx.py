@@ -11,7 +11,7 @@ import pytest
 import test_access
 import test_requests
 from clients import DOMAIN, open_client
-from deployed import Deployed
+from deployed import Deployed, destroy
 from programs import wait_for
 from reliability import record
 from test_stacks import small
@@ -24,6 +24,12 @@ OPEN = {"route": NGINX, "request_timeout": None, "servers": {"echo": {"path": "s
 @pytest.fixture(scope="module", autouse=True)
 def address() -> str:
     return test_access.gateway("NGINX")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(deployed: Deployed) -> Iterator[None]:
+    yield
+    destroy(deployed, "nginx-in", "nginx-asked", "nginx-tls")
 
 
 @pytest.fixture(scope="module")

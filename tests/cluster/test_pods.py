@@ -6,16 +6,22 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
-from deployed import ByPulumi, Deployed, kubectl, pods
+from deployed import ByPulumi, Deployed, destroy, kubectl, pods
 from programs import wait_for
 from reliability import record
 
 MakeClient = Callable[..., httpx.Client]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(deployed: Deployed) -> Iterator[None]:
+    yield
+    destroy(deployed, "bare", "users")
 
 
 def files(client: httpx.Client) -> dict[str, Any]:

@@ -2,14 +2,21 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed import ByPulumi, kubectl, pods
+from deployed import ByPulumi, Deployed, destroy, kubectl, pods
 from programs import wait_for
 from pulumi.automation import CommandError
 from test_stacks import push, small
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(deployed: Deployed) -> Iterator[None]:
+    yield
+    destroy(deployed, "private", "google", "identity")
 
 
 def private(name: str, folder: Path) -> str:

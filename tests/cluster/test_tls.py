@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from clients import DOMAIN
-from deployed import ByPulumi, Deployed, kubectl
+from deployed import ByPulumi, Deployed, destroy, kubectl
 from programs import wait_for
 from reliability import record
 from test_access import INGRESS, gateway
@@ -18,6 +18,12 @@ from test_stacks import small
 
 ISSUED = "models-issued"
 AUTHORITY = "trussform-authority"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(deployed: Deployed) -> Iterator[None]:
+    yield
+    destroy(deployed, "tls")
 
 
 def make_certificate(folder: Path, subject: str, extension: str) -> tuple[Path, Path]:
