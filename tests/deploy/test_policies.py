@@ -86,7 +86,7 @@ def test_all_are_mandatory() -> None:
     [
         ("server", "run `trussform lock`, or give the server `image: repository@sha256:…`"),
         ("copy-app", "run `trussform lock`, or give the server `image: repository@sha256:…`"),
-        ("fetch-weights", "or write `weights.image` as repository@sha256:…"),
+        ("fetch-weights", "run `trussform lock`, or write `weights.image` as repository@sha256:…"),
     ],
 )
 @pytest.mark.parametrize("image", ["vllm/vllm-openai:v0.9", "python", "a@sha256:12"])

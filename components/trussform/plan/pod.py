@@ -55,8 +55,7 @@ def files(config: Config, builds: bool) -> Files:
     """
     server = config.docker_server
     foreign = server.run_as_user_id is not None and not builds
-    as_it_is = server.no_build and server.start_command is None
-    copy = foreign and not as_it_is
+    copy = foreign and server.start_command is not None
     gpus = config.resources.accelerator.count if config.resources.accelerator else 0
     if copy:
         why = "run_as_user_id could not write the image's own /app"

@@ -168,7 +168,7 @@ def _build_secrets(config: Config) -> Iterator[Note]:
 
 def _own_app(config: Config) -> Iterator[Note]:
     server = config.docker_server
-    if server.run_as_user_id is not None and server.no_build and server.start_command is None:
+    if server.run_as_user_id is not None and server.start_command is None:
         message = "no_build leaves the image's /app as it is, and this user may not write there"
         help = "have the image give its folders to this user"
         yield ("docker_server", "run_as_user_id"), message, help
