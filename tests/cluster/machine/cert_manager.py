@@ -3,7 +3,7 @@ webhook only judges what is asked of them."""
 
 import json
 
-from machine.kubernetes import kubectl
+from machine.kubernetes import apply, define
 from machine.places import BIN, CERTIFICATES_PORT, KUBECONFIG
 from machine.processes import start, stop, succeeds
 from machine.programs import cert_manager_definitions
@@ -13,11 +13,8 @@ NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cert
 
 
 def up() -> None:
-    apply = ("apply", "--server-side", "--force-conflicts", "--filename")
-    definitions = cert_manager_definitions()
-    kubectl(*apply, definitions)
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", definitions)
-    kubectl(*apply, "-", input=json.dumps(NAMESPACE))
+    define(cert_manager_definitions())
+    apply("-", input=json.dumps(NAMESPACE))
     start(
         "cert-manager", BIN / "cert-manager", f"127.0.0.1:{CERTIFICATES_PORT}",
         ready=lambda: succeeds("curl", "-fsS", f"http://127.0.0.1:{CERTIFICATES_PORT}/"),

@@ -8,7 +8,7 @@ import json
 import time
 from typing import Any
 
-from machine.kubernetes import kubectl
+from machine.kubernetes import apply, define, kubectl
 from machine.places import BASE_IMAGE, BIN, ENVOY_ADMIN_PORT, ENVOY_PORT, KUBECONFIG
 from machine.processes import Failed, run, say, succeeds, until
 from machine.programs import envoy_definitions
@@ -150,15 +150,12 @@ def _gateway() -> list[dict[str, Any]]:
 
 def up() -> None:
     _shut()
-    apply = ("apply", "--server-side", "--force-conflicts", "--filename")
-    kubectl(*apply, envoy_definitions())
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename",
-            envoy_definitions())  # fmt: skip
-    kubectl(*apply, "-", input=json.dumps(_object("v1", "Namespace", _NAMESPACE)))
+    define(envoy_definitions())
+    apply("-", input=json.dumps(_object("v1", "Namespace", _NAMESPACE)))
     # Makes the keys of both as Secrets, unless they are there.
     run(BIN / "envoy-gateway", "certgen", "--disable-topology-injector",
         KUBECONFIG=str(KUBECONFIG), ENVOY_GATEWAY_NAMESPACE=_NAMESPACE)  # fmt: skip
-    kubectl(*apply, "-", input="\n---\n".join(map(json.dumps, _gateway())))
+    apply("-", input="\n---\n".join(map(json.dumps, _gateway())))
     began = time.monotonic()
     try:
         kubectl("wait", "--for=condition=Programmed", "--timeout=90s", "--namespace=gateway",

@@ -1,15 +1,13 @@
 """The External Secrets Operator, which makes Secrets of what a store outside of the cluster has."""
 
-from machine.kubernetes import kubectl
+from machine.kubernetes import define
 from machine.places import BIN, KUBECONFIG, OPERATOR_PORT
 from machine.processes import start, stop, succeeds
 from machine.programs import external_secrets_definitions
 
 
 def up() -> None:
-    definitions = external_secrets_definitions()
-    kubectl("apply", "--server-side", "--force-conflicts", "--filename", definitions)
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", definitions)
+    define(external_secrets_definitions())
     start(
         "external-secrets", BIN / "external-secrets", "--metrics-addr=0",
         f"--live-addr=127.0.0.1:{OPERATOR_PORT}", "--enable-push-secret-reconciler=false",

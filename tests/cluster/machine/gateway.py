@@ -2,7 +2,7 @@
 
 import json
 
-from machine.kubernetes import kubectl
+from machine.kubernetes import apply, define, kubectl
 from machine.places import BIN, GATEWAY_ADMIN_PORT, GATEWAY_PORT, GATEWAY_TLS_PORT, KUBECONFIG
 from machine.processes import start, stop, succeeds
 from machine.programs import gateway_api, traefik_definitions
@@ -41,12 +41,10 @@ OBJECTS = [
 
 
 def up() -> None:
-    apply = ("apply", "--server-side", "--force-conflicts", "--filename")
     for definitions in (gateway_api(), traefik_definitions()):
-        kubectl(*apply, definitions)
-        kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", definitions)
+        define(definitions)
     for manifest in OBJECTS:
-        kubectl(*apply, "-", input=json.dumps(manifest))
+        apply("-", input=json.dumps(manifest))
     start(
         "traefik", BIN / "traefik", "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false", "--log.level=INFO", "--accesslog=true",

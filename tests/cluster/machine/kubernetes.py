@@ -37,6 +37,16 @@ def kubectl(*arguments: str | Path, input: str | None = None) -> str:
     return run(*_KUBECTL, *arguments, input=input)
 
 
+def apply(file: str | Path, input: str | None = None) -> None:
+    kubectl("apply", "--server-side", "--force-conflicts", "--filename", file, input=input)
+
+
+def define(definitions: Path) -> None:
+    """Add custom resource definitions, and wait until the API server knows them."""
+    apply(definitions)
+    kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", definitions)
+
+
 def up() -> None:
     _etcd()
     _control_plane()

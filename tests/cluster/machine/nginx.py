@@ -15,7 +15,7 @@ from typing import Any
 
 from machine.docker import in_registry
 from machine.images import build
-from machine.kubernetes import kubectl
+from machine.kubernetes import apply, kubectl
 from machine.places import (
     BASE_IMAGE,
     BIN,
@@ -168,7 +168,7 @@ def up() -> None:
     if not in_registry(NGINX_IMAGE):
         _image()
     manifests = "\n---\n".join(map(json.dumps, _objects()))
-    kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", input=manifests)
+    apply("-", input=manifests)
     about = ("deployment/ingress-nginx", f"--namespace={_NAMESPACE}")
     try:
         kubectl("rollout", "status", *about, "--timeout=90s")
