@@ -13,7 +13,8 @@ from google.protobuf import json_format
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from trussform.deploy import DockerServer, DockerServerArgs
-from trussform.deploy.secrets import _headers  # pyright: ignore[reportPrivateUsage]
+from trussform.deploy.secrets import _credentials  # pyright: ignore[reportPrivateUsage]
+from trussform.stage import ApiKeyAuth
 from workspace import STAGE, Workspace
 
 DIGEST = "sha256:" + "d" * 64
@@ -222,7 +223,7 @@ BY_KEY = {
 }
 
 
-def test_the_keys_of_clients_are_whole_headers_in_a_secret_of_their_own(
+def test_the_keys_of_clients_open_by_both_spellings_from_a_secret_of_their_own(
     workspace: Workspace, recorder: Recorder
 ) -> None:
     keys = {"ci": " canary-one\n", "web": pulumi.Output.from_input("canary-two")}
@@ -233,7 +234,12 @@ def test_the_keys_of_clients_are_whole_headers_in_a_secret_of_their_own(
     assert "name" not in made["metadata"]
     held = made["stringData"]
     assert held[rpc._special_sig_key] == rpc._special_secret_sig  # pyright: ignore[reportPrivateUsage]
-    assert held["value"] == {"ci": "Api-Key canary-one", "web": "Api-Key canary-two"}
+    assert held["value"] == {
+        "ci.bearer": "canary-one",
+        "ci.api-key": "Api-Key canary-one",
+        "web.bearer": "canary-two",
+        "web.api-key": "Api-Key canary-two",
+    }
     others = {
         name: request for name, request in recorder.requests.items() if name != "llama-api-keys"
     }
@@ -241,11 +247,53 @@ def test_the_keys_of_clients_are_whole_headers_in_a_secret_of_their_own(
     assert "llama-secrets" not in recorder.requests
 
 
-def test_two_clients_with_one_key_are_refused() -> None:
-    with pytest.raises(pulumi.RunError, match="clients `ci` and `web` have the same key") as raised:
-        _headers({"ci": "canary", "web": "canary\n"})
-    assert "trussform:secrets.web" in str(raised.value)
-    assert "canary" not in str(raised.value)
+CLIENTS = ApiKeyAuth(kind="api-key", keys=["ci", "web", "old"], rotating={"ci": "ci_next"})
+
+
+@pytest.mark.parametrize(
+    ("keys", "mistakes"),
+    [
+        (
+            {"ci": "canary", "web": "canary\n"},
+            [
+                "the keys `ci` and `web` are the same, and a key is of one client; "
+                "set another: …web'"
+            ],
+        ),
+        ({"ci": "canary one"}, ["the key `ci` has white space in it; set another: …ci'"]),
+        ({"ci": "canary\tone"}, ["the key `ci` has white space in it; set another: …ci'"]),
+        ({"ci": " \n"}, ["the key `ci` is empty; set another: …ci'"]),
+        (
+            {"ci": "canärý", "web": "canary two", "old": ""},
+            [
+                "the key `ci` has characters other than ASCII's; set another: …ci'",
+                "the key `web` has white space in it; set another: …web'",
+                "the key `old` is empty; set another: …old'",
+            ],
+        ),
+    ],
+)
+def test_every_key_that_cannot_work_is_refused_at_once(
+    keys: dict[str, str], mistakes: list[str]
+) -> None:
+    command = "pulumi config set --secret --path 'trussform:secrets."
+    with pytest.raises(pulumi.RunError) as raised:
+        _credentials(CLIENTS, keys)
+    assert str(raised.value).replace(command, "…").splitlines() == mistakes
+
+
+def test_a_client_has_two_keys_while_they_rotate() -> None:
+    assert _credentials(CLIENTS, {"ci": "before", "ci_next": "after"}) == {
+        "ci.bearer": "before",
+        "ci.api-key": "Api-Key before",
+        "ci_next.bearer": "after",
+        "ci_next.api-key": "Api-Key after",
+    }
+    # The last step: the client's secret has the new key, and the second secret has it still.
+    assert set(_credentials(CLIENTS, {"ci": "after", "ci_next": "after"})) == {
+        "ci.bearer",
+        "ci.api-key",
+    }
 
 
 def test_the_route_comes_after_its_guard_and_the_guard_after_the_keys(
@@ -257,7 +305,10 @@ def test_the_route_comes_after_its_guard_and_the_guard_after_the_keys(
     assert guard["spec"]["apiKeyAuth"]["credentialRefs"] == [{"name": "llama-api-keys-1a2b3c"}]
     after = {name: list(request.dependencies) for name, request in recorder.requests.items()}
     assert any(urn.endswith("::llama-api-keys") for urn in after["llama-securitypolicy-auth"])
-    assert any(urn.endswith("::llama-securitypolicy-auth") for urn in after["llama-httproute"])
+    before = after["llama-httproute"]
+    assert any(urn.endswith("::llama-backendtrafficpolicy-traffic") for urn in before)
+    policies = after["llama-backendtrafficpolicy-traffic"]
+    assert any(urn.endswith("::llama-securitypolicy-auth") for urn in policies)
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,15 @@ def ingresses(plan: Plan) -> list[Manifest]:
     return made
 
 
-@pytest.mark.parametrize(("config", "kind"), [(None, "HTTPRoute"), (GRPC, "GRPCRoute")])
-def test_envoy_compares_the_whole_header_and_hides_it_from_the_server(
-    plan: MakePlan, config: dict[str, Any] | None, kind: str
+@pytest.mark.parametrize(
+    ("config", "kind", "headers"),
+    [
+        (None, "HTTPRoute", ["Authorization"]),
+        (GRPC, "GRPCRoute", ["baseten-authorization", "Authorization"]),
+    ],
+)
+def test_envoy_compares_the_header_of_the_key_and_hides_it_from_the_server(
+    plan: MakePlan, config: dict[str, Any] | None, kind: str, headers: list[str]
 ) -> None:
     made = plan(config, {"route": ENVOY, "auth": KEYS})
     policy = one(made, "SecurityPolicy")
@@ -52,7 +58,7 @@ def test_envoy_compares_the_whole_header_and_hides_it_from_the_server(
         "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": kind, "name": "server"}],
         "apiKeyAuth": {
             "credentialRefs": [{"name": "clients"}],
-            "extractFrom": [{"headers": ["Authorization"]}],
+            "extractFrom": [{"headers": headers}],
             "sanitize": True,
         },
     }
@@ -85,6 +91,76 @@ def test_envoy_asks_the_auth_service(
     assert one(made, "SecurityPolicy")["spec"]["extAuth"] == {
         "http": {"backendRefs": [service], **asked}
     }
+
+
+def test_envoy_passes_the_metadata_of_grpc_to_the_auth_service(plan: MakePlan) -> None:
+    made = plan(GRPC, {"route": ENVOY, "auth": FORWARD})
+    asked = one(made, "SecurityPolicy")["spec"]["extAuth"]["http"]
+    assert asked["headersToExtAuth"] == ["baseten-authorization"]
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "timeout"),
+    [
+        (None, "HTTPRoute", None),
+        (GRPC, "GRPCRoute", {"http": {"requestTimeout": "0s"}}),
+    ],
+)
+def test_envoys_limits_on_time_and_requests_are_lifted(
+    plan: MakePlan, config: dict[str, Any] | None, kind: str, timeout: dict[str, Any] | None
+) -> None:
+    made = plan(config, {"route": ENVOY, "auth": "none"})
+    policy = one(made, "BackendTrafficPolicy")
+    assert policy["metadata"] | {"labels": {}} == {
+        "name": "server-traffic",
+        "namespace": "models",
+        "labels": {},
+    }
+    assert policy["spec"]["targetRefs"] == [
+        {"group": "gateway.networking.k8s.io", "kind": kind, "name": "server"}
+    ]
+    assert policy["spec"].get("timeout") == timeout
+    assert policy["spec"]["circuitBreaker"] == {
+        "maxConnections": 4294967295,
+        "maxPendingRequests": 4294967295,
+        "maxParallelRequests": 4294967295,
+    }
+    # Without it, a policy of the whole Gateway would end for this route.
+    assert policy["spec"]["mergeType"] == "StrategicMerge"
+    for route in (TRAEFIK, BY_TRAEFIK, BY_NGINX, {}):
+        assert of_kind(plan(config, {"route": route, "auth": "none"}), policy["kind"]) == []
+
+
+@pytest.mark.parametrize("config", [None, GRPC])
+def test_envoy_gives_each_request_basetens_id(
+    plan: MakePlan, config: dict[str, Any] | None
+) -> None:
+    made = plan(config, {"route": ENVOY, "auth": "none", "environment": "production"})
+    (route,) = of_kind(made, "HTTPRoute", "GRPCRoute")
+    header = {"set": [{"name": "X-Baseten-Request-Id", "value": "%REQ(X-REQUEST-ID)%"}]}
+    for rule in route["spec"]["rules"]:
+        for filter in (
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": header},
+            {"type": "ResponseHeaderModifier", "responseHeaderModifier": header},
+        ):
+            assert filter in rule["filters"]
+    for other in (TRAEFIK, {}):
+        made = plan(config, {"route": other, "auth": "none"})
+        assert "REQUEST-ID" not in str(objects(made))
+
+
+def test_a_grpc_server_behind_a_gateway_of_unknown_kind_is_a_warning(
+    workspace: Workspace,
+) -> None:
+    def about(route: dict[str, Any]) -> list[str]:
+        problems = workspace.plan(GRPC, {"route": route, "auth": "none"})[1]
+        return [f"{p.level}: {p.message}; {p.help}" for p in problems if p.field == "route"]
+
+    assert about({}) == [
+        "warning: a GRPCRoute cannot set a timeout, and Envoy ends gRPC calls after 15 s by "
+        "default; name the Gateway's controller: `controller: envoy-gateway` or `traefik`"
+    ]
+    assert about(ENVOY) == about(TRAEFIK) == about(BY_TRAEFIK) == []
 
 
 def test_traefiks_gateway_asks_before_it_rewrites(plan: MakePlan) -> None:

@@ -12,7 +12,6 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from trussform import project
 from trussform.cli.render import objects
 from trussform.manifests import Manifest
 from trussform.manifests.deployment import unexpanded
@@ -75,16 +74,12 @@ def test_ingresses_fit_kubernetes_schemas(workspace: Workspace, controller: str)
 
 
 def ingress_plan(
-    workspace: Workspace, controller: str, config: dict[str, Any] | None = None
+    workspace: Workspace, controller: str, config: dict[str, Any] | None = None, **stage: Any
 ) -> Plan:
-    workspace.write_config(config)
-    text = workspace.write_stack().read_text()
-    stage = yaml.safe_load(text)
-    stage["config"]["trussform:stage"]["route"] = {"kind": "ingress", "controller": controller}
-    workspace.stack.write_text(yaml.safe_dump(stage))
-    plans, problems = project.plan_servers(project.read_stack(workspace.stack))
+    route = {"kind": "ingress", "controller": controller}
+    made, problems = workspace.plan(config, {"route": route, **stage})
     assert [problem for problem in problems if problem.level == "error"] == []
-    return plans["server"]
+    return made
 
 
 def test_readiness_stops_traffic_liveness_restarts_and_both_wait_for_the_start(
@@ -337,6 +332,28 @@ def test_traefik_gets_its_middlewares(workspace: Workspace) -> None:
     }
 
 
+def test_short_paths_go_where_the_full_ones_go(workspace: Workspace, plan: MakePlan) -> None:
+    stage = {"environment": "production"}
+    bases = ("/environments/production", "/production", "")
+    rules = by_kind(plan(None, stage))["HTTPRoute"]["spec"]["rules"]
+    made = [
+        (rule["matches"], list(rule["filters"][0]["urlRewrite"]["path"].values())[1])
+        for rule in rules
+    ]
+    assert made == [
+        *(([{"path": {"type": "Exact", "value": f"{base}/predict"}}], "/predict")
+          for base in bases),
+        *(([{"path": {"type": "PathPrefix", "value": f"{base}/sync"}}], "/") for base in bases),
+    ]  # fmt: skip
+    by_traefik = objects(ingress_plan(workspace, "traefik", None, **stage))
+    (stripped,) = (
+        m["spec"]
+        for m in by_traefik
+        if (m["kind"], m["metadata"]["name"]) == ("Middleware", "server-sync")
+    )
+    assert stripped == {"stripPrefix": {"prefixes": [f"{base}/sync" for base in bases]}}
+
+
 def test_traefiks_prefixes_end_where_a_name_in_the_path_ends(workspace: Workspace) -> None:
     paths = [
         (path["pathType"], path["path"].removeprefix("/environments/dev"))
@@ -357,19 +374,26 @@ def test_traefiks_prefixes_end_where_a_name_in_the_path_ends(workspace: Workspac
         ("/environments/dev/predict/x", None),
         ("/environments/dev/syncope", None),
         ("/environments/prod/predict", None),
+        ("/production/predict", "/predict"),
+        ("/predict", "/predict"),
+        ("/sync/v1/models", "/v1/models"),
+        ("/production/sync", "/"),
+        ("/production/syncope", None),
+        ("/syncope", None),
     ],
 )
 def test_nginxs_patterns_rewrite_as_nginx_reads_them(
     workspace: Workspace, path: str, inside: str | None
 ) -> None:
     reached = None
-    for manifest in objects(ingress_plan(workspace, "nginx")):
+    path = path.replace("/dev/", "/production/")
+    for manifest in objects(ingress_plan(workspace, "nginx", environment="production")):
         if manifest["kind"] != "Ingress":
             continue
-        (rule,) = manifest["spec"]["rules"][0]["http"]["paths"]
         target = manifest["metadata"]["annotations"]["nginx.ingress.kubernetes.io/rewrite-target"]
-        if re.match(rule["path"], path):
-            reached = re.sub(rf"^{rule['path']}.*", target.replace("$", "\\"), path)
+        for rule in manifest["spec"]["rules"][0]["http"]["paths"]:
+            if re.match(rule["path"], path):
+                reached = re.sub(rf"^{rule['path']}.*", target.replace("$", "\\"), path)
     assert reached == inside
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from trussform import project
 from trussform.plan import Plan
-from trussform.problem import Problem
+from trussform.problem import Problem, Refused
 from workspace import Workspace
 
 ROUTES: dict[str, dict[str, Any]] = {
@@ -105,13 +105,13 @@ def test_an_auth_service_wants_a_controller_that_is_known(
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route != "none"])
-def test_a_route_to_the_outside_needs_a_word_on_who_may_call(
-    workspace: Workspace, route: str
-) -> None:
+def test_a_route_to_the_outside_needs_auth(workspace: Workspace, route: str) -> None:
     _, problems = planned(workspace, route=ROUTES[route], auth=None)
     (complaint,) = told(problems)
-    assert complaint.startswith("auth: a route is open to the outside, and nobody said who may")
-    assert "`auth: {kind: api-key, keys: [CLIENT]}`, or `none`" in complaint
+    assert complaint == (
+        "auth: the route needs `auth`: it is open to the outside; write `auth: {kind: api-key, "
+        "keys: [CLIENT]}`, or `auth: none` to let everybody in"
+    )
 
 
 def test_without_a_route_nobody_is_asked(workspace: Workspace) -> None:
@@ -136,6 +136,52 @@ def test_a_key_that_the_stack_has_not_stops_an_up_and_names_the_command(
     ]
 
 
+def test_a_server_may_have_keys_of_its_own(workspace: Workspace) -> None:
+    own = {"kind": "api-key", "keys": ["batch"]}
+    servers = {"server": {"path": "server", "auth": own}}
+    stage = {"route": ROUTES["envoy-gateway"], "auth": KEYS, "servers": servers}
+    plan, problems = planned(workspace, **stage)
+    assert plan.access.keys == ("batch",)
+    assert told(problems, "up") == [
+        "servers.server.auth.keys[0]: the stage has no value for the secret `batch`; "
+        "run: pulumi config set --secret --path 'trussform:secrets.batch'"
+    ]
+    plan, problems = planned(workspace, **{**stage, "auth": None}, known=("batch",))
+    assert (plan.access.keys, problems) == (("batch",), [])
+    servers["server"] |= {"auth": "none"}
+    plan, problems = planned(workspace, **stage)
+    assert (plan.access.kind, problems) == ("none", [])
+
+
+def test_both_keys_of_a_client_need_values_while_they_rotate(workspace: Workspace) -> None:
+    auth = {**KEYS, "rotating": {"ci": "ci_next"}}
+    plan, problems = planned(workspace, known=("ci",), route=ROUTES["envoy-gateway"], auth=auth)
+    assert (plan.access.keys, str(plan.access)) == (("ci", "ci_next"), "api-key: ci (two keys)")
+    assert told(problems, "up") == [
+        "auth.rotating.ci: the stage has no value for the secret `ci_next`; "
+        "run: pulumi config set --secret --path 'trussform:secrets.ci_next'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rotating", "complaint"),
+    [
+        ({"web": "x", "app": "y"}, "`rotating` names `app`, `web`, which `keys` does not; "
+                                   "name clients of `keys` alone"),
+        ({"ci": "ci"}, "a secret of `rotating` is the key of another client, too; "
+                       "give each client a second secret of its own"),
+    ],
+)  # fmt: skip
+def test_rotating_keys_are_of_the_clients(
+    workspace: Workspace, rotating: dict[str, str], complaint: str
+) -> None:
+    workspace.write_config()
+    auth = {**KEYS, "rotating": rotating}
+    with pytest.raises(Refused) as raised:
+        project.read_stack(workspace.write_stack({"route": ROUTES["envoy-gateway"], "auth": auth}))
+    assert str(raised.value).endswith(complaint)
+
+
 def test_keys_of_an_existing_secret_are_nobodys_here(workspace: Workspace) -> None:
     auth = {"kind": "api-key", "existing": "clients"}
     stage = {"route": ROUTES["envoy-gateway"], "auth": auth}
@@ -150,14 +196,23 @@ def test_keys_can_only_be_made_of_pulumis_secrets(
 ) -> None:
     _, problems = planned(workspace, route=ROUTES["envoy-gateway"], auth=KEYS, secrets=secrets)
     assert [(problem.field, problem.level) for problem in problems] == [("auth.keys", "error")]
-    assert problems[0].help.endswith("`Api-Key KEY`, and write `existing: NAME`")
+    assert problems[0].help == (
+        "make a Secret with two entries per client, `KEY` and `Api-Key KEY`, and write "
+        "`existing: NAME`"
+    )
 
 
 def test_explain_says_how_callers_are_known(workspace: Workspace) -> None:
     envoy = ROUTES["envoy-gateway"]
     plan, _ = planned(workspace, known=("ci",), route=envoy, auth=KEYS)
     assert str(plan.access) == "api-key: ci"
-    assert plan.access.why == "the gateway lets in who sends `Authorization: Api-Key KEY`"
+    admits = (
+        "the gateway admits clients that send `Authorization: Bearer KEY` or "
+        "`Authorization: Api-Key KEY`"
+    )
+    assert plan.access.why == admits
+    plan, _ = planned(workspace, "grpc", known=("ci",), route=envoy, auth=KEYS)
+    assert plan.access.why == f"{admits}, or either as `baseten-authorization`"
     plan, _ = planned(workspace, route=envoy, auth=FORWARD)
     assert str(plan.access) == "forward: guard.guards decides"
     assert plan.access.why == "the gateway asks that Service before each request"

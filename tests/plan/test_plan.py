@@ -214,25 +214,49 @@ def test_a_secret_that_is_read_and_not_declared_is_a_warning(workspace: Workspac
 
 def test_routes_are_basetens(plan: MakePlan) -> None:
     rules = plan().routes.rules
-    assert [(rule.match, rule.path, rule.rewrite) for rule in rules] == [
-        ("exact", "/environments/dev/predict", "/predict"),
-        ("prefix", "/environments/dev/sync", "/"),
+    assert [(rule.match, rule.paths, rule.rewrite) for rule in rules] == [
+        ("exact", ("/environments/dev/predict",), "/predict"),
+        ("prefix", ("/environments/dev/sync",), "/"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "bases"),
+    [
+        ("production", ["/environments/production", "/production", ""]),
+        ("development", ["/environments/development", "/development"]),
+        ("staging", ["/environments/staging"]),
+    ],
+)
+def test_production_and_development_have_basetens_short_paths(
+    plan: MakePlan, environment: str, bases: list[str]
+) -> None:
+    made = plan(
+        {"runtime": {"transport": {"kind": "websocket"}}}, {"environment": environment}
+    ).routes
+    assert {rule.name: rule.paths for rule in made.rules} == {
+        end: tuple(f"{base}/{end}" for base in bases) for end in ("predict", "sync", "websocket")
+    }
+    assert made.predict_path == f"/environments/{environment}/predict"
+    assert made.sync_path == f"/environments/{environment}/sync"
 
 
 @pytest.mark.parametrize(
     "runtime", [{"transport": {"kind": "websocket"}}, {"is_websocket_endpoint": True}]
 )
 def test_a_websocket_server_has_its_own_path(plan: MakePlan, runtime: dict[str, Any]) -> None:
-    paths = [rule.path for rule in plan({"runtime": runtime}).routes.rules]
+    paths = [path for rule in plan({"runtime": runtime}).routes.rules for path in rule.paths]
     assert "/environments/dev/websocket" in paths
 
 
 def test_a_grpc_server_is_asked_by_its_health_service_and_its_calls_go_through(
     workspace: Workspace,
 ) -> None:
-    made, (problem,) = workspace.plan({"runtime": {"transport": {"kind": "grpc"}}})
-    assert (problem.level, problem.field) == ("warning", "runtime.transport.kind")
+    made, problems = workspace.plan({"runtime": {"transport": {"kind": "grpc"}}})
+    assert [(problem.level, problem.field) for problem in problems] == [
+        ("warning", "runtime.transport.kind"),
+        ("warning", "route"),
+    ]
     probes = made.probes
     assert {probes.startup.path, probes.readiness.path, probes.liveness.path} == {None}
     assert (made.routes.rules, made.routes.predict_path, made.routes.sync_path) == ((), "", "")

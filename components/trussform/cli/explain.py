@@ -67,6 +67,8 @@ def _request(plan: Plan) -> tuple[str, str]:
         return "-", "a gRPC client brings its own stubs"
     values = manifests.values(plan, lambda *parts: "".join(map(str, parts)))
     url = f"{manifests.origin(plan, values)}{plan.routes.predict_path}"
+    if plan.access.kind == "api-key":
+        url += ' -H "Authorization: Bearer $API_KEY"'
     if EXAMPLE not in plan.model_metadata:
         return f"curl {url}", "the config has no model_metadata.example_model_input"
     body = json.dumps(plan.model_metadata[EXAMPLE], ensure_ascii=False, default=str)

@@ -7,7 +7,7 @@ from pathlib import Path
 from trussform import manifests
 from trussform.manifests import Manifest
 from trussform.manifests import image as spelled
-from trussform.manifests.access import guard_name
+from trussform.manifests.access import guard_name, key_entries
 from trussform.manifests.secrets import secret_name
 from trussform.manifests.written import written
 from trussform.plan import Plan
@@ -96,7 +96,8 @@ def _secret_note(plan: Plan) -> str:
         servers = shlex.join(f"--docker-server={login.registry}" for login in plan.pull.logins)
         note += _needs(plan, "docker-registry", _login(plan), f"{servers} --docker-username=… …")
     if keys := _api_keys(plan):
-        clients = " ".join(f"--from-literal={key}='Api-Key …'" for key in plan.access.keys)
+        entries = [entry for key in plan.access.keys for entry in key_entries(key, "…").items()]
+        clients = " ".join(f"--from-literal={name}={shlex.quote(text)}" for name, text in entries)
         note += _needs(plan, "generic", keys, clients)
     return note
 
@@ -122,6 +123,7 @@ _KINDS = (
     "service",
     "httproute",
     "grpcroute",
+    "backendtrafficpolicy",
     "ingress",
     "middleware",
 )

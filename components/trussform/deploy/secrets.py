@@ -11,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 from trussform.deploy.owner import owned
+from trussform.manifests.access import key_entries
 from trussform.manifests.metadata import labels
 from trussform.manifests.secrets import secret_name
 from trussform.plan import Plan
@@ -75,8 +76,8 @@ def api_keys(
     placement: Mapping[str, Any],
     parent: pulumi.Resource,
 ) -> pulumi.Input[str] | None:
-    """The name of the Secret with the clients' keys, as the gateway compares them: whole headers;
-    None where callers show no key."""
+    """Returns the name of the Secret with the clients' keys, as the gateway compares them; None
+    where callers send no key."""
     auth = plan.access.auth
     if not isinstance(auth, ApiKeyAuth):
         return None
@@ -87,23 +88,45 @@ def api_keys(
         metadata=_metadata(plan, placement),
         string_data=pulumi.Output.all(
             **{name: pulumi.Output.secret(given[name]) for name in plan.access.keys}
-        ).apply(_headers),
+        ).apply(lambda keys: _credentials(auth, keys)),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return made.metadata["name"]
 
 
-def _headers(keys: Mapping[str, str]) -> dict[str, str]:
-    """The header of each client. With two alike, Envoy Gateway would answer 500 to everybody."""
-    clients: dict[str, str] = {}
-    for client, key in keys.items():
-        other = clients.setdefault(key.strip(), client)
-        if other != client:
-            raise pulumi.RunError(
-                f"the clients `{other}` and `{client}` have the same key, and the gateway takes a "
-                f"key of one client alone; give one of them another: {set_command(client)}"
+def _credentials(auth: ApiKeyAuth, keys: Mapping[str, str]) -> dict[str, str]:
+    """Returns the entries of the Secret for the `keys` by name.
+
+    Raises `pulumi.RunError` with every key that cannot work. With one key of two clients, Envoy
+    Gateway would answer 500 to everybody.
+    """
+    mistakes: list[str] = []
+    owners: dict[str, str] = {}
+    for name, key in ((name, key.strip()) for name, key in keys.items()):
+        if fault := _fault(key):
+            mistakes.append(f"the key `{name}` {fault}; set another: {set_command(name)}")
+        owner = owners.setdefault(key, name)
+        if name not in (owner, auth.rotating.get(owner)):
+            mistakes.append(
+                f"the keys `{owner}` and `{name}` are the same, and a key is of one client; "
+                f"set another: {set_command(name)}"
             )
-    return {client: f"Api-Key {key}" for key, client in clients.items()}
+    if mistakes:
+        raise pulumi.RunError("\n".join(mistakes))
+    return {
+        entry: text
+        for key, name in owners.items()
+        for entry, text in key_entries(name, key).items()
+    }
+
+
+def _fault(key: str) -> str | None:
+    """Returns why no client can send the key in a header; None for a key that works."""
+    if not key:
+        return "is empty"
+    if any(character.isspace() for character in key):
+        return "has white space in it"
+    return None if key.isascii() and key.isprintable() else "has characters other than ASCII's"
 
 
 def _metadata(plan: Plan, placement: Mapping[str, Any]) -> ObjectMetaArgsDict:

@@ -3,6 +3,7 @@
 from trussform.manifests.access import guards
 from trussform.manifests.availability import budgets
 from trussform.manifests.deployment import deployment
+from trussform.manifests.envoy import traffic_policies
 from trussform.manifests.policy import policies
 from trussform.manifests.routes import origin, routes, service
 from trussform.manifests.secrets import external_secrets
@@ -23,6 +24,7 @@ def manifests(plan: Plan, values: Values) -> list[Manifest]:
         deployment(plan, values),
         service(plan, values),
         *guards(plan, values),
+        *traffic_policies(plan, values),
         *routes(plan, values),
     ]
 

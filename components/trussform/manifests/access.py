@@ -45,12 +45,14 @@ def _security_policy(plan: Plan, values: Values) -> Manifest:
     if isinstance(auth, ApiKeyAuth):
         how["apiKeyAuth"] = {
             "credentialRefs": [{"name": values.api_keys}],
-            "extractFrom": [{"headers": ["Authorization"]}],
+            "extractFrom": [{"headers": [*_grpc_headers(plan), "Authorization"]}],
             "sanitize": True,
         }
     if isinstance(auth, ForwardAuth):
         service = {"name": auth.service, "namespace": auth.namespace, "port": auth.port}
-        headers = {"headersToBackend": auth.headers} if auth.headers else {}
+        headers: Manifest = {"headersToBackend": auth.headers} if auth.headers else {}
+        if asked := _grpc_headers(plan):
+            headers["headersToExtAuth"] = asked  # Authorization is always among them.
         # Envoy puts it before the request's own path, which begins with a `/` of its own.
         before = auth.path.rstrip("/")
         path = {"path": before} if before else {}
@@ -61,6 +63,19 @@ def _security_policy(plan: Plan, values: Values) -> Manifest:
         "metadata": metadata(plan, values, guard_name(plan)),
         "spec": {"targetRefs": [target], **how},
     }
+
+
+def _grpc_headers(plan: Plan) -> list[str]:
+    """Returns the metadata in which Baseten's gRPC clients send their key, before Authorization."""
+    return ["baseten-authorization"] if plan.routes.protocol == "grpc" else []
+
+
+def key_entries(client: str, key: str) -> dict[str, str]:
+    """Returns the entries of a Secret by which one key opens.
+
+    Envoy Gateway strips a leading `Bearer ` before it compares, and compares all else whole.
+    """
+    return {f"{client}.bearer": key, f"{client}.api-key": f"Api-Key {key}"}
 
 
 def _middleware(plan: Plan, values: Values, auth: ForwardAuth) -> Manifest:

@@ -1,6 +1,7 @@
 """The Service, and what brings requests to it: a route of the Gateway API, or Ingress objects."""
 
 from trussform.manifests.access import AUTH_LABEL, guard_name, has_middleware, nginx_annotations
+from trussform.manifests.envoy import request_id_filters
 from trussform.manifests.metadata import NAME_LABEL, metadata
 from trussform.manifests.values import Manifest, Text, Values
 from trussform.plan import Plan
@@ -83,12 +84,14 @@ def _metadata(plan: Plan, values: Values, name: str) -> Manifest:
 
 def _gateway_rules(plan: Plan) -> list[Manifest]:
     if plan.routes.protocol == "grpc":
-        guarded = {"filters": _guards(plan)} if has_middleware(plan) else {}
-        return [{**guarded, "backendRefs": [{"name": plan.name, "port": PORT}]}]
-    return [_http_rule(plan, rule) for rule in plan.routes.rules]
+        filters = [*_guards(plan), *request_id_filters(plan)]
+        filtered = {"filters": filters} if filters else {}
+        return [{**filtered, "backendRefs": [{"name": plan.name, "port": PORT}]}]
+    # A rule that replaces a prefix may match one path only.
+    return [_http_rule(plan, rule, path) for rule in plan.routes.rules for path in rule.paths]
 
 
-def _http_rule(plan: Plan, rule: Rule) -> Manifest:
+def _http_rule(plan: Plan, rule: Rule, outside: str) -> Manifest:
     if rule.match == "exact":
         kind, path = "Exact", {"type": "ReplaceFullPath", "replaceFullPath": rule.rewrite}
     else:
@@ -97,8 +100,12 @@ def _http_rule(plan: Plan, rule: Rule) -> Manifest:
             {"type": "ReplacePrefixMatch", "replacePrefixMatch": rule.rewrite},
         )
     return {
-        "matches": [{"path": {"type": kind, "value": rule.path}}],
-        "filters": [*_guards(plan), {"type": "URLRewrite", "urlRewrite": {"path": path}}],
+        "matches": [{"path": {"type": kind, "value": outside}}],
+        "filters": [
+            *_guards(plan),
+            {"type": "URLRewrite", "urlRewrite": {"path": path}},
+            *request_id_filters(plan),
+        ],
         "backendRefs": [{"name": plan.name, "port": PORT}],
         "timeouts": {"request": f"{plan.routes.timeout or 0}s"},
     }
@@ -173,13 +180,13 @@ def _traefik_annotations(
 
 def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[Manifest]:
     name = f"{plan.name}-{rule.name}"
-    exact = {"path": rule.path, "pathType": "Exact"}
+    paths = [{"path": path, "pathType": "Exact"} for path in rule.paths]
     if rule.match == "exact":
-        paths, rewrite = [exact], {"replacePath": {"path": rule.rewrite}}
+        rewrite: Manifest = {"replacePath": {"path": rule.rewrite}}
     else:
         # Traefik's prefix is one of text: that of `/sync` alone would match `/syncope`.
-        paths = [exact, {"path": f"{rule.path}/", "pathType": "Prefix"}]
-        rewrite = {"stripPrefix": {"prefixes": [rule.path]}}
+        paths += [{"path": f"{path}/", "pathType": "Prefix"} for path in rule.paths]
+        rewrite = {"stripPrefix": {"prefixes": list(rule.paths)}}
     middleware = {
         "apiVersion": "traefik.io/v1alpha1",
         "kind": "Middleware",
@@ -194,10 +201,7 @@ def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> lis
 
 
 def _nginx(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[Manifest]:
-    if rule.match == "exact":
-        pattern, target = f"{rule.path}$", rule.rewrite
-    else:
-        pattern, target = f"{rule.path}(/|$)(.*)", "/$2"
+    end, target = ("$", rule.rewrite) if rule.match == "exact" else ("(/|$)(.*)", "/$2")
     timeout = str(plan.routes.timeout or _DAY)
     annotations = {
         "use-regex": "true",
@@ -209,8 +213,8 @@ def _nginx(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[
         **nginx_annotations(plan),
     }
     prefixed = {f"nginx.ingress.kubernetes.io/{name}": text for name, text in annotations.items()}
-    path = {"path": pattern, "pathType": "ImplementationSpecific"}
-    return [_ingress(plan, values, route, f"{plan.name}-{rule.name}", [path],
+    paths = [{"path": f"{path}{end}", "pathType": "ImplementationSpecific"} for path in rule.paths]
+    return [_ingress(plan, values, route, f"{plan.name}-{rule.name}", paths,
                      {**prefixed, **_issued(plan, route, rule.name)})]  # fmt: skip
 
 

@@ -16,8 +16,6 @@ from trussform.stage import (
     Stage,
 )
 
-_KEYS: Keys = ("auth",)
-
 
 class Access(NamedTuple):
     auth: Auth
@@ -30,57 +28,80 @@ class Access(NamedTuple):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The secrets of the stack that are keys of clients."""
-        return tuple(self.auth.keys or ()) if isinstance(self.auth, ApiKeyAuth) else ()
+        """The secrets of the stack whose values are keys of clients."""
+        return self.auth.secrets if isinstance(self.auth, ApiKeyAuth) else ()
 
     def __str__(self) -> str:
         if isinstance(self.auth, ApiKeyAuth):
-            clients = ", ".join(self.keys) or f"those of the Secret {self.auth.existing}"
-            return f"api-key: {clients}"
+            clients = ", ".join(map(self._client, self.auth.keys or ()))
+            return f"api-key: {clients or f'those of the Secret {self.auth.existing}'}"
         if isinstance(self.auth, ForwardAuth):
             return f"forward: {self.auth.service}.{self.auth.namespace} decides"
         return "none"
 
+    def _client(self, name: str) -> str:
+        assert isinstance(self.auth, ApiKeyAuth)
+        return f"{name} (two keys)" if name in self.auth.rotating else name
+
 
 def access(
-    config: Config, stage: Stage, available: Collection[str] | None
+    config: Config, stage: Stage, name: str, available: Collection[str] | None
 ) -> tuple[Access, list[Finding]]:
-    """`available`: the names that the stage has values for; None where that is unknown."""
+    """Decides who may call the server `name`.
+
+    `available`: the names that the stage has values for; None where that is unknown.
+    """
     if isinstance(stage.route, NoRoute):
         return Access("none", "the stage routes nothing to the outside"), []
-    if stage.auth is None:
-        message = "a route is open to the outside, and nobody said who may call it"
-        help = "write `auth: {kind: api-key, keys: [CLIENT]}`, or `none` if everybody may"
-        return Access("none", message), [Finding("stage", _KEYS, message, help)]
-    if isinstance(stage.auth, ApiKeyAuth):
-        why = "the gateway lets in who sends `Authorization: Api-Key KEY`"
-        return Access(stage.auth, why), _about_keys(stage, stage.auth, available)
-    if isinstance(stage.auth, ForwardAuth):
+    own = stage.server(name).auth
+    auth = own or stage.auth
+    keys: Keys = ("servers", name, "auth") if own else ("auth",)
+    if auth is None:
+        message = "the route needs `auth`: it is open to the outside"
+        help = "write `auth: {kind: api-key, keys: [CLIENT]}`, or `auth: none` to let everybody in"
+        return Access("none", message), [Finding("stage", keys, message, help)]
+    if isinstance(auth, ApiKeyAuth):
+        return Access(auth, _why_keys(config)), _about_keys(stage, auth, keys, available)
+    if isinstance(auth, ForwardAuth):
         why = "the gateway asks that Service before each request"
-        return Access(stage.auth, why), _about_forward(config, stage)
+        return Access(auth, why), _about_forward(config, stage, keys)
     return Access("none", "the stage says so: open to all who reach the gateway"), []
 
 
-def _about_keys(stage: Stage, auth: ApiKeyAuth, available: Collection[str] | None) -> list[Finding]:
+def _why_keys(config: Config) -> str:
+    headers = "`Authorization: Bearer KEY` or `Authorization: Api-Key KEY`"
+    if config.runtime.transport.kind == "grpc":
+        headers += ", or either as `baseten-authorization`"
+    return f"the gateway admits clients that send {headers}"
+
+
+def _about_keys(
+    stage: Stage, auth: ApiKeyAuth, field: Keys, available: Collection[str] | None
+) -> list[Finding]:
     findings: list[Finding] = []
     if not (isinstance(stage.route, GatewayRoute) and stage.route.controller == "envoy-gateway"):
         message = "only Envoy Gateway knows keys"
         help = "add `controller: envoy-gateway` to the route of such a Gateway, or use `forward`"
-        findings.append(Finding("stage", (*_KEYS, "kind"), message, help))
+        findings.append(Finding("stage", (*field, "kind"), message, help))
     if stage.secrets != "pulumi" and auth.keys:
         message = "the stage's secrets are not Pulumi's, so no Secret of keys can be made of them"
-        help = "make one with an entry per client, `Api-Key KEY`, and write `existing: NAME`"
-        findings.append(Finding("stage", (*_KEYS, "keys"), message, help))
+        help = (
+            "make a Secret with two entries per client, `KEY` and `Api-Key KEY`, and write "
+            "`existing: NAME`"
+        )
+        findings.append(Finding("stage", (*field, "keys"), message, help))
         return findings
+    places: dict[str, Keys] = {key: ("keys", i) for i, key in enumerate(auth.keys or ())}
+    places |= {key: ("rotating", client) for client, key in auth.rotating.items()}
     findings += [
-        missing(key, (*_KEYS, "keys", i), about="stage")
-        for i, key in enumerate(auth.keys or ())
+        missing(key, (*field, *place), about="stage")
+        for key, place in places.items()
         if available is not None and key not in available
     ]
     return findings
 
 
-def _about_forward(config: Config, stage: Stage) -> list[Finding]:
+def _about_forward(config: Config, stage: Stage, field: Keys) -> list[Finding]:
     route = stage.route
     if isinstance(route, GatewayRoute) and route.controller is None:
         message = "the Gateway API has no words for it, so the Gateway's controller must be known"
@@ -89,5 +110,5 @@ def _about_forward(config: Config, stage: Stage) -> list[Finding]:
     nginx = isinstance(route, IngressRoute) and route.controller == "nginx"
     if nginx and config.runtime.transport.kind == "grpc":
         message = "ingress-nginx answers gRPC's clients by a page when it lets one not in"
-        return [Finding("stage", _KEYS, message, "use a Gateway for a gRPC server")]
+        return [Finding("stage", field, message, "use a Gateway for a gRPC server")]
     return []

@@ -76,7 +76,7 @@ def plan(
     secrets_plan, about_secrets = secrets(config, stage, secret_names, weights_plan)
     pull_plan, about_pull = pull(config, stage, image_plan, secret_names, placed)
     routes_plan, about_routes = routes(config, stage, placed)
-    access_plan, about_access = access(config, stage, secret_names)
+    access_plan, about_access = access(config, stage, name, secret_names)
     peers_plan, about_peers = peers(stage)
     size, about_size = pod.size(config)
     probes_plan = probes(config, stage)

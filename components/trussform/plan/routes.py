@@ -7,13 +7,18 @@ from trussform.config import Config
 from trussform.problem import Finding, Keys
 from trussform.stage import GatewayRoute, IngressRoute, NoRoute, Route, Stage
 
+ALIASED = ("production", "development")
+"""Environments that Baseten also serves at `/{env}/…`."""
+REQUEST_ID = "X-Baseten-Request-Id"
+
 
 class Rule(NamedTuple):
-    """One path of the outside and where it goes in the server."""
+    """Paths of the outside, and the one of the server that they go to."""
 
     name: str
     match: Literal["exact", "prefix"]
-    path: str
+    paths: tuple[str, ...]
+    """The first is Baseten's full path; the others are shorter forms of it."""
     rewrite: str
 
 
@@ -30,6 +35,10 @@ class Routes(NamedTuple):
     domain: str | None
     timeout: int | None
     """Seconds after which the route gives up a request; None: never."""
+    traffic_policy: bool
+    """Whether a policy of Envoy Gateway's lifts what its proxy cuts or sheds by default."""
+    request_id: bool
+    """Whether the gateway adds `X-Baseten-Request-Id` to requests and responses."""
     why: str
 
     def __str__(self) -> str:
@@ -38,8 +47,9 @@ class Routes(NamedTuple):
         if self.protocol == "grpc":
             return f"{self.route.kind}: every gRPC call to the host"
         rules = ", ".join(
-            f"{rule.path}{'/*' if rule.match == 'prefix' else ''} -> {rule.rewrite}"
+            f"{path}{'/*' if rule.match == 'prefix' else ''} -> {rule.rewrite}"
             for rule in self.rules
+            for path in rule.paths
         )
         return f"{self.route.kind}: {rules}"
 
@@ -47,6 +57,7 @@ class Routes(NamedTuple):
 def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Routes, list[Finding]]:
     predict = config.docker_server.predict_endpoint
     grpc = config.runtime.transport.kind == "grpc"
+    envoy = isinstance(stage.route, GatewayRoute) and stage.route.controller == "envoy-gateway"
     inside = Routes(
         route=stage.route,
         protocol="grpc" if grpc else "http",
@@ -55,6 +66,8 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
         sync_path="",
         domain=None,
         timeout=None,
+        traffic_policy=envoy,
+        request_id=envoy,
         why="the stage routes nothing to the outside",
     )
     if isinstance(stage.route, NoRoute):
@@ -64,26 +77,45 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
     if grpc:
         # A GRPCRoute knows no timeout, and gRPC's clients bring their own deadlines.
         why = "gRPC's paths are its services; the route sets no timeout"
-        return outside._replace(timeout=None, why=why), [*findings, *_grpc_by_nginx(stage)]
+        if envoy:
+            why += f"; {_LIFTED}"
+        return outside._replace(timeout=None, why=why), [*findings, *_about_grpc(stage)]
     timeout = stage.request_timeout
     cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
-    base = f"/environments/{stage.environment}"
+    bases = _bases(stage.environment)
     return outside._replace(
-        rules=_rules(config, base),
-        predict_path=f"{base}/predict",
-        sync_path=f"{base}/sync",
-        why=f"Baseten's paths; {cut}",
+        rules=_rules(config, bases),
+        predict_path=f"{bases[0]}/predict",
+        sync_path=f"{bases[0]}/sync",
+        why=f"Baseten's paths; {cut}{f'; {_LIFTED}' if envoy else ''}",
     ), [*findings, *_unspellable(stage, predict)]
 
 
-def _rules(config: Config, base: str) -> tuple[Rule, ...]:
+_LIFTED = "a BackendTrafficPolicy lifts Envoy's limits on time and on requests in flight"
+
+
+def _bases(environment: str) -> tuple[str, ...]:
+    """Returns what the paths of an environment begin with on Baseten, the full form first.
+
+    Clients of regional hosts send production's paths bare.
+    """
+    full = f"/environments/{environment}"
+    short = (f"/{environment}",) if environment in ALIASED else ()
+    return (full, *short, *(("",) if environment == "production" else ()))
+
+
+def _rules(config: Config, bases: tuple[str, ...]) -> tuple[Rule, ...]:
     predict = config.docker_server.predict_endpoint
+
+    def paths(end: str) -> tuple[str, ...]:
+        return tuple(f"{base}/{end}" for base in bases)
+
     rules = (
-        Rule("predict", "exact", f"{base}/predict", predict),
-        Rule("sync", "prefix", f"{base}/sync", "/"),
+        Rule("predict", "exact", paths("predict"), predict),
+        Rule("sync", "prefix", paths("sync"), "/"),
     )
     if config.runtime.transport.kind == "websocket":
-        return (*rules, Rule("websocket", "exact", f"{base}/websocket", predict))
+        return (*rules, Rule("websocket", "exact", paths("websocket"), predict))
     return rules
 
 
@@ -98,8 +130,14 @@ def _unspellable(stage: Stage, predict: str) -> list[Finding]:
     return [Finding("config", keys, message, "use another route, or an endpoint without `$;'`")]
 
 
-def _grpc_by_nginx(stage: Stage) -> list[Finding]:
+def _about_grpc(stage: Stage) -> list[Finding]:
     route = stage.route
+    if isinstance(route, GatewayRoute) and route.controller is None:
+        message = (
+            "a GRPCRoute cannot set a timeout, and Envoy ends gRPC calls after 15 s by default"
+        )
+        help = "name the Gateway's controller: `controller: envoy-gateway` or `traefik`"
+        return [Finding("stage", ("route",), message, help, "warning")]
     if not (isinstance(route, IngressRoute) and route.controller == "nginx"):
         return []
     findings: list[Finding] = []

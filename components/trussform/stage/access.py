@@ -23,16 +23,23 @@ def _header(name: str) -> str:
 
 
 class ApiKeyAuth(Model):
-    """Clients send `Authorization: Api-Key KEY`, as to Baseten, and the gateway knows the keys.
+    """Clients send a key as they do to Baseten, and the gateway compares it.
 
-    The server does not see the header. Needs Envoy Gateway.
+    A key opens as `Authorization: Bearer KEY` and as `Authorization: Api-Key KEY`; gRPC clients may
+    send either as `baseten-authorization`. The server never sees these headers. Needs Envoy
+    Gateway.
     """
 
     kind: Literal["api-key"]
     keys: Annotated[list[KeyName], Field(min_length=1)] | None = None
-    """Secrets of the stack, one per client: the name is the client's, the value is the key."""
+    """Secrets of the stack, one per client. The secret's name is the client's; its value is the
+    key, without white space."""
+    rotating: dict[KeyName, KeyName] = Field(default_factory=dict)
+    """A second secret of the stack by client, whose value is a key of that client too:
+    `{ci: ci_next}`. Both keys open while the client changes from one to the other."""
     existing: ObjectName | None = None
-    """In their place, a Secret that is there already: an entry per client, `Api-Key KEY`."""
+    """An existing Secret, in place of `keys`. It has two entries per client, of any names: `KEY`,
+    which opens as `Bearer KEY`, and `Api-Key KEY`."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "ApiKeyAuth":
@@ -43,6 +50,27 @@ class ApiKeyAuth(Model):
         if len(set(self.keys or ())) < len(self.keys or ()):
             raise refuse("a client stands twice among the keys", "name each client once")
         return self
+
+    @model_validator(mode="after")
+    def _rotating_clients(self) -> "ApiKeyAuth":
+        clients = set(self.keys or ())
+        if strangers := self.rotating.keys() - clients:
+            names = ", ".join(f"`{name}`" for name in sorted(strangers))
+            raise refuse(
+                f"`rotating` names {names}, which `keys` does not", "name clients of `keys` alone"
+            )
+        seconds = list(self.rotating.values())
+        if clients & set(seconds) or len(set(seconds)) < len(seconds):
+            raise refuse(
+                "a secret of `rotating` is the key of another client, too",
+                "give each client a second secret of its own",
+            )
+        return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets of the stack whose values are keys."""
+        return (*(self.keys or ()), *self.rotating.values())
 
 
 class ForwardAuth(Model):

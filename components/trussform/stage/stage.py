@@ -50,6 +50,8 @@ class Server(Model):
     """Default: the stage's."""
     weights: Weights | None = None
     """Default: the stage's."""
+    auth: Auth | None = None
+    """Default: the stage's."""
     image: Digested | None = None
     """A finished image by digest; it runs as it is, and nothing of it is looked up or built."""
 
