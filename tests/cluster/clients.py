@@ -26,9 +26,9 @@ def open_channel(server: str, gateway: str = "GATEWAY") -> grpc.Channel:
     return grpc.insecure_channel(target, [("grpc.default_authority", f"{server}.{DOMAIN}")])
 
 
-def open_socket(server: str, environment: str, path: str) -> Any:
+def open_socket(server: str, environment: str, path: str, gateway_name: str | None = None) -> Any:
     url = f"ws://{server}.{DOMAIN}/environments/{environment}/{path}"
-    gateway = _gateway(_of(environment))
+    gateway = _gateway(gateway_name or _of(environment))
     return connect(url, host=gateway.host, port=gateway.port)
 
 

@@ -1,6 +1,7 @@
 """A gRPC server of bytes: a call for a call, a stream for a call, a stream for a stream."""
 
 import signal
+import time
 from collections.abc import Iterator
 from concurrent import futures
 
@@ -18,6 +19,19 @@ def count(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         yield str(number).encode()
 
 
+def wait(request: bytes, context: grpc.ServicerContext) -> bytes:
+    """Answers after as many seconds as the request says."""
+    time.sleep(float(request))
+    return b"WAITED"
+
+
+def pause(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    """Is silent for as many seconds as the request says, between two words."""
+    yield b"FIRST"
+    time.sleep(float(request))
+    yield b"LAST"
+
+
 def talk(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
     for request in requests:
         yield request.upper()
@@ -27,6 +41,8 @@ server = grpc.server(futures.ThreadPoolExecutor(max_workers=10))
 methods = {
     "Say": grpc.unary_unary_rpc_method_handler(say),
     "Count": grpc.unary_stream_rpc_method_handler(count),
+    "Wait": grpc.unary_unary_rpc_method_handler(wait),
+    "Pause": grpc.unary_stream_rpc_method_handler(pause),
     "Talk": grpc.stream_stream_rpc_method_handler(talk),
 }
 server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", methods),))
