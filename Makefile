@@ -2,7 +2,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url pyproject.toml
+	--no-header --no-annotate --no-emit-index-url
+CLIENTS = tests/cluster/real_clients
 
 SOAKED = rollouts failures probes pods secrets access tls nginx security policies scanners
 HOSTILE = tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
@@ -59,11 +60,13 @@ format: .venv/.dev  ## Put the code into shape
 docs: .venv/.dev  ## Write docs/ anew from the code, and from the real configs if they are there
 	@$(BIN)/python scripts/docs.py > docs/config.md
 	@$(BIN)/python scripts/hardening.py > docs/hardening.md
+	@$(BIN)/python scripts/clients.py
 	@test ! -d ../shared/corpus || $(BIN)/python scripts/conformance.py > docs/conformance.md
 
 lock: .venv/.dev  ## Resolve the dependencies anew into the lock files
-	$(COMPILE) --upgrade --group dev -o requirements-dev.lock
-	$(COMPILE) --upgrade --constraints requirements-dev.lock -o requirements.lock
+	$(COMPILE) --upgrade pyproject.toml --group dev -o requirements-dev.lock
+	$(COMPILE) --upgrade pyproject.toml --constraints requirements-dev.lock -o requirements.lock
+	$(COMPILE) --upgrade --no-config $(CLIENTS)/requirements.txt -o $(CLIENTS)/requirements.lock
 
 wheel: .venv/.dev  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel

@@ -7,6 +7,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trus
 """What is made once and found again: programs, the root file system of the base image."""
 BIN = CACHE / "bin"
 CHECKOV_HOME = CACHE / "checkov"
+CLIENTS_HOME = CACHE / "clients"
 ROOTFS = CACHE / "rootfs"
 
 HOME = Path("/var/lib/trussform-cluster")
@@ -81,6 +82,7 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_NAMES": str(NAMES),
     "TRUSSFORM_TEST_POLICIES": "enforced",
     "TRUSSFORM_TEST_SCANNERS": str(BIN),
+    "TRUSSFORM_TEST_CLIENTS": str(CLIENTS_HOME / "bin/python"),
     "TRUSSFORM_TEST_EXTERNAL_SECRETS": "yes",
     "TRUSSFORM_TEST_CERT_MANAGER": "yes",
     "PATH": f"{BIN}:{os.environ['PATH']}",

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from machine.places import BIN, CHECKOV_HOME
+from machine.places import BIN, CHECKOV_HOME, CLIENTS_HOME
 from machine.processes import PATH, Failed, run, say
 
 PACKAGES = {
@@ -55,6 +55,8 @@ CERT_MANAGER = "v1.21.2"
 CERT_MANAGER_MODULE = "github.com/cert-manager/cert-manager"
 CERT_MANAGER_PROGRAM = Path(__file__).with_name("cert_manager.go")
 """What starts its controllers; another one is built anew."""
+CLIENTS_LOCK = Path(__file__).parent.parent / "real_clients/requirements.lock"
+"""The libraries of clients that the tests run; others are installed anew."""
 
 
 def check_rights() -> None:
@@ -109,6 +111,7 @@ def build() -> None:
         ("BuildKit", BUILDKIT, 2, _build_buildkit),
         ("kube-score", KUBE_SCORE, 1, _build_kube_score),
         ("checkov", CHECKOV, 1, _install_checkov),
+        ("clients", _digest(CLIENTS_LOCK), 1, _install_clients),
         ("external-secrets", EXTERNAL_SECRETS, 5, _build_external_secrets),
         ("cert-manager", f"{CERT_MANAGER}-{_digest(CERT_MANAGER_PROGRAM)}", 2, _build_cert_manager),
     ):
@@ -208,6 +211,13 @@ def _install_checkov() -> None:
     command = BIN / "checkov"
     command.unlink(missing_ok=True)
     command.symlink_to(CHECKOV_HOME / "bin/checkov")
+
+
+def _install_clients() -> None:
+    """Into an environment of their own: the project's does without what they depend on."""
+    run(sys.executable, "-m", "venv", "--clear", CLIENTS_HOME)
+    run(CLIENTS_HOME / "bin/python", "-m", "pip", "install", "--only-binary=:all:", "--no-deps",
+        "--require-hashes", "-r", CLIENTS_LOCK)  # fmt: skip
 
 
 def _build_external_secrets() -> None:

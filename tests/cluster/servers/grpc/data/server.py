@@ -1,5 +1,7 @@
-"""A gRPC server of bytes: a call for a call, a stream for a call, a stream for a stream."""
+"""A gRPC server of bytes: a call for a call, a stream for a call, a stream for a stream; and the
+metadata of a call, as JSON."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -37,9 +39,14 @@ def talk(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[b
         yield request.upper()
 
 
+def see(request: bytes, context: grpc.ServicerContext) -> bytes:
+    return json.dumps({name: str(value) for name, value in context.invocation_metadata()}).encode()
+
+
 server = grpc.server(futures.ThreadPoolExecutor(max_workers=10))
 methods = {
     "Say": grpc.unary_unary_rpc_method_handler(say),
+    "See": grpc.unary_unary_rpc_method_handler(see),
     "Count": grpc.unary_stream_rpc_method_handler(count),
     "Wait": grpc.unary_unary_rpc_method_handler(wait),
     "Pause": grpc.unary_stream_rpc_method_handler(pause),
