@@ -10,6 +10,7 @@ from trussform.manifests.metadata import NAME_LABEL, labels, metadata, with_mode
 from trussform.manifests.values import Manifest, Values
 from trussform.manifests.written import written
 from trussform.plan import Plan
+from trussform.plan.pod import POD_FIELDS
 from trussform.plan.probes import PERIOD, TIMEOUT, Probe
 
 CONFIG_ANNOTATION = "trussform/config.yaml"
@@ -128,16 +129,16 @@ def _server(plan: Plan, values: Values) -> Manifest:
 
 
 def _variables(plan: Plan) -> list[Manifest]:
-    """The plan's variables, and what only Kubernetes knows: the ReplicaSet that a pod is of."""
-    variables: list[Manifest] = [
-        {"name": name, "value": unexpanded(text)}
-        for name, text in plan.environment_variables.items()
+    """The plan's variables, and those of the pod's fields that the config does not set."""
+    texts = plan.environment_variables
+    return [
+        *({"name": name, "value": unexpanded(text)} for name, text in texts.items()),
+        *(
+            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}}
+            for name, field in POD_FIELDS.items()
+            if name not in texts
+        ),
     ]
-    if "BT_MODEL_DEPLOYMENT_ID" not in plan.environment_variables:
-        reference = {"fieldPath": "metadata.labels['pod-template-hash']"}
-        value = {"valueFrom": {"fieldRef": reference}}
-        variables.append({"name": "BT_MODEL_DEPLOYMENT_ID", **value})
-    return variables
 
 
 def unexpanded(text: str) -> str:

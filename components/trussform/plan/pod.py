@@ -22,6 +22,9 @@ RESERVED = (
 """Names of `environment_variables` that Baseten drops, by
 https://docs.baseten.co/development/model/custom-server, "Runtime environment"."""
 
+POD_FIELDS = {"BT_MODEL_DEPLOYMENT_ID": "metadata.labels['pod-template-hash']"}
+"""Variables that Baseten sets and that only Kubernetes knows, each by the pod's field."""
+
 
 class User(NamedTuple):
     id: int | None
