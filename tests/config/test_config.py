@@ -308,7 +308,7 @@ def test_requirements_beside_the_config_are_installed_with_a_warning(workspace: 
     assert truss.requirements == {"requirements.txt": text}
     (finding,) = truss.findings
     assert finding.level == "warning"
-    assert finding.message.endswith("2 packages, 1 pinned")
+    assert "its 2 packages (1 pinned)" in finding.message
     assert "`requirements: []`" in finding.help
 
 

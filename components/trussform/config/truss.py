@@ -176,12 +176,13 @@ def _unnamed(text: str) -> Iterator[Finding]:
     if not lines:
         return
     pinned = sum("==" in line for line in lines)
+    count = f"{len(lines)} package" + "s" * (len(lines) != 1)
     message = (
-        f"{REQUIREMENTS_FILE} beside the config is installed, as Baseten's guide says, and Truss's "
-        f"own build passes it over: {len(lines)} packages, {pinned} pinned"
+        f"{REQUIREMENTS_FILE} beside the config is installed, as in Baseten's guide, and Truss's "
+        f"own build passes it over: its {count} ({pinned} pinned) may replace the base image's"
     )
     help = (
-        f"write `requirements_file: {REQUIREMENTS_FILE}` so that both install it, or "
+        f"write `requirements_file: {REQUIREMENTS_FILE}` so that both install it; write "
         "`requirements: []`, here or in the server's `config` in the stage, so that neither does"
     )
     yield Finding("config", (), message, help, "warning")
