@@ -122,7 +122,8 @@ def _container(container: Manifest) -> Iterator[str]:
     for variable in container.get("env", ()):
         if not _VARIABLE.fullmatch(variable["name"]):
             yield f"variable {variable['name']!r}"
-    texts = [*container.get("command", ()), *(e["value"] for e in container.get("env", ()))]
+    given = [e["value"] for e in container.get("env", ()) if "value" in e]
+    texts = [*container.get("command", ()), *given]
     yield from (f"NUL in {text!r}" for text in texts if "\0" in text)
     for port in container.get("ports", ()):
         if not re.fullmatch("[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?", port["name"]):

@@ -25,6 +25,7 @@ from trussform.manifests.deployment import CONFIG_ANNOTATION
 from trussform.manifests.weights import TRANSFER_ANNOTATION
 from trussform.plan import Plan
 from trussform.plan.image import Build
+from trussform.plan.pod import POD_FIELDS
 from trussform.problem import Problem, Refused, errors
 from workspace import STAGE, Workspace, merged
 
@@ -291,11 +292,13 @@ def kinds(build: Build) -> list[str]:
         return ["FROM", *["COPY"] * copies]
     return [
         *["FROM", "USER", "ENV", "ENV", "RUN", "RUN", "RUN"],
+        *["RUN"] * (build.user is None),
         *["COPY", "RUN"] * bool(build.system_packages),
-        *["RUN", "COPY", "RUN"] * bool(build.requirements),
-        *["RUN"] * (len(build.downloads) + bool(build.downloads)),
+        *["RUN"] * len(build.tools),
+        *["COPY", "RUN"] * bool(build.requirements),
+        *["RUN"] * len(build.downloads),
         *["COPY"] * copies,
-        *["RUN"] * len(build.commands),
+        *["RUN"] * (len(build.commands) + 1),
         *["RUN", "USER"] * (build.user is not None),
     ]
 
@@ -354,7 +357,8 @@ def spelled_otherwise(plan: Plan) -> Iterator[str]:
     (server,) = template["spec"]["containers"]
     if tuple(map(expanded, server.get("command", ()))) != plan.command.argv:
         yield f"another command: {server['command']!r}"
-    variables = {entry["name"]: expanded(entry["value"]) for entry in server["env"]}
+    texts = [entry for entry in server["env"] if entry["name"] not in POD_FIELDS]
+    variables = {entry["name"]: expanded(entry["value"]) for entry in texts}
     if variables != plan.environment_variables:
         yield f"other variables: {server['env']!r}"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trussform.config import read_truss
-from trussform.config.resources import ACCELERATORS
+from trussform.config.instances import ACCELERATORS
 from trussform.config.truss import CONFIG_FILE, config_file
 from trussform.plan import Plan, plan
 from trussform.plan.names import kubernetes_name

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from trussform import project
-from trussform.config import read_truss
+from trussform.config import Truss, read_truss
 from trussform.config.config import Config
 from trussform.problem import Refused
 from workspace import ROOT, Workspace
@@ -295,12 +295,52 @@ def test_a_field_of_the_trusss_server_is_a_warning(workspace: Workspace) -> None
     assert finding.keys == ("live_reload",)
 
 
+def beside(workspace: Workspace, text: str, config: str = VALID) -> Truss:
+    """A config with a requirements.txt beside it."""
+    workspace.write_config(config)
+    (workspace.folder / "server" / "requirements.txt").write_text(text)
+    return read_truss(workspace.config)
+
+
 def test_requirements_beside_the_config_are_installed_with_a_warning(workspace: Workspace) -> None:
+    text = "# mine\n--extra-index-url https://example.com\nsix\nnumpy==1.0 \\\n  --hash=sha256:0\n"
+    truss = beside(workspace, text)
+    assert truss.requirements == {"requirements.txt": text}
+    (finding,) = truss.findings
+    assert finding.level == "warning"
+    assert "its 2 packages (1 pinned)" in finding.message
+    assert "`requirements: []`" in finding.help
+
+
+def test_an_empty_list_of_requirements_leaves_the_file_beside_it_out(workspace: Workspace) -> None:
+    truss = beside(workspace, "six\n", VALID + "requirements: []\n")
+    assert (truss.requirements, truss.findings) == ({}, ())
+
+
+def test_a_stage_can_leave_out_the_requirements_beside_a_config(workspace: Workspace) -> None:
     workspace.write_config()
     (workspace.folder / "server" / "requirements.txt").write_text("six\n")
-    truss = read_truss(workspace.config)
-    assert truss.requirements == {"requirements.txt": "six\n"}
-    assert [finding.level for finding in truss.findings] == ["warning"]
+    changes = {"servers": {"server": {"config": {"requirements": []}}}}
+    plans, problems = project.plan_servers(project.read_stack(workspace.write_stack(changes)))
+    assert (plans["server"].image.build, problems) == (None, [])
+
+
+def test_a_list_of_requirements_is_the_whole_list(workspace: Workspace) -> None:
+    truss = beside(workspace, "six\n", VALID + "requirements: [numpy]\n")
+    assert (truss.requirements, truss.findings) == ({"requirements.txt": "numpy\n"}, ())
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "# nothing\n", "--index-url https://example.com\n"])
+def test_a_file_that_names_no_package_installs_nothing(workspace: Workspace, text: str) -> None:
+    truss = beside(workspace, text)
+    assert (truss.requirements, truss.findings) == ({}, ())
+
+
+def test_no_build_passes_over_the_requirements_beside_it(workspace: Workspace) -> None:
+    truss = beside(
+        workspace, "six\n", VALID.replace("docker_server:", "docker_server:\n  no_build: true")
+    )
+    assert (truss.requirements, truss.findings) == ({}, ())
 
 
 def test_a_requirements_file_that_is_not_there_is_an_error(workspace: Workspace) -> None:

@@ -59,7 +59,7 @@ def test_secrets_are_mounted_to_be_read_alone(plan: MakePlan, name: str) -> None
 
 def test_no_other_container_sees_the_secrets(plan: MakePlan) -> None:
     mounts = container(plan(FULL, EXISTING), "copy-app")["volumeMounts"]
-    assert [mount["name"] for mount in mounts] == ["app"]
+    assert [mount["name"] for mount in mounts] == ["app", "tmp", "workspace", "packages"]
 
 
 @pytest.mark.parametrize("config", [{}, USER, FULL], ids=["root", "user", "full"])

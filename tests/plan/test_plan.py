@@ -10,7 +10,7 @@ from truss.base.truss_config import Accelerator
 from truss.contexts.image_builder.util import TRUSS_BASE_IMAGE_VERSION_TAG, truss_base_image_tag
 from trussform import project
 from trussform.config import Config
-from trussform.config.resources import ACCELERATORS
+from trussform.config.instances import ACCELERATORS
 from trussform.plan import Plan
 from trussform.plan.gpu import gpu
 from trussform.plan.gpu_labels import ABSENT, PRODUCTS
@@ -319,10 +319,13 @@ def test_without_a_route_nothing_of_it_is_needed(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("instance", "gpus", "cpu", "memory"),
     [
-        ("H100", ("H100", 1), "1", "2Gi"),
-        ("H100:8", ("H100", 8), "1", "2Gi"),
+        ("H100", ("H100", 1), "16", "118Gi"),
+        ("H100:8", ("H100", 8), "128", "944Gi"),
         ("L4:4x16", ("L4", 1), "4", "16Gi"),
-        ("A10G:2x24x96", ("A10G", 2), "24", "96Gi"),
+        ("A10G:2x24x96", ("A10G", 2), "24", "94Gi"),
+        ("A10Gx8x32", ("A10G", 1), "8", "32Gi"),
+        ("H100MIG", ("H100_40GB", 1), "8", "59Gi"),
+        ("RTX-PRO-6000:4", ("RTX_PRO_6000", 4), "64", "466Gi"),
         ("A100_40GB:2x24x290", ("A100_40GB", 2), "24", "290Gi"),
         ("1x2", None, "1", "2Gi"),
     ],
@@ -340,6 +343,19 @@ def test_an_instance_type_goes_before_the_other_resources(
 def test_an_instance_type_that_says_nothing_is_an_error(workspace: Workspace) -> None:
     (problem,) = workspace.plan({"resources": {"instance_type": "big"}})[1]
     assert (problem.field, problem.level) == ("resources.instance_type", "error")
+
+
+def test_an_unknown_instance_type_shows_near_names(workspace: Workspace) -> None:
+    (problem,) = workspace.plan({"resources": {"instance_type": "a10gx8x3"}})[1]
+    assert problem.level == "error"
+    assert "`A10Gx8x32`" in problem.help
+
+
+def test_a_machine_of_unknown_size_gets_a_warning(workspace: Workspace) -> None:
+    made, problems = workspace.plan({"resources": {"instance_type": "L40S:2"}})
+    assert made.gpu.per_pod == 2
+    (problem,) = problems
+    assert (problem.level, problem.field) == ("warning", "resources.instance_type")
 
 
 def test_a_config_without_a_base_image_runs_on_trusss_own(workspace: Workspace) -> None:

@@ -72,7 +72,9 @@ FATES: dict[str, Fate] = {
     "resources.accelerator": _mapped("a GPU limit, node affinity and toleration"),
     "resources.use_gpu": _honoured("Truss derives it from `accelerator`"),
     "resources.node_count": _honoured("1; more is refused"),
-    "resources.instance_type": _mapped("`accelerator`, `cpu` and `memory`, as its name has them"),
+    "resources.instance_type": _mapped(
+        "`accelerator`, `cpu` and `memory`, as the machine of that name in Baseten's table has them"
+    ),
     "resources.fabric": _refused("a server here has one node"),
     "runtime.predict_concurrency": _honoured("a hint to autoscalers; nothing enforces it"),
     "runtime.transport": _mapped("the kind of route and probes"),

@@ -7,22 +7,10 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from trussform.config.instances import ACCELERATORS, machine
 from trussform.schema import Int, Model, refuse
 from trussform.source import is_mapping
 
-ACCELERATORS = (
-    "T4", "L4", "A10G", "V100", "A100", "A100_40GB", "H100", "H200", "H100_40GB",
-    "B200", "B300", "GB300", "L40S", "RTX_PRO_6000", "B10",
-)  # fmt: skip
-"""Every accelerator that Truss names."""
-
-_GPUS = rf"(?P<name>{'|'.join(ACCELERATORS)})"
-_SIZE = r"(?P<cpu>[1-9][0-9]{0,3})x(?P<memory>[1-9][0-9]{0,4})"
-_INSTANCES = (
-    re.compile(rf"{_GPUS}(:(?P<count>[1-9][0-9]?))?"),
-    re.compile(rf"{_GPUS}:((?P<count>[1-9][0-9]?)x)?{_SIZE}"),
-    re.compile(_SIZE),
-)
 _MAX_AMOUNT = 64
 _NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 _CPU = re.compile(rf"{_NUMBER}(m|[eE][+-]?[0-9]{{1,2}})?")
@@ -71,19 +59,8 @@ class Accelerator(Model):
         names = "|".join(ACCELERATORS)
         return {"type": "string", "pattern": f"^({names})(:[1-9][0-9]*)?$", "examples": ["L4"]}
 
-    @classmethod
-    def of(cls, name: str, count: str | None) -> "Accelerator":
-        return cls.model_validate(f"{name}:{count or 1}")
-
     def __str__(self) -> str:
         return self.name if self.count == 1 else f"{self.name}:{self.count}"
-
-
-def machine(instance_type: str) -> dict[str, str | None] | None:
-    """What the name of one of Baseten's machines says of it; None for a name not understood."""
-    found = next((found for way in _INSTANCES if (found := way.fullmatch(instance_type))), None)
-    nothing: dict[str, str | None] = dict.fromkeys(("name", "count", "cpu", "memory"))
-    return None if found is None else {**nothing, **found.groupdict()}
 
 
 class Fabric(Model):
@@ -108,23 +85,24 @@ class Resources(Model):
     """Nodes of one replica; only 1 is possible here."""
 
     instance_type: str | None = None
-    """A machine of Baseten's, as in `L4:4x16` (accelerator, CPU, Gi of memory) or `H100:2`. What
-    it says is taken, and `accelerator`, `cpu` and `memory` are not, as in Truss."""
+    """A machine of Baseten's table, as in `L4:4x16`, `A10Gx8x32` or `H100:2`. Its accelerator, CPU
+    and memory are taken, and `accelerator`, `cpu` and `memory` are not, as in Truss."""
 
     fabric: Fabric | None = None
     """The network between nodes."""
 
     @model_validator(mode="after")
     def _of_the_instance_type(self) -> "Resources":
-        said = machine(self.instance_type or "")
-        if said is None:
+        named = machine(self.instance_type or "")
+        if named is None:
             return self
+        name, count, cpu, memory = named
         fields = Resources.model_fields
         return self.model_copy(
             update={
-                "accelerator": said["name"] and Accelerator.of(said["name"], said["count"]),
-                "cpu": said["cpu"] or fields["cpu"].default,
-                "memory": f"{said['memory']}Gi" if said["memory"] else fields["memory"].default,
+                "accelerator": Accelerator.model_validate(f"{name}:{count}") if name else None,
+                "cpu": str(cpu) if cpu else fields["cpu"].default,
+                "memory": f"{memory}Gi" if memory else fields["memory"].default,
             }
         )
 

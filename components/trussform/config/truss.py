@@ -142,9 +142,12 @@ _PROJECT_FILES = {"pyproject.toml": ("pyproject.toml",), "uv.lock": ("pyproject.
 
 
 def _requirements(config: Config, folder: Path) -> tuple[dict[str, str | Path], list[Finding]]:
+    """The files to install from. A list in the config, even an empty one, says all there is; a
+    `requirements.txt` beside a config without one is installed, too."""
     named = config.requirements_file
+    listed = "requirements" in config.model_fields_set
     beside = os.path.isfile(folder / REQUIREMENTS_FILE)
-    if not named and (config.requirements or config.docker_server.no_build or not beside):
+    if not named and (listed or config.docker_server.no_build or not beside):
         return _as_file("".join(f"{line}\n" for line in config.requirements)), []
     file = folder / (named or REQUIREMENTS_FILE)
     field: Keys = ("requirements_file",) if named else ()
@@ -164,9 +167,32 @@ def _requirements(config: Config, folder: Path) -> tuple[dict[str, str | Path], 
         return {}, [Finding("config", field, message, problem.help)]
     if named:
         return _as_file(text), []
-    message = f"{REQUIREMENTS_FILE} lies beside the config and is installed; Baseten would not"
-    help = f"add `requirements_file: {REQUIREMENTS_FILE}` so that both do"
-    return _as_file(text), [Finding("config", (), message, help, "warning")]
+    return _as_file(text), list(_unnamed(text))
+
+
+def _unnamed(text: str) -> Iterator[Finding]:
+    """What a `requirements.txt` that the config does not name changes."""
+    lines = _packages(text)
+    if not lines:
+        return
+    pinned = sum("==" in line for line in lines)
+    count = f"{len(lines)} package" + "s" * (len(lines) != 1)
+    message = (
+        f"{REQUIREMENTS_FILE} beside the config is installed, as in Baseten's guide, and Truss's "
+        f"own build passes it over: its {count} ({pinned} pinned) may replace the base image's"
+    )
+    help = (
+        f"write `requirements_file: {REQUIREMENTS_FILE}` so that both install it; write "
+        "`requirements: []`, here or in the server's `config` in the stage, so that neither does"
+    )
+    yield Finding("config", (), message, help, "warning")
+
+
+def _packages(text: str) -> list[str]:
+    """The lines of a file of requirements that name something to install."""
+    lines = [line.split(" #")[0].strip() for line in text.splitlines()]
+    options = ("-i", "-f", "-c", "--")
+    return [line for line in lines if line and not line.startswith(("#", *options))]
 
 
 def _no_file_of_the_config(path: Path, folder: Path) -> Iterator[tuple[str, str]]:
@@ -177,7 +203,7 @@ def _no_file_of_the_config(path: Path, folder: Path) -> Iterator[tuple[str, str]
 
 
 def _as_file(text: str) -> dict[str, str | Path]:
-    return {REQUIREMENTS_FILE: text} if text.strip() else {}
+    return {REQUIREMENTS_FILE: text} if _packages(text) else {}
 
 
 def _folders(config: Config, folder: Path) -> tuple[tuple[Folder, ...], list[Finding]]:

@@ -1,5 +1,6 @@
 """The Deployment: one pod template, all that the plan says of the server."""
 
+import json
 import re
 from typing import Any
 
@@ -9,9 +10,13 @@ from trussform.manifests.metadata import NAME_LABEL, labels, metadata, with_mode
 from trussform.manifests.values import Manifest, Values
 from trussform.manifests.written import written
 from trussform.plan import Plan
+from trussform.plan.pod import POD_FIELDS
 from trussform.plan.probes import PERIOD, TIMEOUT, Probe
 
 CONFIG_ANNOTATION = "trussform/config.yaml"
+ENVIRONMENT_ANNOTATION = "trussform/environment"
+_ENVIRONMENT_FILE = "/etc/b10_dynamic_config/environment"
+"""Where a custom server reads the name of its environment on Baseten."""
 _NO_WRAP = 1 << 20
 
 _SIGNAL_CHILDREN = (
@@ -49,7 +54,10 @@ def deployment(plan: Plan, values: Values) -> Manifest:
 
 
 def _annotations(plan: Plan) -> dict[str, str]:
-    annotations = {CONFIG_ANNOTATION: written(plan.config, _NO_WRAP)}
+    annotations = {
+        CONFIG_ANNOTATION: written(plan.config, _NO_WRAP),
+        ENVIRONMENT_ANNOTATION: json.dumps({"name": plan.environment}),
+    }
     if plan.secrets.any and plan.secrets.version is not None:
         annotations["trussform/secrets-version"] = plan.secrets.version
     if plan.weights.sources:
@@ -105,10 +113,7 @@ def _server(plan: Plan, values: Values) -> Manifest:
     container: Manifest = {
         "name": "server",
         "image": values.image,
-        "env": [
-            {"name": name, "value": unexpanded(text)}
-            for name, text in plan.environment_variables.items()
-        ],
+        "env": _variables(plan),
         "ports": [{"name": plan.routes.protocol, "containerPort": probes.port}],
         "resources": _resources(plan),
         "securityContext": _security(plan),
@@ -121,6 +126,19 @@ def _server(plan: Plan, values: Values) -> Manifest:
     if plan.command.argv:
         container["command"] = [unexpanded(argument) for argument in plan.command.argv]
     return container
+
+
+def _variables(plan: Plan) -> list[Manifest]:
+    """The plan's variables, and those of the pod's fields that the config does not set."""
+    texts = plan.environment_variables
+    return [
+        *({"name": name, "value": unexpanded(text)} for name, text in texts.items()),
+        *(
+            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}}
+            for name, field in POD_FIELDS.items()
+            if name not in texts
+        ),
+    ]
 
 
 def unexpanded(text: str) -> str:
@@ -168,13 +186,14 @@ def _probe(probe: Probe, port: int) -> Manifest:
 
 
 def _mounts(plan: Plan) -> list[Manifest]:
+    """No mount hides a file of the image that Baseten leaves: see docs/container.md."""
     mounts: list[Manifest] = [
-        {"name": "tmp", "mountPath": "/tmp"},
+        *({"name": folder[1:], "mountPath": folder} for folder in plan.files.copied),
         {"name": "shm", "mountPath": "/dev/shm"},
-        {"name": "config", "mountPath": "/app/config.yaml", "subPath": "config.yaml"},
+        {"name": "config", "mountPath": _ENVIRONMENT_FILE, "subPath": "environment"},
     ]
-    if plan.files.copy_app:
-        mounts.insert(0, {"name": "app", "mountPath": "/app"})
+    if plan.files.config:
+        mounts.append({"name": "config", "mountPath": "/app/config.yaml", "subPath": "config.yaml"})
     return [*mounts, *_secret_mounts(plan)]
 
 
@@ -184,20 +203,22 @@ def _secret_mounts(plan: Plan) -> list[Manifest]:
 
 
 def _volumes(plan: Plan, values: Values) -> list[Manifest]:
-    config = {
-        "path": "config.yaml",
-        "fieldRef": {"fieldPath": f"metadata.annotations['{CONFIG_ANNOTATION}']"},
-    }
+    items = [_annotated("environment", ENVIRONMENT_ANNOTATION)]
+    if plan.files.config:
+        items.append(_annotated("config.yaml", CONFIG_ANNOTATION))
     volumes: list[Manifest] = [
-        {"name": "tmp", "emptyDir": {}},
+        *({"name": folder[1:], "emptyDir": {}} for folder in plan.files.copied),
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": plan.files.shm}},
-        {"name": "config", "downwardAPI": {"items": [config]}},
+        {"name": "config", "downwardAPI": {"items": items}},
     ]
-    if plan.files.copy_app:
-        volumes.insert(0, {"name": "app", "emptyDir": {}})
     if plan.secrets.any:
         volumes.append({"name": "secrets", "projected": _secret_files(plan, values)})
     return volumes
+
+
+def _annotated(file: str, annotation: str) -> Manifest:
+    """A file whose text is an annotation of the pod."""
+    return {"path": file, "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"}}
 
 
 def _secret_files(plan: Plan, values: Values) -> Manifest:
@@ -214,7 +235,7 @@ def _secret_files(plan: Plan, values: Values) -> Manifest:
 
 
 def _init_containers(plan: Plan, values: Values) -> list[Manifest]:
-    copies = [_copy_app(plan, values)] if plan.files.copy_app else []
+    copies = [_copy(plan, values)] if plan.files.copied else []
     made = [*copies, *weights.init_containers(plan, values, _secret_mounts(plan))]
     return [
         {
@@ -229,13 +250,20 @@ def _init_containers(plan: Plan, values: Values) -> list[Manifest]:
     ]
 
 
-def _copy_app(plan: Plan, values: Values) -> Manifest:
-    """Fills the volume that takes the place of `/app` with what the image has there."""
+def _copy(plan: Plan, values: Values) -> Manifest:
+    """Fills the volumes that take the place of folders with what the image has there.
+
+    A file that the user may not read is left out; the others are copied all the same.
+    """
+    folders = " ".join(plan.files.copied)
+    copy = 'if [ -d "$folder" ]; then cp -a "$folder/." "/copy$folder/" || true; fi'
     return {
         "name": "copy-app",
         "image": values.image,
-        "command": ["sh", "-c", "if [ -d /app ]; then cp -a /app/. /copy/ || true; fi"],
+        "command": ["sh", "-c", f"for folder in {folders}; do {copy}; done"],
         "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
         "securityContext": _security(plan),
-        "volumeMounts": [{"name": "app", "mountPath": "/copy"}],
+        "volumeMounts": [
+            {"name": folder[1:], "mountPath": f"/copy{folder}"} for folder in plan.files.copied
+        ],
     }

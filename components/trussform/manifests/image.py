@@ -93,8 +93,10 @@ def dockerfile(build: Build, base: str) -> str:
         "ENV PATH=${PATH}:${HOME}/.local/bin",
         _run(_CHECK_DEBIAN),
         _run(_CHECK_PYTHON.format(python=shlex.quote(build.python))),
-        _run(f"mkdir -p /app /packages {places}".rstrip()),
+        _run(f"mkdir -p /app /packages /workspace {places}".rstrip()),
     ]
+    if build.user is None:
+        steps.append(_run(_ADD_USER))
     if build.system_packages:
         steps.append("COPY system-packages.txt /tmp/trussform/")
         if build.buildkit:
@@ -103,19 +105,21 @@ def dockerfile(build: Build, base: str) -> str:
             steps.append(_run(_INSTALL_SYSTEM_PACKAGES))
     arguments = _exports(build.arguments)
     uses = [f"type=secret,id={name},target={path}" for name, path in build.secrets.items()]
-    if build.requirements:
+    if "curl" in build.tools:
+        steps.append(_run(_INSTALL_CURL))
+    if "uv" in build.tools:
         steps.append(_run(_INSTALL_UV.format(python=shlex.quote(build.python))))
+    if build.requirements:
         steps.append(f"COPY {' '.join(build.requirements)} /tmp/trussform/")
         export, file = _requirements(build.requirements)
         install = _INSTALL_REQUIREMENTS.format(python=shlex.quote(build.python), file=file)
         cache, caches = (_UV_CACHE, _UV_CACHES) if build.buildkit else (_NO_UV_CACHE, ())
         steps.append(_run(f"{arguments}{cache}{export}{install}", caches))
-    if build.downloads:
-        steps.append(_run(_INSTALL_CURL))
     steps += [_run(_download(url, path)) for url, path in build.downloads]
     copied = dict.fromkeys(f.place for f in build.folders if f.files)
     steps += [f"COPY files{place} {place}" for place in copied]
     steps += [_run(f"{arguments}{command}", uses) for command in build.commands]
+    steps.append(_run(_OPEN_TMP))
     if build.user is not None:
         own = '"$HOME" /app /packages /workspace'
         steps.append(_run(f"mkdir -p {own} && chown -R {owner} {own}"))
@@ -141,6 +145,11 @@ def _download(url: str, path: str) -> str:
     return f"mkdir -p {folder} && curl -fsSL --globoff --retry 5 -o {file} -- {shlex.quote(url)}"
 
 
+_ADD_USER = (
+    "id -u app >/dev/null 2>&1 || useradd -u 60000 -ms /bin/bash app || "
+    "echo 'WARNING: there is no user app, as there is on Baseten' >&2"
+)
+_OPEN_TMP = "rm -rf /tmp/trussform && mkdir -p /tmp && chmod 1777 /tmp"
 _CHECK_DEBIAN = (
     r"grep -qwE 'ID=\"?debian|ID_LIKE=.*debian' /etc/os-release || "
     "{ echo 'ERROR: the base image is not Debian or built on it, as Truss demands' >&2; exit 1; }"

@@ -39,6 +39,8 @@ class Build(NamedTuple):
     registry: str | None
     """None: `placement` gives it, or nothing is pushed."""
     platform: str
+    tools: tuple[str, ...]
+    """Which of `curl` and `uv` the build needs; Truss's build has both always."""
     secrets: Mapping[str, str]
     """Paths by name: what the commands can read while they run, and no layer keeps."""
     buildkit: bool
@@ -140,9 +142,19 @@ def _build(truss: Truss, stage: Stage) -> tuple[Build | None, str]:
         user=config.docker_server.run_as_user_id,
         registry=stage.registry,
         platform="linux/arm64" if accelerator and accelerator.name in _ARM else "linux/amd64",
+        tools=() if bare else _tools(truss),
         secrets=dict(config.build.secret_to_path_mapping) if config.build_commands else {},
         buildkit=stage.builder == "buildkit",
     ), f"the config has {' and '.join(reasons)}"
+
+
+def _tools(truss: Truss) -> tuple[str, ...]:
+    config = truss.config
+    needed = {"curl": bool(config.external_data), "uv": bool(truss.requirements)}
+    commands = " ".join(config.build_commands)
+    return tuple(
+        name for name, need in needed.items() if need or re.search(rf"\b{name}\b", commands)
+    )
 
 
 def _secrets(build: Build, stage: Stage, available: Collection[str] | None) -> Iterator[Finding]:

@@ -82,6 +82,7 @@ def plan(
     probes_plan = probes(config, stage)
     made = image_plan.build
     files = pod.files(config, builds=made is not None and not made.bare)
+    variables, about_variables = pod.environment_variables(config, files, kubernetes_name(name))
     return Plan(
         name=kubernetes_name(name),
         environment=stage.environment,
@@ -92,7 +93,7 @@ def plan(
         model_metadata=config.model_metadata,
         image=image_plan,
         command=command_plan,
-        environment_variables=pod.environment_variables(config, files),
+        environment_variables=variables,
         concurrency=config.runtime.predict_concurrency,
         size=size,
         gpu=gpu_plan,
@@ -114,6 +115,7 @@ def plan(
             *about_command,
             *about_gpu,
             *about_size,
+            *about_variables,
             *about_weights,
             *about_secrets,
             *about_pull,

@@ -1,13 +1,29 @@
 """What surrounds the server in its pod: user, files, environment and sizes."""
 
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from trussform.config import Config
-from trussform.config.resources import machine
-from trussform.problem import Finding
+from trussform.config.instances import machine, similar
+from trussform.problem import Finding, Keys
 
 GROUP = 60000
 """The group that may read the secrets; any number serves, as the pod's processes get it."""
+
+
+COPIED = ("/app", "/tmp", "/workspace", "/packages")
+"""Folders that Baseten gives to `run_as_user_id`."""
+
+RESERVED = (
+    "PATH", "PORT", "HOST", "HOSTNAME", "K_SERVICE", "K_REVISION", "K_CONFIGURATION",
+    "*_SERVICE_HOST", "*_SERVICE_PORT*", "KUBERNETES_*",
+)  # fmt: skip
+"""Names of `environment_variables` that Baseten drops, by
+https://docs.baseten.co/development/model/custom-server, "Runtime environment"."""
+
+POD_FIELDS = {"BT_MODEL_DEPLOYMENT_ID": "metadata.labels['pod-template-hash']"}
+"""Variables that Baseten sets and that only Kubernetes knows, each by the pod's field."""
 
 
 class User(NamedTuple):
@@ -21,15 +37,18 @@ class User(NamedTuple):
 
 
 class Files(NamedTuple):
-    copy_app: bool
-    """Whether `/app` is a volume that gets a copy of the image's `/app` first."""
+    copied: tuple[str, ...]
+    """Folders that are volumes, each filled with a copy of what the image has there."""
+    config: bool
+    """Whether `/app/config.yaml` is mounted."""
     shm: str
     """Size limit of `/dev/shm`."""
     why: str
 
     def __str__(self) -> str:
-        app = "a volume with a copy of the image's" if self.copy_app else "the image's"
-        return f"/app {app}; /tmp a volume; /dev/shm up to {self.shm}"
+        own = "volumes with a copy of the image's" if self.copied else "the image's own"
+        folders = ", ".join(self.copied or ("/app", "/tmp"))
+        return f"{folders}: {own}; /dev/shm up to {self.shm}"
 
 
 class Size(NamedTuple):
@@ -48,42 +67,85 @@ def user(config: Config) -> User:
 
 
 def files(config: Config, builds: bool) -> Files:
-    """A build gives `/app` to the user in the image; root owns it anyway.
+    """Decides which folders of the image the pod replaces by volumes.
 
-    What runs as its image is, with no command of the config's, may have no shell to copy with;
-    Truss leaves its `/app` as it is, too.
+    A build gives Baseten's folders to `run_as_user_id` in the image. Where nothing is built, the
+    server gets copies that it owns. An image that runs by its own command may have no shell to
+    copy with, so its folders stay as they are, as in Truss.
     """
     server = config.docker_server
     foreign = server.run_as_user_id is not None and not builds
-    copy = foreign and server.start_command is not None
+    copies = foreign and server.start_command is not None
     gpus = config.resources.accelerator.count if config.resources.accelerator else 0
-    if copy:
-        why = "run_as_user_id could not write the image's own /app"
+    if copies:
+        why = "run_as_user_id could not write the image's own folders"
     elif foreign:
-        why = "no_build leaves it as it is, and run_as_user_id may not write all of it"
+        why = "no_build leaves them as they are, and run_as_user_id may not write all of them"
     else:
-        why = "writable as it is"
-    return Files(copy, f"{8 * gpus}Gi" if gpus else "1Gi", f"{why}; shared memory 8Gi per GPU")
+        why = "nothing hides what the image has there"
+    taken = {source.mount_location.rstrip("/") for source in config.weights}
+    return Files(
+        copied=tuple(folder for folder in COPIED if copies and folder not in taken),
+        config=not server.no_build,
+        shm=f"{8 * gpus}Gi" if gpus else "1Gi",
+        why=f"{why}; shared memory 8Gi per GPU",
+    )
 
 
 def size(config: Config) -> tuple[Size, list[Finding]]:
+    """Decides the requests for CPU and memory: those of the named machine, or of the fields."""
     resources = config.resources
-    plan = Size(resources.cpu, resources.memory, "minimums in Truss: requests, never limits")
-    named = resources.instance_type
-    if not named or machine(named):
-        return plan, []
-    message = f"nothing is known of the instance type `{named}`"
-    help = "write `accelerator`, `cpu` and `memory` in its place"
-    return plan, [Finding("config", ("resources", "instance_type"), message, help)]
+    name = resources.instance_type
+    if not name:
+        why = "minimums in Truss: requests, never limits"
+        return Size(resources.cpu, resources.memory, why), []
+    plan = Size(resources.cpu, resources.memory, f"the machine `{name}`: requests, never limits")
+    field: Keys = ("resources", "instance_type")
+    found = machine(name)
+    if found is None:
+        near = ", ".join(f"`{title}`" for title in similar(name))
+        message = f"`{name}` is not an instance type of Baseten's"
+        help = "write `accelerator`, `cpu` and `memory` in its place"
+        help = f"write one of its names, as in {near}, or {help}" if near else help
+        return plan, [Finding("config", field, message, help)]
+    if found.cpu is None:
+        message = f"the CPU and memory of `{name}` are not known; the pod requests 1 CPU and 2Gi"
+        help = f"write both into the name, as in `{found.accelerator}:8x32`"
+        return plan, [Finding("config", field, message, help, "warning")]
+    return plan, []
 
 
-def environment_variables(config: Config, files: Files) -> dict[str, str]:
-    """What Truss's build sets in the image; the config's variables come last and win.
+def environment_variables(
+    config: Config, files: Files, name: str
+) -> tuple[dict[str, str], list[Finding]]:
+    """Decides the variables of the server: what Baseten sets, then the config's, which win.
 
-    HOME is there where a user of the config runs in an image that was not built for it, and
-    could write nowhere at home.
+    `name`: the server's name in Kubernetes. Names that Baseten reserves are dropped, each with a
+    warning.
     """
-    made = {"APP_HOME": "/app"}
-    if files.copy_app and not config.docker_server.no_build:
-        made["HOME"] = "/tmp"
-    return {**made, **config.environment_variables}
+    server = config.docker_server
+    made = {"APP_HOME": "/app", "PORT": str(server.server_port), "BT_MODEL_ID": name}
+    if not server.no_build:
+        base = config.base_image
+        made["PYTHON_EXECUTABLE"] = (base and base.python_executable_path) or "python3"
+        if files.copied:
+            # The user may have no home in an image that was not built for it.
+            made["HOME"] = "/tmp"
+    own = {key: text for key, text in config.environment_variables.items() if not _reserved(key)}
+    return {**made, **own}, list(_dropped(config))
+
+
+def _reserved(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in RESERVED)
+
+
+def _dropped(config: Config) -> Iterator[Finding]:
+    helps = {
+        "PATH": "write `export PATH=/folder:$PATH` in `sh -c`, or ENV PATH in the base image",
+        "PORT": f"remove it; PORT is {config.docker_server.server_port} here, the `server_port`",
+        "HOSTNAME": "remove it; HOSTNAME is the name of the pod",
+    }
+    for name in filter(_reserved, config.environment_variables):
+        message = "the name is reserved: the variable is dropped here, as on Baseten"
+        help = helps.get(name, f"remove it, or use another name, as in `MY_{name}`")
+        yield Finding("config", ("environment_variables", name), message, help, "warning")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from trussform.config.base_image import image_reference
-from trussform.config.resources import ACCELERATORS
+from trussform.config.instances import ACCELERATORS
 from trussform.schema import Int, refuse
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
