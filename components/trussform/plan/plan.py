@@ -92,7 +92,10 @@ def plan(
         model_metadata=config.model_metadata,
         image=image_plan,
         command=command_plan,
-        environment_variables=pod.environment_variables(config, files),
+        environment_variables={
+            **weights_plan.server_variables,
+            **pod.environment_variables(config, files),
+        },
         concurrency=config.runtime.predict_concurrency,
         size=size,
         gpu=gpu_plan,
