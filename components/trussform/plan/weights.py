@@ -148,9 +148,10 @@ def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Find
         *about_fetcher,
         *(finding for source in plan.sources for finding in _about(source, stage)),
         *(finding for source in plan.sources for finding in _about_patterns(source)),
+        *_about_cache(config, hub_cache),
         *_nested(plan.sources),
         *_shared(plan, stage, name),
-        *_too_small(config, storage, ("servers", name) if own else ()),
+        *_too_small(config, storage, name, ("servers", name) if own else ()),
     ]
 
 
@@ -297,6 +298,22 @@ def _about(source: Source, stage: Stage) -> list[Finding]:
     return findings
 
 
+def _about_cache(config: Config, place: str | None) -> list[Finding]:
+    """Warnings where a variable of the config sends the server past the cache."""
+    given = config.environment_variables
+    return [
+        Finding(
+            "config",
+            ("environment_variables", name),
+            f"some libraries look for Hugging Face's cache at `{given[name]}`, and it is at {place}",
+            f"write {place}, or remove it",
+            "warning",
+        )
+        for name in _HUB_VARIABLES
+        if place is not None and given.get(name) and _normal(given[name]) != place
+    ]
+
+
 def _about_patterns(source: Source) -> list[Finding]:
     """Complaints about patterns that can choose no file, whatever the source has."""
     allow, ignore = source.allow or (), source.ignore or ()
@@ -341,15 +358,21 @@ def _shared(plan: Weights, stage: Stage, name: str) -> list[Finding]:
     return [Finding("stage", keys, message, help, "warning")]
 
 
-def _too_small(config: Config, storage: Storage, of_server: Keys) -> list[Finding]:
-    """A warning where a new claim is smaller than the memory that the weights are for."""
+def _too_small(config: Config, storage: Storage, name: str, at: Keys) -> list[Finding]:
+    """Returns a warning where a claim is smaller than the memory that the weights are for.
+
+    The files fill most of that memory, as a rule; their size is known to the fetch alone.
+    """
     gpus = config.resources.accelerator
     memory = gpus.count * GPU_MEMORY.get(gpus.name, 0) if gpus else 0
     if storage.kind != "claim" or _bytes(storage.size) >= memory << 30:
         return []
-    keys: Keys = (*of_server, "weights", "storage", "size")
-    message = f"the claim of {storage.size} is smaller than the {memory}Gi of memory of {gpus}"
-    help = f"set it to what the weights need; {memory}Gi holds all that the GPUs can"
+    keys: Keys = (*at, "weights", "storage", "size")
+    message = (
+        f"the claim of `{name}`, {storage.size}, is smaller than the {memory}Gi of memory of its "
+        f"GPUs, {gpus}"
+    )
+    help = f"set the size that the weights need; {memory}Gi holds all that fits these GPUs"
     return [Finding("stage", keys, message, help, "warning")]
 
 
