@@ -251,6 +251,24 @@ def test_a_pattern_of_model_cache_goes_on_over_folders(plan: MakePlan) -> None:
     assert plan(cached("o/m")).weights.sources[0].any_depth
 
 
+@pytest.mark.parametrize(
+    ("config", "again"),
+    [
+        (patterns(["**/*.json"], []), True),
+        (patterns(["*.json"], []), False),
+        (patterns([], ["*.txt"]), True),
+        (patterns([], ["notes.txt"]), False),
+        (cached("o/m", allow_patterns=["**/*.json"], ignore_patterns=["*.txt"]), False),
+    ],
+)
+def test_weights_from_which_an_older_version_left_files_out_are_looked_through_again(
+    plan: MakePlan, config: dict[str, Any], again: bool
+) -> None:
+    (source,) = plan(config).weights.sources
+    assert (source.id != source._replace(any_depth=True).id) == again
+    assert source.folder == source._replace(any_depth=True).folder
+
+
 def hub_places(plan: Plan) -> set[str]:
     """Where the server has the folder that is laid out as Hugging Face's cache."""
     (source,) = plan.weights.sources
@@ -305,7 +323,7 @@ def test_a_variable_that_names_another_place_is_a_warning(workspace: Workspace) 
     (problem,) = workspace.plan(config)[1]
     place = "environment_variables.HUGGINGFACE_HUB_CACHE"
     assert (problem.level, problem.field) == ("warning", place)
-    assert "at `two`, and it is at /one" in problem.message
+    assert "at `two`; it is at /one" in problem.message
 
 
 @pytest.mark.parametrize("config", [weight("hf://o/m@main"), cached("o/m", **VOLUME)])

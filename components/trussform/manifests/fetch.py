@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -121,6 +121,8 @@ def locked(wanted):
     try:
         lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     except PermissionError:
+        if not file.exists():
+            raise
         # An older version made it for its own user alone; a lock needs no more than this.
         lock = os.open(file, os.O_RDONLY)
     try:
@@ -203,10 +205,11 @@ def is_wanted(name, wanted):
 
 
 def matches(pattern, name, wanted):
-    """Whether a pattern of the config means the file: `*` ends at a `/`, and `**` does not.
+    """Returns true where a pattern of the config means the file.
 
-    https://docs.baseten.co/development/model/bdn#filter-files-with-patterns. In `model_cache` every
-    `*` goes on: basetenlabs/truss, truss-transfer/src/create/filter.rs.
+    In `weights`, `*` ends at a `/` and `**` does not:
+    https://docs.baseten.co/development/model/bdn#filter-files-with-patterns. In `model_cache`, `*`
+    goes on as well: basetenlabs/truss, truss-transfer/src/create/filter.rs.
     """
     if wanted.get("any_depth"):
         return fnmatchcase(name, f"{pattern}*" if pattern.endswith("/") else pattern)
@@ -266,11 +269,11 @@ def make_sure_of_room(coming=()):
 
 def amount(size):
     """The bytes in the unit of Kubernetes that suits them, rounded."""
-    for unit in ("bytes", "Ki", "Mi", "Gi"):
+    for unit in (" bytes", "Ki", "Mi", "Gi"):
         if size < 1024:
-            break
-        size, unit = size / 1024, "Ti"
-    return f"{size} bytes" if unit == "bytes" else f"{size:.1f}{unit}"
+            return f"{size:.{0 if unit == ' bytes' else 1}f}{unit}"
+        size /= 1024
+    return f"{size:.1f}Ti"
 
 
 def missing(wanted):
@@ -315,7 +318,9 @@ def share(folder):
         about = path.lstat()
         mode = about.st_mode | (0o775 if path.is_dir() else 0o664)
         if not path.is_symlink() and about.st_uid == os.getuid() and mode != about.st_mode:
-            path.chmod(stat.S_IMODE(mode))
+            # Some file systems have modes that nobody can change.
+            with suppress(OSError):
+                path.chmod(stat.S_IMODE(mode))
 
 
 # Secrets.

@@ -21,8 +21,8 @@ ANY_USERS_HUB = "/var/cache/huggingface/hub"
 """The same repositories, for a server that is not root: /root is closed to it in most images."""
 
 _HUB_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
-"""What names the cache itself; text-embeddings-inference and old libraries read the second alone
-(huggingface/text-embeddings-inference, router/src/main.rs)."""
+"""Variables that name the cache itself; text-embeddings-inference and old libraries read the second
+alone (huggingface/text-embeddings-inference, router/src/main.rs)."""
 _HUB_PLACES = {
     **dict.fromkeys(_HUB_VARIABLES, ""),
     "HF_HOME": "/hub",
@@ -86,14 +86,25 @@ class Source(NamedTuple):
     allow: tuple[str, ...] | None
     ignore: tuple[str, ...] | None
     any_depth: bool
-    """Whether `*` of a pattern goes on over `/`, as in Truss's `model_cache`."""
+    """True where `*` of a pattern goes on over `/`, as in Truss's `model_cache`."""
     folder: str = ""
     """Its folder on the volume, named after all that goes to the same mount."""
 
     @property
     def id(self) -> str:
         """The name of its marks on the volume."""
-        return f"{self.folder}.{_digest(self.source, self.allow, self.ignore)[:8]}"
+        what: list[Any] = [self.source, self.allow, self.ignore]
+        if self.lacks_files_of_old:
+            what.append("**")
+        return f"{self.folder}.{_digest(*what)[:8]}"
+
+    @property
+    def lacks_files_of_old(self) -> bool:
+        """True where earlier versions, in which every `*` went on over `/`, may have left files out
+        that the patterns want: the source is then looked through again."""
+        deep = any("**" in pattern for pattern in self.allow or ())
+        broad = any(set("*?[") & set(pattern) for pattern in self.ignore or ())
+        return not self.any_depth and (deep or broad)
 
 
 class Weights(NamedTuple):
@@ -109,7 +120,8 @@ class Weights(NamedTuple):
     """Whether one node at a time can have the volume."""
     why: str
     hub_cache: str | None = None
-    """Where the server is sent for Hugging Face's cache; None where no source is laid out so."""
+    """The place to which the server is sent for Hugging Face's cache; None where no source is laid
+    out so."""
     server_variables: Mapping[str, str] = MappingProxyType({})
     """Environment variables of the server that send it there; the config's own win."""
 
@@ -156,7 +168,7 @@ def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Find
 
 
 def _hub_cache(config: Config) -> tuple[str, str]:
-    """Where the server is to look for Hugging Face's cache, and why."""
+    """Returns the place where the server is to look for Hugging Face's cache, and the reason."""
     if named := _named_hub(config):
         variable, place = named
         return place, f"; Hugging Face's cache is at {place}, where the config's `{variable}` says"
@@ -168,7 +180,7 @@ def _hub_cache(config: Config) -> tuple[str, str]:
 
 
 def _named_hub(config: Config) -> tuple[str, str] | None:
-    """The variable of the config that says where the cache is, and that place."""
+    """Returns the variable of the config that says where the cache is, and that place."""
     for variable, below in _HUB_PLACES.items():
         value = config.environment_variables.get(variable, "")
         if value.startswith("/"):
@@ -305,7 +317,7 @@ def _about_cache(config: Config, place: str | None) -> list[Finding]:
         Finding(
             "config",
             ("environment_variables", name),
-            f"some libraries look for Hugging Face's cache at `{given[name]}`, and it is at {place}",
+            f"some libraries look for Hugging Face's cache at `{given[name]}`; it is at {place}",
             f"write {place}, or remove it",
             "warning",
         )
