@@ -29,6 +29,7 @@ HOSTS = (
     "account.blob.core.windows.net",
     "account.r2.cloudflarestorage.com",
     "bucket.cwobject.com",
+    "oauth2.googleapis.com",
 )
 """Those that the proxy answers for."""
 
@@ -70,6 +71,12 @@ class Stores:
         sign."""
         self.regions: set[str] = set()
         """Those that requests were signed for."""
+        self.session_tokens: set[str] = set()
+        """Those of temporary keys that came with requests."""
+        self.google_token: str | None = None
+        """What a service account gets for its key, and Google Cloud Storage then asks for."""
+        self.claimed: dict[str, int] = {}
+        """Sizes that lists and headers give in place of a file's own."""
         self.account_key: str | None = None
         """What Azure wants requests to be signed with; None where nobody is to sign."""
         self.folders: set[str] = set()
@@ -129,6 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.answer()
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer()
+
     def answer(self) -> None:
         parts = urlsplit(self.path)
         path, query = self.host + unquote(parts.path), parse_qs(parts.query)
@@ -143,8 +154,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body)
+
+    def size(self, name: str, data: bytes) -> int:
+        return self.stores.claimed.get(name, len(data))
 
     def reply_file(self, name: str, body: bytes, **headers: str) -> None:
         if name in self.stores.damaged and self.command == "GET":
@@ -160,16 +174,18 @@ class _Handler(BaseHTTPRequestHandler):
         if asked and start >= len(body):
             return self.reply(416, b"", Content_Range=f"bytes */{len(body)}", **headers)
         self.send_response(206 if asked else 200)
-        about = {"Content-Length": str(stop - start), "Accept-Ranges": "bytes", **headers}
+        claimed = self.size(name, body)
+        length = stop - start if asked else claimed
+        about = {"Content-Length": str(length), "Accept-Ranges": "bytes", **headers}
         if asked:
-            about["Content-Range"] = f"bytes {start}-{stop - 1}/{len(body)}"
+            about["Content-Range"] = f"bytes {start}-{stop - 1}/{claimed}"
         for key, value in about.items():
             self.send_header(key, value)
         self.end_headers()
         if self.command == "GET":
             end = min(stop, self.stores.broken.get(name, stop))
             self.wfile.write(body[start:end])
-            self.close_connection = end < stop
+            self.close_connection = end - start < length
         return None
 
     def allowed(self) -> bool:
@@ -193,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
                 {
                     "type": "file",
                     "path": name,
-                    "size": len(data),
+                    "size": self.size(name, data),
                     "oid": _git(data),
                     **_lfs(name, data),
                 }
@@ -223,6 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.reply(403, b"<Error><Code>SignatureDoesNotMatch</Code></Error>")
             return False
         self.stores.regions.add(region)
+        if token := self.headers["X-Amz-Security-Token"]:
+            self.stores.session_tokens.add(token)
         return True
 
     def s3_list(self, bucket: str, query: dict[str, list[str]]) -> None:
@@ -231,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
         prefix, after = (query.get(name, [""])[0] for name in ("prefix", "continuation-token"))
         files, more = self.page(bucket, prefix, after)
         found = "".join(
-            f"<Contents><Key>{escape(name)}</Key><Size>{len(data)}</Size></Contents>"
+            f"<Contents><Key>{escape(name)}</Key><Size>{self.size(name, data)}</Size></Contents>"
             for name, data in files.items()
         )
         if more:
@@ -243,11 +261,25 @@ class _Handler(BaseHTTPRequestHandler):
         if self.s3_allowed():
             self.reply_file(name, self.stores.buckets[bucket][name])
 
+    def google_login(self, query: object) -> None:
+        answer = {"access_token": self.stores.google_token, "expires_in": 3600}
+        self.reply(200, json.dumps(answer).encode(), Content_Type="application/json")
+
+    def google_allowed(self) -> bool:
+        wanted = self.stores.google_token
+        if wanted is None or self.headers["Authorization"] == f"Bearer {wanted}":
+            return True
+        self.reply(401, b"{}")
+        return False
+
     def google_list(self, bucket: str, query: dict[str, list[str]]) -> None:
+        if not self.google_allowed():
+            return
         prefix, after = (query.get(name, [""])[0] for name in ("prefix", "pageToken"))
         files, more = self.page(bucket, prefix, after)
         items = [
-            {"name": name, "size": str(len(data)), "bucket": bucket} for name, data in files.items()
+            {"name": name, "size": str(self.size(name, data)), "bucket": bucket}
+            for name, data in files.items()
         ]
         body = {"kind": "storage#objects", "items": items}
         if more:
@@ -255,7 +287,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.reply(200, json.dumps(body).encode(), Content_Type="application/json")
 
     def google_file(self, bucket: str, name: str, query: object) -> None:
-        self.reply_file(name, self.stores.buckets[bucket][name])
+        if self.google_allowed():
+            self.reply_file(name, self.stores.buckets[bucket][name])
 
     def azure_allowed(self) -> bool:
         key = self.stores.account_key
@@ -277,8 +310,9 @@ class _Handler(BaseHTTPRequestHandler):
         files, more = self.page(container, prefix, after)
         blobs = "".join(
             f"<Blob><Name>{escape(name)}</Name><Properties><Etag>{_etag(data)}</Etag>"
-            f"<Content-Length>{len(data)}</Content-Length><BlobType>BlockBlob</BlobType>"
-            f"</Properties>{_folder(name in self.stores.folders and metadata)}</Blob>"
+            f"<Content-Length>{self.size(name, data)}</Content-Length>"
+            "<BlobType>BlockBlob</BlobType></Properties>"
+            f"{_folder(name in self.stores.folders and metadata)}</Blob>"
             for name, data in files.items()
         )
         found = f"<Blobs>{blobs}</Blobs><NextMarker>{escape(more)}</NextMarker>"
@@ -303,6 +337,7 @@ _WAYS = (
     (r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", _Handler.hub_file),
     (r"/storage/v1/b/([^/]+)/o", _Handler.google_list),
     (r"/download/storage/v1/b/([^/]+)/o/(.+)", _Handler.google_file),
+    (r"https://oauth2\.googleapis\.com/token", _Handler.google_login),
     (r"/web/(.+)", _Handler.web_file),
     (r"https://weights\.example/(.+)", _Handler.web_file),
     (r"/s3/([^/]+)", _Handler.s3_list),

@@ -3,15 +3,19 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from stores import COMMIT, Stores, certificate
-from trussform.manifests import weights
+from trussform.manifests import fetch, weights
 
 FETCH = Path(weights.__file__).with_name("fetch.py")
 MODEL = {"config.json": b"{}", "model.safetensors": b"weights" * 1000, "sub/more.bin": b"more"}
@@ -30,7 +34,8 @@ WHERE = {
 }
 """How the store is asked."""
 LIKE_S3 = ("s3", "r2", "cw")
-KEYS = {"access_key_id": "a-key", "secret_access_key": "a-secret"}
+KEYS = {"aws_access_key_id": "a-key", "aws_secret_access_key": "a-secret"}
+OF_TRUSS_TRANSFER = {"access_key_id": "a-key", "secret_access_key": "a-secret"}
 
 
 def account_key(text: str) -> str:
@@ -49,6 +54,11 @@ def stores(pem: Path) -> Iterator[Stores]:
     made.close()
 
 
+def wanted(source: str) -> dict[str, Any]:
+    return {"id": "a.1", "source": source, "folder": "a", "hub": False, "secret": None,
+            "role": None, "region": None, "allow": None, "ignore": None}  # fmt: skip
+
+
 class Pod:
     """A volume and a folder of secrets, and the script that runs with them."""
 
@@ -59,8 +69,9 @@ class Pod:
         self.stores, self.pem = stores, pem
 
     def fetch(self, source: str, **changes: Any) -> subprocess.CompletedProcess[str]:
-        wanted = {"id": "a.1", "source": source, "folder": "a", "hub": False, "secret": None,
-                  "role": None, "region": None, "allow": None, "ignore": None}  # fmt: skip
+        return self.run({**wanted(source), **changes})
+
+    def run(self, *sources: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         url = self.stores.url
         environment = {
             "PATH": os.environ["PATH"],
@@ -76,7 +87,7 @@ class Pod:
             "REQUESTS_CA_BUNDLE": str(self.pem),
             "TRUSSFORM_VOLUME": str(self.volume),
             "TRUSSFORM_SECRETS": str(self.secrets),
-            "TRUSSFORM_WEIGHTS": json.dumps([{**wanted, **changes}]),
+            "TRUSSFORM_WEIGHTS": json.dumps(sources),
         }
         return subprocess.run(
             [sys.executable, "-c", FETCH.read_text()],
@@ -117,13 +128,97 @@ def test_a_repository_is_fetched_once_and_then_found_without_asking(
     assert "hf://owner/model@main: there already" in second.stdout
 
 
-def test_patterns_choose_the_files(pod: Pod, stores: Stores) -> None:
-    stores.repositories["owner/model"] = stores.buckets["bucket"] = MODEL
-    assert pod.fetch("hf://owner/model", allow=["*.json", "sub/*"]).returncode == 0
-    assert pod.files().keys() == {"config.json", "sub/more.bin"}
-    fetched = pod.fetch("s3://bucket", id="b", folder="b", ignore=["*.bin"])
+NAMES = ("a.json", "b.txt", "one/a.json", "one/two/a.json", "one/b.txt", ".hidden.json")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "of_weights", "of_model_cache"),
+    [
+        ("*.json", {"a.json", ".hidden.json"},
+         {"a.json", "one/a.json", "one/two/a.json", ".hidden.json"}),
+        ("**/*.json", {"a.json", "one/a.json", "one/two/a.json", ".hidden.json"},
+         {"one/a.json", "one/two/a.json"}),
+        ("one/*", {"one/a.json", "one/b.txt"}, {"one/a.json", "one/two/a.json", "one/b.txt"}),
+        ("one/", {"one/a.json", "one/two/a.json", "one/b.txt"},
+         {"one/a.json", "one/two/a.json", "one/b.txt"}),
+        ("one/**", {"one/a.json", "one/two/a.json", "one/b.txt"},
+         {"one/a.json", "one/two/a.json", "one/b.txt"}),
+        ("one/**/*.json", {"one/a.json", "one/two/a.json"}, {"one/two/a.json"}),
+        ("*/*.json", {"one/a.json"}, {"one/a.json", "one/two/a.json"}),
+        ("**", set(NAMES), set(NAMES)),
+        ("[ab].*", {"a.json", "b.txt"}, {"a.json", "b.txt"}),
+        ("?.json", {"a.json"}, {"a.json"}),
+        ("a.json", {"a.json"}, {"a.json"}),
+        ("A.json", set(), set()),
+    ],
+)  # fmt: skip
+def test_a_pattern_chooses_what_it_does_on_baseten(
+    pattern: str, of_weights: set[str], of_model_cache: set[str]
+) -> None:
+    def chosen(**given: Any) -> set[str]:
+        return {name for name in NAMES if fetch.is_wanted(name, {"ignore": None, **given})}
+
+    assert chosen(allow=[pattern]) == of_weights
+    assert chosen(allow=[pattern], any_depth=True) == of_model_cache
+    assert chosen(allow=None, ignore=[pattern]) == set(NAMES) - of_weights
+
+
+DEEP = {
+    "model.safetensors": b"1", "part[1]/model.safetensors": b"2", "part1/model.safetensors": b"3",
+    "part[1]/one*.json": b"4", "oneX.json": b"5", "tokenizer/merges.txt": b"6", "notes.txt": b"7",
+    "one*.json": b"8",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("hub", [False, True], ids=["a folder", "a cache"])
+def test_exactly_the_chosen_files_come_from_the_hub(pod: Pod, stores: Stores, hub: bool) -> None:
+    stores.repositories["owner/model"] = DEEP
+    given = {"allow": ["**/*.safetensors", "one[*].json"], "ignore": ["part1/*"]}
+    fetched = pod.fetch("hf://owner/model", hub=hub, **given)
     assert fetched.returncode == 0, fetched.stderr
-    assert pod.files("b").keys() == {"config.json", "model.safetensors"}
+    below = f"a/models--owner--model/snapshots/{COMMIT}" if hub else "a"
+    names = {"model.safetensors", "part[1]/model.safetensors", "one*.json"}
+    assert pod.files(below) == {name: DEEP[name] for name in names}
+
+
+def test_a_pattern_without_folders_drops_no_file_in_a_folder(pod: Pod, stores: Stores) -> None:
+    stores.repositories["owner/model"] = stores.buckets["bucket"] = DEEP
+    for source, at in (("hf://owner/model", "h"), ("s3://bucket", "b")):
+        fetched = pod.fetch(source, id=at, folder=at, ignore=["*.txt"])
+        assert fetched.returncode == 0, fetched.stderr
+        assert pod.files(at).keys() == DEEP.keys() - {"notes.txt"}
+
+
+LAYOUTS = [
+    ("hf://owner/model", True),
+    *((s, False) for s in ("hf://owner/model", *BUCKETS.values())),
+]
+"""Sources of many files, and whether their folder is laid out as Hugging Face's cache."""
+
+
+@pytest.mark.parametrize(("source", "hub"), LAYOUTS)
+def test_patterns_that_choose_no_file_are_an_error(
+    pod: Pod, stores: Stores, source: str, hub: bool
+) -> None:
+    stores.repositories["owner/model"] = stores.buckets["bucket"] = {"sub/a.bin": b"a", "b": b"b"}
+    nothing = pod.fetch(source, allow=["*.bin"], hub=hub)
+    assert nothing.returncode == 1
+    assert nothing.stderr == (
+        f'error: {source}: none of 2 files fits allow_patterns ["*.bin"]; '
+        "write `**/*.bin` for files in folders\n"
+    )
+    assert not list(pod.volume.glob("*.complete"))
+    assert pod.fetch(source, ignore=["**"], hub=hub).returncode == 1
+    assert not list(pod.volume.glob("*.complete"))
+
+
+def test_a_pattern_that_leaves_out_the_one_file_of_the_web_is_an_error(
+    pod: Pod, stores: Stores
+) -> None:
+    stores.files["model.bin"] = b"model"
+    nothing = pod.fetch("https://weights.example/model.bin", allow=["*.safetensors"])
+    assert (nothing.returncode, stores.asked) == (1, [])
+    assert "none of 1 files fits" in nothing.stderr
 
 
 def test_the_token_is_the_servers_own_secret(pod: Pod, stores: Stores) -> None:
@@ -210,34 +305,63 @@ def test_the_store_is_asked_at_its_own_host(pod: Pod, stores: Stores, store: str
 def test_the_keys_of_the_secret_sign_what_is_asked(pod: Pod, stores: Stores, store: str) -> None:
     stores.buckets["bucket"] = MODEL
     stores.access_key = ("a-key", "a-secret")
-    pod.secret("keys", {**KEYS, "secret_access_key": "another"})
+    pod.secret("keys", {**KEYS, "aws_secret_access_key": "another"})
     for secret in (None, "keys"):
         refused = pod.fetch(BUCKETS[store], secret=secret)
         assert refused.returncode == 1
         assert refused.stderr.startswith(f"error: {BUCKETS[store]}: ClientError: ")
         assert "SignatureDoesNotMatch" in refused.stderr
         assert "Traceback" not in refused.stderr
-    pod.secret("keys", KEYS)
-    fetched = pod.fetch(BUCKETS[store], secret="keys")
+    for keys in (KEYS, OF_TRUSS_TRANSFER):
+        pod.secret("keys", keys)
+        fetched = pod.fetch(BUCKETS[store], secret="keys")
+        assert fetched.returncode == 0, fetched.stderr
+        assert pod.files() == MODEL
+        shutil.rmtree(pod.volume / "a")
+
+
+@pytest.mark.parametrize("name", ["aws_session_token", "session_token"])
+def test_temporary_keys_have_a_token(pod: Pod, stores: Stores, name: str) -> None:
+    stores.buckets["bucket"] = MODEL
+    stores.access_key = ("a-key", "a-secret")
+    pod.secret("keys", {**KEYS, name: "for-an-hour"})
+    fetched = pod.fetch("s3://bucket", secret="keys")
+    assert fetched.returncode == 0, fetched.stderr
+    assert stores.session_tokens == {"for-an-hour"}
+
+
+def test_a_service_account_needs_no_more_than_its_key_and_its_name(
+    pod: Pod, stores: Stores
+) -> None:
+    stores.buckets["bucket"] = MODEL
+    stores.google_token = "for-an-hour"
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    pod.secret("account", {"private_key": key.decode(), "client_email": "a@example.com"})
+    fetched = pod.fetch("gs://bucket", secret="account")
     assert fetched.returncode == 0, fetched.stderr
     assert pod.files() == MODEL
 
 
 @pytest.mark.parametrize(
-    ("store", "region", "signed"),
+    ("store", "field", "region", "signed"),
     [
-        ("s3", None, "us-east-1"),
-        ("r2", None, "auto"),
-        ("cw", None, "us-east-1"),
-        *((store, "eu-west-2", "eu-west-2") for store in LIKE_S3),
+        ("s3", "aws_region", None, "us-east-1"),
+        ("r2", "aws_region", None, "auto"),
+        ("cw", "aws_region", None, "us-east-1"),
+        *((store, "aws_region", "eu-west-2", "eu-west-2") for store in LIKE_S3),
+        *((store, "region", "eu-west-2", "eu-west-2") for store in LIKE_S3),
     ],
 )
 def test_the_region_is_that_of_the_secret(
-    pod: Pod, stores: Stores, store: str, region: str | None, signed: str
+    pod: Pod, stores: Stores, store: str, field: str, region: str | None, signed: str
 ) -> None:
     stores.buckets["bucket"] = MODEL
     stores.access_key = ("a-key", "a-secret")
-    pod.secret("keys", {**KEYS, "region": region})
+    pod.secret("keys", {**KEYS, field: region})
     fetched = pod.fetch(BUCKETS[store], secret="keys")
     assert fetched.returncode == 0, fetched.stderr
     assert stores.regions == {signed}
@@ -262,16 +386,20 @@ def test_the_account_key_of_the_secret_signs_what_is_asked(pod: Pod, stores: Sto
 @pytest.mark.parametrize(
     ("store", "secret", "message"),
     [
-        ("azure", "not JSON", "the secret mine is no JSON object"),
-        ("azure", ["a-key"], "the secret mine is no JSON object"),
+        ("azure", '{"account_key": "a-key",}', "the secret mine is not a JSON object: "),
+        ("azure", ["a-key"], "the secret mine is not a JSON object; write one with account_key"),
         ("azure", {"key": "a-key"}, "the secret mine has no account_key"),
         ("azure", {"account_key": "a-key-1"}, "base64"),
-        ("r2", {"aws_access_key_id": "a"}, "has no access_key_id, secret_access_key"),
-        ("cw", {"access_key_id": "a"}, "the secret mine has no secret_access_key"),
-        ("gs", "not JSON", "the secret mine is no JSON object"),
+        ("s3", {}, "the secret mine has no aws_access_key_id, aws_secret_access_key; "),
+        ("s3", {**KEYS, "aws_access_key_id": 1}, "the secret mine has no aws_access_key_id; "),
+        ("r2", {"aws_access_key_id": "a-key"}, "the secret mine has no aws_secret_access_key; "),
+        ("cw", {"access_key_id": "a-key"}, "the secret mine has no aws_secret_access_key; "),
+        ("s3", " ", "the secret mine is empty; write JSON with aws_access_key_id, "),
+        ("gs", "not JSON", "the secret mine is not a JSON object: "),
+        ("gs", {"private_key": "a-key"}, "the secret mine has no client_email; "),
     ],
 )
-def test_a_secret_of_another_form_is_told_and_nothing_is_asked(
+def test_an_error_names_what_a_secret_lacks_and_nothing_is_asked(
     pod: Pod, stores: Stores, store: str, secret: Any, message: str
 ) -> None:
     stores.buckets["bucket"] = MODEL
@@ -384,3 +512,216 @@ def test_an_object_cannot_leave_the_folder(pod: Pod, stores: Stores) -> None:
     stores.buckets["bucket"] = {"a/../../outside": b"x"}
     assert pod.fetch("s3://bucket/a").returncode == 1
     assert not (pod.volume.parent / "outside").exists()
+
+
+HUGE = 1 << 50
+"""More than any disk has that runs the tests."""
+
+
+@pytest.mark.parametrize(
+    ("source", "hub"), [*LAYOUTS, ("https://weights.example/model.safetensors", False)]
+)
+def test_what_the_volume_cannot_hold_is_refused_before_the_first_byte(
+    pod: Pod, stores: Stores, source: str, hub: bool
+) -> None:
+    stores.repositories["owner/model"] = stores.buckets["bucket"] = stores.files = MODEL
+    stores.claimed["model.safetensors"] = HUGE
+    refused = pod.fetch(source, hub=hub)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"error: {source}: the weights need 1024.0Ti more, and the ")
+    assert "raise `weights.storage.size` of the stage to 1" in refused.stderr
+    assert pod.files() == {}
+    # An ignored file needs no room.
+    if not source.startswith("https"):
+        fetched = pod.fetch(source, hub=hub, ignore=["*.safetensors"])
+        assert fetched.returncode == 0, fetched.stderr
+
+
+@pytest.mark.parametrize("later", ["s3://bucket", "https://weights.example/large"])
+def test_all_that_has_yet_to_come_needs_room(pod: Pod, stores: Stores, later: str) -> None:
+    free = shutil.disk_usage(pod.volume).free
+    stores.repositories["owner/model"] = {"one": b"1"}
+    stores.buckets["bucket"] = stores.files = {"large": b"2"}
+    stores.claimed = {"one": free * 6 // 10, "large": free * 6 // 10}
+    sources = wanted("hf://owner/model"), {**wanted(later), "id": "b.1", "folder": "b"}
+    refused = pod.run(*sources)
+    assert refused.returncode == 1
+    assert "error: hf://owner/model: the weights need " in refused.stderr
+    assert not any("/resolve/" in request for request in stores.asked)
+
+
+def test_an_error_names_the_source_that_has_it(pod: Pod, stores: Stores) -> None:
+    stores.repositories["owner/model"] = MODEL
+    later = {**wanted("s3://bucket"), "id": "b.1", "folder": "b", "secret": "mine"}
+    pod.secret("mine", {})
+    refused = pod.run(wanted("hf://owner/model"), later)
+    assert refused.stderr.startswith("error: s3://bucket: the secret mine has no ")
+
+
+@pytest.mark.parametrize(
+    ("store", "begun"),
+    [
+        ("s3://bucket", "a/large"),
+        ("hf://owner/model", "a/large"),
+        ("hf://owner/model", "a/.cache/huggingface/download/x.0123.incomplete"),
+    ],
+)
+def test_what_is_there_needs_no_room_again(
+    pod: Pod, stores: Stores, store: str, begun: str
+) -> None:
+    size = shutil.disk_usage(pod.volume).free + (1 << 30)
+    stores.repositories["owner/model"] = stores.buckets["bucket"] = {"large": b"1", "next": b"2"}
+    stores.claimed["large"] = size
+    file = pod.volume / begun
+    file.parent.mkdir(parents=True)
+    with open(file, "wb") as sparse:
+        sparse.truncate(size)
+    assert "the weights need" not in pod.fetch(store).stderr
+
+
+def test_what_a_killed_fetch_left_is_removed(pod: Pod, stores: Stores) -> None:
+    stores.repositories["owner/model"] = stores.buckets["bucket"] = MODEL
+    left = ("h/.cache/huggingface/download/x.0123.89abcdef.incomplete", "b/model.part.89aBcDeF")
+    for name in left:
+        (pod.volume / name).parent.mkdir(parents=True)
+        (pod.volume / name).write_bytes(b"left")
+    assert pod.fetch("hf://owner/model", id="h", folder="h").returncode == 0
+    assert pod.fetch("s3://bucket", id="b", folder="b").returncode == 0
+    assert not any((pod.volume / name).exists() for name in left)
+
+
+GROUP = 60000
+RUNNER = """
+import json, os, sys
+text, volume, uid = open(sys.argv[1]).read(), *sys.argv[2:]
+def run(volume):
+    os.environ["TRUSSFORM_VOLUME"] = volume
+    exec(compile(text, "fetch", "exec"), {"__name__": "__main__"})
+# The modules are root's, so all of them come before the process is somebody else.
+run(sys.argv[2] + "-root")
+os.setgroups([int("60000")]); os.setgid(int(uid)); os.setuid(int(uid))
+run(volume)
+"""
+
+
+class Shared:
+    """A volume as Kubernetes gives it to pods of one fsGroup, and pods of several users."""
+
+    def __init__(self, folder: Path, stores: Stores) -> None:
+        self.folder, self.stores = folder, stores
+        self.volume = folder / "volume"
+        self.volume.mkdir()
+        os.chown(self.volume, 0, GROUP)
+        self.volume.chmod(0o2775)
+
+    def start(self, user: int, **changes: Any) -> subprocess.Popen[str]:
+        own = Path(tempfile.mkdtemp(dir=self.folder))
+        own.chmod(0o755)
+        (own / "volume").symlink_to(self.volume)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HF_HOME": str(own / "home"),
+            "HF_ENDPOINT": self.stores.url,
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "TRUSSFORM_WEIGHTS": json.dumps([{**wanted("hf://owner/model@main"), **changes}]),
+        }
+        command = [sys.executable, "-c", RUNNER, str(FETCH), str(own / "volume"), str(user)]
+        (own / "volume-root").mkdir()
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+    def fetch(self, user: int, **changes: Any) -> str:
+        """What the fetch says on the volume; it must succeed."""
+        process = self.start(user, **changes)
+        said, error = process.communicate(timeout=120)
+        assert process.returncode == 0, error
+        return said
+
+
+@pytest.fixture
+def shared(stores: Stores) -> Iterator[Shared]:
+    if os.getuid() != 0:
+        pytest.skip("only root can be several users")
+    # pytest's own folder is closed to other users.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        stores.repositories["owner/model"] = MODEL
+        yield Shared(folder, stores)
+
+
+@pytest.mark.parametrize("hub", [False, True], ids=["a folder", "a cache"])
+def test_another_user_of_the_group_has_the_same_weights(shared: Shared, hub: bool) -> None:
+    shared.fetch(1000, hub=hub)
+    for path in [shared.volume, *shared.volume.rglob("*")]:
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            assert (path, mode & 0o020, path.stat().st_gid) == (path, 0o020, GROUP)
+    said = shared.fetch(10001, hub=hub)
+    assert said.endswith("hf://owner/model@main: there already\n")
+
+
+@pytest.mark.parametrize("hub", [False, True], ids=["a folder", "a cache"])
+def test_another_user_goes_on_where_the_first_stopped(
+    shared: Shared, stores: Stores, hub: bool
+) -> None:
+    process = shared.start(1000, hub=hub)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    # As a killed fetch leaves it: with locks, and all files but one.
+    (shared.volume / "a.1.complete").unlink()
+    for file in shared.volume.rglob("model.safetensors"):
+        file.resolve().unlink()
+        file.unlink(missing_ok=True)
+    for lock in shared.volume.rglob("*.lock"):
+        lock.chmod(0o644)
+    said = shared.fetch(10001, hub=hub)
+    assert "complete after" in said.splitlines()[-1]
+    (found,) = shared.volume.rglob("model.safetensors")
+    assert found.read_bytes() == MODEL["model.safetensors"]
+
+
+def test_complete_weights_of_an_older_version_need_no_right_to_write(shared: Shared) -> None:
+    shared.fetch(1000)
+    for path in [*shared.volume.rglob("*"), shared.volume]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    said = shared.fetch(10001)
+    assert said.endswith("hf://owner/model@main: there already\n")
+
+
+def test_a_fetch_that_an_older_version_began_for_one_user_is_an_error_with_a_remedy(
+    shared: Shared,
+) -> None:
+    shared.fetch(1000)
+    (shared.volume / "a.1.complete").unlink()
+    (shared.volume / "a" / "config.json").unlink()
+    for path in shared.volume.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    process = shared.start(10001)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "remove a and its marks from the volume, or fetch as their owner" in error
+    assert "Traceback" not in error
+
+
+def test_two_users_at_once_fetch_once(shared: Shared, stores: Stores) -> None:
+    both = [shared.start(user) for user in (1000, 10001)]
+    assert [process.communicate(timeout=120)[1] and process.returncode for process in both] != 1
+    assert [process.returncode for process in both] == [0, 0]
+    # Each of them has fetched once as root before.
+    path = f"GET /owner/model/resolve/{COMMIT}/model.safetensors"
+    assert stores.asked.count(path) == 3
+
+
+def test_a_second_user_has_a_home_of_its_own(tmp_path: Path, monkeypatch: Any) -> None:
+    for name in (".huggingface", ".home"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(fetch, "VOLUME", tmp_path)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / ".huggingface"))
+    monkeypatch.setenv("HOME", "/elsewhere")
+    fetch.own_home()
+    assert os.environ["HF_HOME"] == str(tmp_path / ".huggingface")
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    fetch.own_home()
+    assert os.environ["HF_HOME"] == str(tmp_path / ".huggingface-12345")
+    assert os.environ["HOME"] == "/elsewhere"

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from trussform.config.resources import ACCELERATORS
+from trussform.manifests.weights import mounts
 from trussform.plan import Plan
+from trussform.plan.weights import ANY_USERS_HUB, GPU_MEMORY, HUB
 from workspace import Workspace
 
 MakePlan = Callable[..., Plan]
@@ -157,3 +160,176 @@ def test_one_nodes_volume_has_one_pod_at_a_time(workspace: Workspace) -> None:
     }
     many, problems = workspace.plan(config, shared)
     assert (many.rollout.surge, problems) == (1, [])
+
+
+def gpus(accelerator: str) -> dict[str, Any]:
+    return {**weight(f"hf://o/m@{COMMIT}"), "resources": {"accelerator": accelerator}}
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "size", "memory"),
+    [
+        ("B200:8", None, "1440Gi"),
+        ("H100:2", None, "160Gi"),
+        ("H100", "79.9Gi", "80Gi"),
+        ("H100", "80G", "80Gi"),
+        ("L4", "1e9", "24Gi"),
+    ],
+)
+def test_a_claim_smaller_than_the_gpus_memory_is_a_warning(
+    workspace: Workspace, accelerator: str, size: str | None, memory: str
+) -> None:
+    stage = {"weights": {"storage": {"kind": "claim", "size": size}}} if size else {}
+    (problem,) = workspace.plan(gpus(accelerator), stage)[1]
+    assert (problem.level, problem.field) == ("warning", "weights.storage.size")
+    both = f"`server`, {size or '100Gi'}, is smaller than the {memory} of memory"
+    assert both in problem.message
+    assert accelerator in problem.message
+    assert memory in problem.help
+
+
+def test_the_warning_is_about_the_servers_own_claim_where_it_has_one(workspace: Workspace) -> None:
+    own = {"storage": {"kind": "claim", "size": "200Gi"}}
+    stage = {"servers": {"server": {"path": "server", "weights": own}}}
+    (problem,) = workspace.plan(gpus("B200:2"), stage)[1]
+    assert problem.field == "servers.server.weights.storage.size"
+
+
+@pytest.mark.parametrize(
+    ("config", "storage"),
+    [
+        (gpus("H100"), {"kind": "claim"}),
+        (gpus("B200:8"), {"kind": "claim", "size": "1.5Ti"}),
+        (gpus("B200:8"), {"kind": "claim", "size": "1440Gi"}),
+        (gpus("B200:8"), {"kind": "existing", "claim": "models"}),
+        (gpus("B200:8"), {"kind": "node"}),
+        ({"resources": {"accelerator": "B200:8"}}, {"kind": "claim"}),
+        (weight(f"hf://o/m@{COMMIT}"), {"kind": "claim", "size": "1Mi"}),
+    ],
+)
+def test_a_claim_that_may_be_large_enough_is_none(
+    workspace: Workspace, config: dict[str, Any], storage: dict[str, Any]
+) -> None:
+    assert workspace.plan(config, {"weights": {"storage": storage}})[1] == []
+
+
+def test_the_memory_of_every_accelerator_but_the_unpublished_is_known() -> None:
+    assert set(ACCELERATORS) - GPU_MEMORY.keys() == {"B10"}
+
+
+def patterns(allow: list[str], ignore: list[str], **more: Any) -> dict[str, Any]:
+    return weight(f"hf://o/m@{COMMIT}", allow_patterns=allow, ignore_patterns=ignore, **more)
+
+
+@pytest.mark.parametrize(
+    ("config", "level", "field"),
+    [
+        (patterns(["/a.json"], []), "error", "weights[0].allow_patterns[0]"),
+        (patterns(["*.json", "./a"], []), "warning", "weights[0].allow_patterns[1]"),
+        (patterns(["a/../b"], []), "error", "weights[0].allow_patterns[0]"),
+        (patterns([""], []), "error", "weights[0].allow_patterns[0]"),
+        (patterns(["*.json"], ["*.bin", "*.json"]), "error", "weights[0].ignore_patterns"),
+        (patterns([], ["**"]), "error", "weights[0].ignore_patterns"),
+        (cached("o/m", revision=COMMIT, ignore_patterns=["*"]), "error",
+         "model_cache[0].ignore_patterns"),
+    ],
+)  # fmt: skip
+def test_patterns_that_can_choose_no_file(
+    workspace: Workspace, config: dict[str, Any], level: str, field: str
+) -> None:
+    (problem,) = workspace.plan(config)[1]
+    assert (problem.level, problem.field) == (level, field)
+
+
+def test_patterns_that_may_choose_files_are_none(workspace: Workspace) -> None:
+    allow = ["*.json", "**/*.x", ".hidden/*", "a..b", "dir/"]
+    assert workspace.plan(patterns(allow, ["*"]))[1] == []
+
+
+def test_a_pattern_of_model_cache_goes_on_over_folders(plan: MakePlan) -> None:
+    assert not plan(weight("hf://o/m@main")).weights.sources[0].any_depth
+    assert plan(cached("o/m")).weights.sources[0].any_depth
+
+
+@pytest.mark.parametrize(
+    ("config", "again"),
+    [
+        (patterns(["**/*.json"], []), True),
+        (patterns(["*.json"], []), False),
+        (patterns([], ["*.txt"]), True),
+        (patterns([], ["notes.txt"]), False),
+        (cached("o/m", allow_patterns=["**/*.json"], ignore_patterns=["*.txt"]), False),
+    ],
+)
+def test_weights_from_which_an_older_version_left_files_out_are_looked_through_again(
+    plan: MakePlan, config: dict[str, Any], again: bool
+) -> None:
+    (source,) = plan(config).weights.sources
+    assert (source.id != source._replace(any_depth=True).id) == again
+    assert source.folder == source._replace(any_depth=True).folder
+
+
+def hub_places(plan: Plan) -> set[str]:
+    """Where the server has the folder that is laid out as Hugging Face's cache."""
+    (source,) = plan.weights.sources
+    return {mount["mountPath"] for mount in mounts(plan) if mount.get("subPath") == source.folder}
+
+
+NAMES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+
+
+@pytest.mark.parametrize(
+    ("variables", "place"),
+    [
+        ({"HF_HUB_CACHE": "/cache"}, "/cache"),
+        ({"HUGGINGFACE_HUB_CACHE": "/data/"}, "/data"),
+        ({"HF_HOME": "/hf"}, "/hf/hub"),
+        ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/huggingface/hub"),
+        ({"HOME": "/home/me"}, "/home/me/.cache/huggingface/hub"),
+        ({"HF_HOME": "/hf", "HOME": "/home/me"}, "/hf/hub"),
+        ({"HF_HOME": "/hf", "HF_HUB_CACHE": "/cache"}, "/cache"),
+        ({"HF_HOME": "relative", "XDG_CACHE_HOME": "/xdg"}, "/xdg/huggingface/hub"),
+    ],
+)
+@pytest.mark.parametrize("user", [None, 1000])
+def test_the_cache_is_where_the_configs_variables_say(
+    plan: MakePlan, variables: dict[str, str], place: str, user: int | None
+) -> None:
+    server = {} if user is None else {"docker_server": {"run_as_user_id": user}}
+    made = plan({**cached("o/m"), "environment_variables": variables, **server})
+    assert hub_places(made) == {place}
+    # An image may have these of its own, and they are stronger.
+    assert {made.environment_variables[name].rstrip("/") for name in NAMES} == {place}
+    assert f"Hugging Face's cache is at {place}" in made.weights.why
+
+
+@pytest.mark.parametrize("user", [None, 1000])
+def test_the_cache_is_found_in_images_that_look_elsewhere_and_by_any_user(
+    plan: MakePlan, user: int | None
+) -> None:
+    server = {} if user is None else {"docker_server": {"run_as_user_id": user}}
+    made = plan({**cached("o/m"), **server})
+    # A command may name the first, as Truss's image has it; /root is closed to most users.
+    assert hub_places(made) == {HUB, ANY_USERS_HUB}
+    assert {made.environment_variables[name] for name in NAMES} == {ANY_USERS_HUB}
+    assert ANY_USERS_HUB in made.weights.why
+
+
+def test_a_variable_that_names_another_place_is_a_warning(workspace: Workspace) -> None:
+    config = {
+        **cached("o/m", revision=COMMIT),
+        "environment_variables": {"HF_HUB_CACHE": "/one", "HUGGINGFACE_HUB_CACHE": "two"},
+    }
+    (problem,) = workspace.plan(config)[1]
+    place = "environment_variables.HUGGINGFACE_HUB_CACHE"
+    assert (problem.level, problem.field) == ("warning", place)
+    assert "at `two`; it is at /one" in problem.message
+
+
+@pytest.mark.parametrize("config", [weight("hf://o/m@main"), cached("o/m", **VOLUME)])
+def test_a_folder_of_files_leaves_the_servers_cache_alone(
+    plan: MakePlan, config: dict[str, Any]
+) -> None:
+    made = plan(config)
+    assert not set(NAMES) & made.environment_variables.keys()
+    assert len(hub_places(made)) == 1

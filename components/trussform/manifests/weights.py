@@ -70,6 +70,9 @@ def mounts(plan: Plan) -> list[Manifest]:
     if not plan.weights.sources:
         return []
     places = {source.mount: source for source in plan.weights.sources}
+    if plan.weights.hub_cache is not None:
+        cache = next(source for source in plan.weights.sources if source.hub)
+        places[plan.weights.hub_cache] = cache
     return [
         *({"name": "weights", "mountPath": mount, "subPath": source.folder,
            "readOnly": source.read_only} for mount, source in places.items()),
@@ -92,6 +95,8 @@ def init_containers(plan: Plan, values: Values, secret_mounts: list[Manifest]) -
         "HF_HOME": f"{_AT}/.huggingface",
         "HOME": f"{_AT}/.home",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        # Pieces of files that the volume has anyway; they would take its room.
+        "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
         "PYTHONUNBUFFERED": "1",
         **plan.weights.environment_variables,
         "TRUSSFORM_WEIGHTS": json.dumps([_wanted(source) for source in plan.weights.sources]),
@@ -128,4 +133,5 @@ def _wanted(source: Source) -> Manifest:
         "region": source.region,
         "allow": source.allow,
         "ignore": source.ignore,
+        "any_depth": source.any_depth,
     }

@@ -93,7 +93,7 @@ def plan(
         model_metadata=config.model_metadata,
         image=image_plan,
         command=command_plan,
-        environment_variables=variables,
+        environment_variables={**weights_plan.server_variables, **variables},
         concurrency=config.runtime.predict_concurrency,
         size=size,
         gpu=gpu_plan,

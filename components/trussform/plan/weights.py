@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from trussform.config import Config
@@ -15,6 +17,33 @@ MODEL_CACHE = "/app/model_cache"
 """Where Truss puts the folders of `model_cache`."""
 HUB = "/root/.cache/huggingface/hub"
 """Where Truss's image has the repositories of a `model_cache` without volumes."""
+ANY_USERS_HUB = "/var/cache/huggingface/hub"
+"""The same repositories, for a server that is not root: /root is closed to it in most images."""
+
+_HUB_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+"""Variables that name the cache itself; text-embeddings-inference and old libraries read the second
+alone (huggingface/text-embeddings-inference, router/src/main.rs)."""
+_HUB_PLACES = {
+    **dict.fromkeys(_HUB_VARIABLES, ""),
+    "HF_HOME": "/hub",
+    "XDG_CACHE_HOME": "/huggingface/hub",
+    "HOME": "/.cache/huggingface/hub",
+}
+"""The cache below each variable that may say where it is, the strongest first
+(huggingface/huggingface_hub, src/huggingface_hub/constants.py)."""
+
+GPU_MEMORY = {
+    "T4": 16, "L4": 24, "A10G": 24, "V100": 16, "A100": 80, "A100_40GB": 40, "H100": 80,
+    "H100_40GB": 40, "H200": 141, "B200": 180, "B300": 288, "GB300": 288, "L40S": 48,
+    "RTX_PRO_6000": 96,
+}  # fmt: skip
+"""Gi of one accelerator. https://docs.baseten.co/deployment/resources#instance-type-reference; what
+is not there, from NVIDIA's data sheets. The smaller of two sizes of the V100."""
+_UNITS = {
+    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
+}  # fmt: skip
+_QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([kKMGTPEi]*)")
 
 _HF_TOKEN = "hf_access_token"
 _SCHEMES = {"hf": "hf", "gcs": "gs", "s3": "s3", "azure": "azure"}
@@ -25,6 +54,8 @@ _FORMS = {
     "r2": (re.compile(r"[-\w]+\.[-\w]+(/.*)?"), "bucket", "r2://ACCOUNT.BUCKET/PREFIX"),
 }  # fmt: skip
 """What follows the scheme where not any name will do, what that is, and how it is written."""
+_NO_NAME = re.compile(r"^$|^/|(^|/)\.\.?(/|$)|//")
+"""Patterns that no name of a file fits."""
 _MAX_PATH = 4095
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TAKEN = re.compile(
@@ -54,13 +85,26 @@ class Source(NamedTuple):
     region: str | None
     allow: tuple[str, ...] | None
     ignore: tuple[str, ...] | None
+    any_depth: bool
+    """True where `*` of a pattern goes on over `/`, as in Truss's `model_cache`."""
     folder: str = ""
     """Its folder on the volume, named after all that goes to the same mount."""
 
     @property
     def id(self) -> str:
         """The name of its marks on the volume."""
-        return f"{self.folder}.{_digest(self.source, self.allow, self.ignore)[:8]}"
+        what: list[Any] = [self.source, self.allow, self.ignore]
+        if self.lacks_files_of_old:
+            what.append("**")
+        return f"{self.folder}.{_digest(*what)[:8]}"
+
+    @property
+    def lacks_files_of_old(self) -> bool:
+        """True where earlier versions, in which every `*` went on over `/`, may have left files out
+        that the patterns want: the source is then looked through again."""
+        deep = any("**" in pattern for pattern in self.allow or ())
+        broad = any(set("*?[") & set(pattern) for pattern in self.ignore or ())
+        return not self.any_depth and (deep or broad)
 
 
 class Weights(NamedTuple):
@@ -75,6 +119,11 @@ class Weights(NamedTuple):
     one_node: bool
     """Whether one node at a time can have the volume."""
     why: str
+    hub_cache: str | None = None
+    """The place to which the server is sent for Hugging Face's cache; None where no source is laid
+    out so."""
+    server_variables: Mapping[str, str] = MappingProxyType({})
+    """Environment variables of the server that send it there; the config's own win."""
 
     def __str__(self) -> str:
         if not self.sources:
@@ -85,12 +134,13 @@ class Weights(NamedTuple):
 def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Finding]]:
     found = [
         *(_of_weights(i, given) for i, given in enumerate(config.weights)),
-        *(_of_model_cache(i, given) for i, given in enumerate(config.model_cache)),
+        *(_of_model_cache(i, given, config) for i, given in enumerate(config.model_cache)),
     ]
     given = stage.server(name).weights or stage.weights
     storage = given.storage
     if not found:
         return Weights((), storage, None, {}, 0, False, "the config names none"), []
+    hub_cache, about_cache = _hub_cache(config) if any(s.hub for s in found) else (None, "")
     own = stage.server(name).weights is not None
     keys: Keys = ("servers", name, "weights", "image") if own else ("weights", "image")
     fetcher, about_fetcher = pin(given.image, stage, "stage", keys)
@@ -102,10 +152,48 @@ def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Find
         deadline=stage.deadlines.weights,
         one_node=not isinstance(storage, NodeStorage) and storage.access_mode == "ReadWriteOnce",
         why=f"fetched once onto {_described(storage)}, then found there; how large they are, and "
-        "so how long the first fetch takes, nobody knows before",
+        f"so how long the first fetch takes, nobody knows before{about_cache}",
+        hub_cache=hub_cache,
+        server_variables=_hub_variables(config, hub_cache),
     )
-    findings = [finding for source in plan.sources for finding in _about(source, stage)]
-    return plan, [*about_fetcher, *findings, *_nested(plan.sources), *_shared(plan, stage, name)]
+    return plan, [
+        *about_fetcher,
+        *(finding for source in plan.sources for finding in _about(source, stage)),
+        *(finding for source in plan.sources for finding in _about_patterns(source)),
+        *_about_cache(config, hub_cache),
+        *_nested(plan.sources),
+        *_shared(plan, stage, name),
+        *_too_small(config, storage, name, ("servers", name) if own else ()),
+    ]
+
+
+def _hub_cache(config: Config) -> tuple[str, str]:
+    """Returns the place where the server is to look for Hugging Face's cache, and the reason."""
+    if named := _named_hub(config):
+        variable, place = named
+        return place, f"; Hugging Face's cache is at {place}, where the config's `{variable}` says"
+    return ANY_USERS_HUB, (
+        f"; Hugging Face's cache is at {HUB}, as in Truss's image, and at {ANY_USERS_HUB}, which "
+        f"{' and '.join(_HUB_VARIABLES)} name: the image may look elsewhere, or its user may not "
+        "read /root"
+    )
+
+
+def _named_hub(config: Config) -> tuple[str, str] | None:
+    """Returns the variable of the config that says where the cache is, and that place."""
+    for variable, below in _HUB_PLACES.items():
+        value = config.environment_variables.get(variable, "")
+        if value.startswith("/"):
+            return variable, _normal(f"{value}{below}")
+    return None
+
+
+def _hub_variables(config: Config, place: str | None) -> dict[str, str]:
+    """Those that send the server to the cache: the image may have its own for another place."""
+    if place is None:
+        return {}
+    given = config.environment_variables
+    return {name: place for name in _HUB_VARIABLES if name not in given}
 
 
 def _described(storage: Storage) -> str:
@@ -133,16 +221,20 @@ def _of_weights(i: int, given: WeightsSource) -> Source:
         region=auth and (auth.aws_oidc_region or auth.aws_assume_role_region),
         allow=_patterns(given.allow_patterns),
         ignore=_patterns(given.ignore_patterns),
+        any_depth=False,
     )
 
 
-def _of_model_cache(i: int, given: ModelRepo) -> Source:
+def _of_model_cache(i: int, given: ModelRepo, config: Config) -> Source:
     """On a volume at a folder of its own; without one, where Truss's build has put it."""
     scheme, separator, path = given.repo_id.rpartition("://")
     scheme = scheme if separator else _SCHEMES[given.kind]
     revision = f"@{given.revision}" if given.revision and scheme == "hf" else ""
     hub = not given.use_volume and scheme == "hf"
-    mount = HUB if hub else f"{MODEL_CACHE}/{given.volume_folder if given.use_volume else path}"
+    mount = f"{MODEL_CACHE}/{given.volume_folder if given.use_volume else path}"
+    if hub:
+        named = _named_hub(config)
+        mount = named[1] if named else HUB
     return Source(
         keys=("model_cache", i),
         source=f"{scheme}://{path}{revision}",
@@ -156,6 +248,7 @@ def _of_model_cache(i: int, given: ModelRepo) -> Source:
         region=None,
         allow=_patterns(given.allow_patterns),
         ignore=_patterns(given.ignore_patterns),
+        any_depth=True,
     )
 
 
@@ -217,6 +310,44 @@ def _about(source: Source, stage: Stage) -> list[Finding]:
     return findings
 
 
+def _about_cache(config: Config, place: str | None) -> list[Finding]:
+    """Warnings where a variable of the config sends the server past the cache."""
+    given = config.environment_variables
+    return [
+        Finding(
+            "config",
+            ("environment_variables", name),
+            f"some libraries look for Hugging Face's cache at `{given[name]}`; it is at {place}",
+            f"write {place}, or remove it",
+            "warning",
+        )
+        for name in _HUB_VARIABLES
+        if place is not None and given.get(name) and _normal(given[name]) != place
+    ]
+
+
+def _about_patterns(source: Source) -> list[Finding]:
+    """Complaints about patterns that can choose no file, whatever the source has."""
+    allow, ignore = source.allow or (), source.ignore or ()
+    every = {"**", "**/*", "**/"} | ({"*"} if source.any_depth else set[str]())
+    if every & set(ignore) or (allow and set(allow) <= set(ignore)):
+        keys: Keys = (*source.keys, "ignore_patterns")
+        message = "the patterns leave no file of the source"
+        return [Finding("config", keys, message, "remove what is to be fetched from them")]
+    bad = [i for i, pattern in enumerate(allow) if _NO_NAME.search(pattern)]
+    level: Level = "error" if bad and len(bad) == len(allow) else "warning"
+    return [
+        Finding(
+            "config",
+            (*source.keys, "allow_patterns", i),
+            f"`{allow[i]}` fits no file: names begin at the top of the source, without `/`",
+            "write it as in `*.safetensors` or `folder/*`",
+            level,
+        )
+        for i in bad
+    ]
+
+
 def _nested(sources: tuple[Source, ...]) -> list[Finding]:
     findings: list[Finding] = []
     outer = "//"
@@ -237,3 +368,28 @@ def _shared(plan: Weights, stage: Stage, name: str) -> list[Finding]:
     message = f"several replicas of `{name}` need one volume that only one node can have at a time"
     help = "write `access_mode: ReadWriteMany`, or `kind: node`, in the stage's `weights.storage`"
     return [Finding("stage", keys, message, help, "warning")]
+
+
+def _too_small(config: Config, storage: Storage, name: str, at: Keys) -> list[Finding]:
+    """Returns a warning where a claim is smaller than the memory that the weights are for.
+
+    The files fill most of that memory, as a rule; their size is known to the fetch alone.
+    """
+    gpus = config.resources.accelerator
+    memory = gpus.count * GPU_MEMORY.get(gpus.name, 0) if gpus else 0
+    if storage.kind != "claim" or _bytes(storage.size) >= memory << 30:
+        return []
+    keys: Keys = (*at, "weights", "storage", "size")
+    message = (
+        f"the claim of `{name}`, {storage.size}, is smaller than the {memory}Gi of memory of its "
+        f"GPUs, {gpus}"
+    )
+    help = f"set the size that the weights need; {memory}Gi holds all that fits these GPUs"
+    return [Finding("stage", keys, message, help, "warning")]
+
+
+def _bytes(quantity: str) -> float:
+    """A quantity of Kubernetes in bytes."""
+    found = _QUANTITY.fullmatch(quantity)
+    assert found
+    return float(found[1]) * _UNITS[found[2]]
