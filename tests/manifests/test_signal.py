@@ -18,16 +18,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 SERVER = """
-import signal, sys, time
+import os, signal, sys, time
+def say(word):
+    os.write(1, f"{word} {sys.argv[1]}\\n".encode())  # One write, as several share the pipe.
 def stop(*_):
-    if {deaf}: return
-    print("told", sys.argv[1], flush=True)
+    say("told")
     time.sleep(0.2)
-    print("drained", sys.argv[1], flush=True)
+    say("drained")
     sys.exit(0)
 signal.signal(signal.SIGTERM, stop)
-print("ready", sys.argv[1], flush=True)
-while True: time.sleep(60)
+say("ready")
+while True: signal.pause()
 """
 
 BUSY = """
@@ -46,6 +47,9 @@ client.close()
 server.close()
 while True: signal.pause()
 """
+
+QUICK = "sleep() { echo slept; /bin/sleep 0.02; }\n"
+"""A shell's `sleep` that is quick and tells of itself; ash has its own, whatever is on PATH."""
 
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "ash": ["busybox", "ash"]}
 
@@ -84,10 +88,17 @@ class Container:
         parent = self.process.pid
         return int(Path(f"/proc/{parent}/task/{parent}/children").read_text())
 
-    def enter(self, *command: str, path: Path) -> subprocess.Popen[bytes]:
+    def start(self, hook: list[str], by: str = "dash") -> subprocess.Popen[str]:
+        """Starts the hook in it, run by a shell."""
         enter = ["nsenter", "--target", str(self.first), "--pid", "--mount", "--net"]
-        environment = {"PATH": f"{path}:{os.environ['PATH']}"}
-        return subprocess.Popen([*enter, *command], env=environment)
+        command = [*enter, *SHELLS[by], "-c", QUICK + hook[2], *hook[3:]]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def run(self, hook: list[str], by: str = "dash") -> int:
+        """Runs the hook in it to its end, and returns its exit code."""
+        running = self.start(hook, by)
+        running.communicate(timeout=60)
+        return running.returncode
 
 
 @contextmanager
@@ -115,13 +126,9 @@ def shell(name: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with servers, and a `sleep` for the hook that takes no time."""
-    (tmp_path / "server.py").write_text(SERVER.format(deaf=False))
+    """A folder with the servers of these tests."""
+    (tmp_path / "server.py").write_text(SERVER)
     (tmp_path / "busy.py").write_text(BUSY)
-    quick = tmp_path / "quick"
-    quick.mkdir()
-    (quick / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.02\n")
-    (quick / "sleep").chmod(0o755)
     return tmp_path
 
 
@@ -134,10 +141,10 @@ def script(folder: Path, name: str, *lines: str, by: str) -> str:
     return str(file)
 
 
-def stop(made: Container, hook: list[str], folder: Path) -> list[str]:
+def stop(made: Container, hook: list[str], by: str) -> list[str]:
     """Does what the kubelet does: the hook, then SIGTERM for process 1. Returns the output."""
     first = made.first
-    made.enter(*hook, path=folder / "quick").wait(timeout=60)
+    made.run(hook, by)
     subprocess.run(["kill", "-TERM", str(first)], check=False, stderr=subprocess.DEVNULL)
     return made.rest()
 
@@ -147,12 +154,12 @@ def stop(made: Container, hook: list[str], folder: Path) -> list[str]:
     "text",
     [
         "A=1 {server} a",
-        "{server} a; echo done",
+        "{server} a; echo finished",
         "exec {server} a",
         "{server} a & wait",
         "{server} a | tee /dev/null",
-        "{server} a & tail -f /dev/null",
-        "tail -f /dev/null & {server} a; kill %1",
+        "{server} a & tail -f /dev/null; true",
+        "tail -f /dev/null & {server} a; kill $!",
         "while sleep 9; do :; done & {server} a",
         "({server} a)",
         "{script}",
@@ -170,10 +177,23 @@ def test_the_server_is_told_and_ends_before_the_container_does(
     command = text.format(server=program, script=inner, deep=outer)
     with container(*by, command) as made:
         made.read_until("ready a")
-        lines = stop(made, hook(plan, "sh -c x"), folder)
+        lines = stop(made, hook(plan, "sh -c x"), name)
     assert lines.count("told a") == 1
-    assert lines[-1 if "done" not in command else -2] in ("drained a", "done")
-    assert "drained a" in lines
+    assert [line for line in lines if line != "finished"][-1] == "drained a"
+    assert ("finished" in lines) == ("finished" in command)
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_server_beside_a_helper_as_process_1_is_told(
+    plan: Callable[..., Plan], folder: Path, name: str
+) -> None:
+    """As `ash -c "server & tail -f log"` has it. The kernel lets nothing in it end process 1."""
+    program = f"{sys.executable} {folder}/server.py"
+    with container(*shell(name), "-c", f"{program} a & exec tail -f /dev/null") as made:
+        made.read_until("ready a")
+        made.run(hook(plan, "sh -c x"), name)
+        subprocess.run(["kill", "-KILL", str(made.first)], check=True)
+        assert made.rest() == ["ready a", "told a", "drained a"]
 
 
 @pytest.mark.parametrize("name", SHELLS)
@@ -184,7 +204,7 @@ def test_each_of_several_servers_is_told_once(
     inner = script(folder, "inner.sh", f"{program} b &", f"{program} c &", "wait", by=name)
     with container(*shell(name), "-c", f"{program} a & {inner} & wait; echo ended") as made:
         made.read_until("ready a", "ready b", "ready c")
-        lines = stop(made, hook(plan, "sh -c x"), folder)
+        lines = stop(made, hook(plan, "sh -c x"), name)
     for server in "abc":
         assert lines.count(f"told {server}") == lines.count(f"drained {server}") == 1
     assert lines[-1] == "ended"
@@ -198,7 +218,7 @@ def test_helpers_that_start_for_ever_do_not_keep_the_container(
     text = f"while true; do sleep 9; done & {program} a & wait; echo ended"
     with container(*shell(name), "-c", text) as made:
         made.read_until("ready a")
-        lines = stop(made, hook(plan, "sh -c x"), folder)
+        lines = stop(made, hook(plan, "sh -c x"), name)
     assert lines[-2:] == ["drained a", "ended"]
 
 
@@ -209,7 +229,7 @@ def test_a_server_that_starts_while_the_pod_stops_is_told_too(
     program = f"{sys.executable} {folder}/server.py"
     with container(*shell(name), "-c", f"{program} a; {program} b; echo ended") as made:
         made.read_until("ready a")
-        lines = stop(made, hook(plan, "sh -c x"), folder)
+        lines = stop(made, hook(plan, "sh -c x"), name)
     assert lines[-1] == "ended"
     assert "told a" in lines
 
@@ -219,7 +239,7 @@ def test_a_server_that_is_process_1_is_left_to_the_kubelet(
 ) -> None:
     with container(sys.executable, f"{folder}/server.py", "a") as made:
         made.read_until("ready a")
-        assert made.enter(*hook(plan, "serve"), path=folder / "quick").wait(timeout=60) == 0
+        assert made.run(hook(plan, "serve")) == 0
         subprocess.run(["kill", "-TERM", str(made.first)], check=True)
         assert made.rest().count("told a") == 1
 
@@ -231,14 +251,14 @@ def test_sigterm_waits_while_a_client_is_connected(
     by = shell(name)
     with container(*by, "-c", f"{sys.executable} {folder}/busy.py; true") as made:
         made.read_until("ready")
-        running = made.enter(*by, *hook(plan, "vllm serve m")[1:], path=folder / "quick")
-        with pytest.raises(subprocess.TimeoutExpired):
-            running.wait(timeout=1)  # Fifty looks, as long as its `sleep 1` takes here.
-        assert made.process.stdin is not None
+        running = made.start(hook(plan, "vllm serve m"), name)
+        assert running.stdout is not None and made.process.stdin is not None
+        for _ in range(10):
+            assert running.stdout.readline() == "slept\n"
         made.process.stdin.write("\n")
         made.process.stdin.flush()
         assert made.rest() == ["ready", "answered", "told"]
-        running.wait(timeout=60)
+        running.communicate(timeout=60)
 
 
 def test_sigterm_waits_no_longer_than_the_drain_deadline(
@@ -247,7 +267,7 @@ def test_sigterm_waits_no_longer_than_the_drain_deadline(
     with container("sh", "-c", f"{sys.executable} {folder}/busy.py; true") as made:
         made.read_until("ready")
         command = hook(plan, "sh -c 'vllm serve m'", deadlines={"drain": 3})
-        made.enter(*command, path=folder / "quick").wait(timeout=60)
+        made.run(command)
         assert made.rest() == ["ready", "told"]
 
 
@@ -258,7 +278,7 @@ def test_sigterm_does_not_wait_for_a_server_that_drains_by_itself(
         made.read_until("ready")
         command = hook(plan, "sh -c text-embeddings-router")
         assert command[-3:] == ["5", "0", "1F40"]
-        made.enter(*command, path=folder / "quick").wait(timeout=60)
+        made.run(command)
         assert made.rest() == ["ready", "told"]
 
 

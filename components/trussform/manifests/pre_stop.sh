@@ -72,13 +72,16 @@ done
 
 # A server that is process 1 gets SIGTERM from the kubelet, after this.
 classify 1
-[ "$kind" = shell ] || exit 0
+[ "$kind" != server ] || exit 0
 
 # Each process gets SIGTERM once. Helpers get it when no server is left, shells when nothing else
-# is, or when helpers are started for ever. Looking goes on until the container has ended.
-signalled=' ' without=0
-while look && [ -n "$servers$helpers$shells" ]; do
+# is, or when helpers are started for ever. A shell may be about to start another server, so this
+# ends with the container, or when process 1 has been alone in five looks.
+signalled=' ' without=0 alone=0
+while [ "$alone" -lt 5 ]; do
+    look
     if [ -n "$servers" ]; then now=$servers without=0; else now=${helpers:-$shells}; fi
+    if [ -n "$now" ]; then alone=0; else alone=$((alone + 1)); fi
     without=$((without + 1))
     [ "$without" -le 3 ] || [ -n "$servers" ] || now="$helpers $shells"
     for process in $now; do
