@@ -252,7 +252,8 @@ def test_sigterm_waits_while_a_client_is_connected(
     with container(*by, "-c", f"{sys.executable} {folder}/busy.py; true") as made:
         made.read_until("ready")
         running = made.start(hook(plan, "vllm serve m"), name)
-        assert running.stdout is not None and made.process.stdin is not None
+        assert running.stdout is not None
+        assert made.process.stdin is not None
         for _ in range(10):
             assert running.stdout.readline() == "slept\n"
         made.process.stdin.write("\n")

@@ -37,7 +37,11 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("pull", str(plan.pull), plan.pull.why),
         ("digest", image.base.digest or "not known yet", image.base.why),
         ("command", str(plan.command), plan.command.why),
-        ("variables", _variables(plan), "Truss's APP_HOME, a server's host, then the config's, null as None"),
+        (
+            "variables",
+            _variables(plan),
+            "Truss's APP_HOME, a server's host, then the config's, null as None",
+        ),
         ("concurrency", str(plan.concurrency), "predict_concurrency: a hint; nothing enforces it"),
         ("size", str(plan.size), plan.size.why),
         ("gpu", str(plan.gpu), plan.gpu.why),

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from trussform.config import Truss
@@ -24,7 +26,7 @@ class Command(NamedTuple):
     argv: tuple[str, ...]
     """The container's command; empty: the image's own entrypoint runs."""
     why: str
-    variables: dict[str, str] = {}
+    variables: Mapping[str, str] = MappingProxyType({})
     """Variables that its servers need, unless the config sets them."""
     servers: tuple[Server, ...] = ()
     """The known servers that it starts."""

@@ -16,8 +16,9 @@ _HOSTS = ("--host", "--hostname", "--bind", "--listen", "--server-name", "-b")
 _WAITING = ("wait", "sleep", "tail", "tee", "cat", "true", ":", "exit", "cd", "set", "echo")
 """Commands that may stand behind a server's, and are none."""
 _LOOPBACK = re.compile(r"(https?://)?(127(\.[0-9]+){3}|localhost|\[?::1\]?)(:[0-9]+)?/?")
-_PORT = re.compile(r"(?:^|:)([0-9]+)/?$")
-_WHY = "listens on 127.0.0.1 by default, and probes and routes come by the pod's address"
+_PORT = re.compile(r"(?:https?://)?(?:[^:]*|\[[0-9a-f:]*\]):([0-9]+)/?")
+_COME = "probes and routes use"
+_WHY = f"listens on 127.0.0.1 by default, and not on the pod's address, which {_COME}"
 
 
 class Listening(NamedTuple):
@@ -42,9 +43,7 @@ class _Change(NamedTuple):
 def listening(truss: Truss, argv: tuple[str, ...]) -> Listening:
     """Returns the command that listens on all addresses, or what its author must change."""
     running = started(argv, truss.folders)
-    asked = [
-        (one, one.server) for one in running if one.server and not _is_elsewhere(one, truss)
-    ]
+    asked = [(one, one.server) for one in running if one.server and not _is_elsewhere(one, truss)]
     changes = [(one, server, _change(one, server, truss)) for one, server in asked]
     reasons = [_reason(server, change) for _, server, change in changes]
     findings = [change.finding for _, _, change in changes if change.finding]
@@ -64,7 +63,7 @@ def _is_elsewhere(one: Started, truss: Truss) -> bool:
     ports = [value for name, value in one.options() if name in server.ports]
     if server.port:
         named = _named(one, server, truss)
-        ports += [found[1] for _, value in named for found in _PORT.finditer(value)]
+        ports += [found[1] for _, value in named if (found := _PORT.fullmatch(value))]
     asked = truss.config.docker_server.server_port
     numbers = [int(port) for port in ports if port.isdecimal()]
     return bool(numbers) and asked not in numbers
@@ -114,7 +113,7 @@ def _has_other_socket(one: Started, server: Server, truss: Truss) -> bool:
 
 
 def _told_loopback(one: Started, name: str, told: str, truss: Truss) -> Finding:
-    message = f"{_place(one)}`{told}` keeps {name} from the pod's address, where probes and routes come"
+    message = f"{_place(one)}`{told}` keeps {name} from the pod's address, which {_COME}"
     keys = _COMMAND
     variable = told.partition("=")[0]
     if variable in truss.config.environment_variables and variable not in one.variables:
@@ -178,11 +177,10 @@ def _unknown(running: list[Started], truss: Truss) -> list[Finding]:
     one = serving[-1]
     told = [(f"{name} {value}", value) for name, value in one.options() if name in _HOSTS]
     ports = [value for name, value in one.options() if name == "--port"]
-    ports += [found[1] for _, value in told for found in _PORT.finditer(value)]
+    ports += [found[1] for _, value in told if (found := _PORT.fullmatch(value))]
     asked = str(truss.config.docker_server.server_port)
     if not told or not all(_is_loopback(host) for _, host in told):
         return []
     if ports and asked not in ports:
         return []
-    name = one.words[0].text.rpartition("/")[2]
-    return [_told_loopback(one, name, told[0][0], truss)]
+    return [_told_loopback(one, "the server", told[0][0], truss)]

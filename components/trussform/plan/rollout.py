@@ -1,10 +1,12 @@
 """How a new version replaces the old one, and how long each step may take."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.plan.command import Command
 from trussform.plan.probes import LATE, Probes
+from trussform.plan.servers import Server
 from trussform.plan.weights import Weights
 from trussform.stage import Stage
 
@@ -133,13 +135,15 @@ def _held(config: Config, command: Command, drain: int) -> tuple[int, str]:
     """Returns the seconds that SIGTERM waits for connections, and the reason."""
     if not command.argv:
         return 0, "the image may have no shell to look for connections with"
-    names = " and ".join(server.name for server in command.servers)
-    transport = config.runtime.transport.kind
-    if names and transport == "http":
-        if all(server.drains for server in command.servers):
-            return 0, f"{names} finishes its requests at SIGTERM"
-        if any(server.drains is False for server in command.servers):
-            return drain, f"{names} cuts requests at SIGTERM; {_IDLE}"
+    servers, transport = command.servers, config.runtime.transport.kind
+    if servers and transport == "http" and all(server.drains for server in servers):
+        return 0, f"{_names(servers)} finishes its requests at SIGTERM"
     if transport != "http":
         return drain, f"most servers close connections of {transport} at SIGTERM"
+    if cutting := [server for server in servers if server.drains is False]:
+        return drain, f"{_names(cutting)} cuts requests at SIGTERM; {_IDLE}"
     return drain, f"the server may cut requests at SIGTERM; {_IDLE}"
+
+
+def _names(servers: Iterable[Server]) -> str:
+    return " and ".join(server.name for server in servers)

@@ -147,8 +147,8 @@ SERVERS = (
     Server(
         "trtllm-serve",
         (("trtllm-serve",), ("tensorrt_llm.commands.serve",)),
-        "NVIDIA/TensorRT-LLM@00209af: tensorrt_llm/commands/serve.py (localhost; a first word that is "
-        "no subcommand is the model, so options come after it)",
+        "NVIDIA/TensorRT-LLM@00209af: tensorrt_llm/commands/serve.py (localhost; a first word "
+        "that is no subcommand is the model, so options come after it)",
         loopback=True,
         options=("--host",),
         skips=1,
@@ -331,7 +331,7 @@ SERVERS = (
     Server(
         "gradio",
         (("gradio",),),
-        "gradio-app/gradio, main of August 2026: gradio/http_server.py (GRADIO_SERVER_NAME, 127.0.0.1)",
+        "gradio-app/gradio, main of August 2026: gradio/http_server.py (127.0.0.1)",
         loopback=True,
         options=(),
         variable="GRADIO_SERVER_NAME",

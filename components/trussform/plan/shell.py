@@ -1,4 +1,4 @@
-"""The simple commands of a shell's text, each word with its position, so that one can be changed."""
+"""The simple commands of a shell's text, each word with its position in the text."""
 
 import re
 from collections.abc import Iterator

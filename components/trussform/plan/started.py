@@ -1,4 +1,4 @@
-"""The programs that a command starts, by itself, through shells and through the config's scripts."""
+"""The programs that a command starts: itself, by shells, and by scripts of the config."""
 
 import re
 from collections.abc import Iterator
@@ -191,7 +191,7 @@ class _Reader(NamedTuple):
 
 
 def _name(word: Word) -> str:
-    return PurePosixPath(word.text).name
+    return PurePosixPath(word.text).name or word.text
 
 
 def _assignments(words: tuple[Word, ...]) -> tuple[tuple[Word, ...], dict[str, str]]:
@@ -270,5 +270,6 @@ def _script_text(file: Path) -> str:
         return ""
     text = file.read_text(errors="replace")
     first = text.partition("\n")[0]
-    shell = re.search(r"\b(ba|da|a|z|k)?sh\b", first) if first.startswith("#!") else None
-    return text if shell or not first.startswith("#!") and file.suffix in ("", ".sh") else ""
+    if first.startswith("#!"):
+        return text if re.search(r"\b(ba|da|a|z|k)?sh\b", first) else ""
+    return text if file.suffix in ("", ".sh") else ""
