@@ -474,10 +474,22 @@ def test_the_examples_command_keeps_its_command_substitution(plan: MakePlan) -> 
     assert server(plan(command))["command"] == ["sh", "-c", "T=$$(cat f) serve"]
 
 
-def test_a_shell_gets_a_hook_that_signals_what_it_started(plan: MakePlan) -> None:
-    shell = server(plan({"docker_server": {"start_command": "sh -c serve"}}))
-    assert shell["lifecycle"]["preStop"]["exec"]["command"][:2] == ["sh", "-c"]
-    assert server(plan())["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
+def test_what_has_a_shell_gets_a_hook_and_other_images_a_sleep(plan: MakePlan) -> None:
+    """A no_build image that runs by its own command may have no shell."""
+    hook = server(plan())["lifecycle"]["preStop"]["exec"]["command"]
+    assert [*hook[:2], *hook[3:]] == ["sh", "-c", "pre-stop", "5", "600", "1F40"]
+    own = {"docker_server": {"no_build": True, "start_command": None}}
+    assert server(plan(own))["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
+
+
+def test_a_servers_host_is_a_variable_of_the_container_unless_the_config_sets_it(
+    plan: MakePlan,
+) -> None:
+    command = {"docker_server": {"start_command": "sh -c 'llama-server -m m'"}}
+    assert {"name": "LLAMA_ARG_HOST", "value": "0.0.0.0"} in server(plan(command))["env"]
+    own = {**command, "environment_variables": {"LLAMA_ARG_HOST": "::"}}
+    hosts = [one for one in server(plan(own))["env"] if one["name"] == "LLAMA_ARG_HOST"]
+    assert hosts == [{"name": "LLAMA_ARG_HOST", "value": "::"}]
 
 
 def test_the_text_of_variables_is_not_expanded_by_kubernetes(plan: MakePlan) -> None:

@@ -68,22 +68,11 @@ def test_an_open_end_is_an_error(workspace: Workspace, command: str) -> None:
 def test_no_build_runs_the_command_by_a_shell(plan: Callable[..., Plan]) -> None:
     made = plan({"docker_server": {"no_build": True, "start_command": "a && b"}})
     assert made.command.argv == ("sh", "-c", "a && b")
-    assert made.command.shell
 
 
 def test_no_build_without_a_command_leaves_the_images_own(plan: Callable[..., Plan]) -> None:
     made = plan({"docker_server": {"no_build": True, "start_command": None}})
     assert made.command.argv == ()
-
-
-@pytest.mark.parametrize(
-    ("command", "shell"),
-    [("sh -c 'a'", True), ("/bin/bash run.sh", True), ("serve", False), ("python -m sh", False)],
-)
-def test_it_is_known_whether_a_shell_is_the_first_process(
-    plan: Callable[..., Plan], command: str, shell: bool
-) -> None:
-    assert plan({"docker_server": {"start_command": command}}).command.shell is shell
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0\r", codec="utf-8")), min_size=1))
@@ -140,10 +129,3 @@ def test_a_token_in_a_command_is_not_repeated(workspace: Workspace, command: str
     text = command.format(token=token)
     _, (problem,) = workspace.plan({"docker_server": {"start_command": text}})
     assert token not in str(problem)
-
-
-@pytest.mark.parametrize(
-    "command", ["env -u A sh -c x", "nohup sh -c x", "nice -n 5 bash x.sh", "./start.sh --fast"]
-)
-def test_a_shell_is_found_behind_what_starts_it(plan: Callable[..., Plan], command: str) -> None:
-    assert plan({"docker_server": {"start_command": command}}).command.shell

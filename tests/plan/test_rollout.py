@@ -1,6 +1,7 @@
 """How a new version replaces the old one, and that each deadline waits for what it bounds."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from trussform.config import Config
 from trussform.config.runtime import WEEK
 from trussform.plan import Plan
+from trussform.plan.command import Command
 from trussform.plan.probes import PERIOD, Probes
 from trussform.plan.probes import probes as plan_probes
 from trussform.plan.rollout import Rollout, rollout
@@ -17,6 +19,9 @@ from workspace import CONFIG, merged
 
 MakePlan = Callable[..., Plan]
 GPUS = {None: 0, "L4": 1, "H100:8": 8}
+
+TRANSPORTS = {"http": 600, "websocket": 3600, "grpc": 3600}
+"""Each transport, and the seconds that its requests get unless the stage says more."""
 
 LATE = 20
 """Seconds, two checks, by which a kubelet was seen to let a start pass after its budget."""
@@ -39,6 +44,7 @@ deadlines = st.fixed_dictionaries(
         "weights": st.integers(0, WEEK),
         "pull": st.integers(0, WEEK),
         "startup": seconds,
+        "drain": st.integers(0, WEEK),
     },
 )
 storage = st.one_of(
@@ -65,7 +71,10 @@ def decided(draw: st.DrawFn) -> tuple[Config, Stage, Probes, Rollout]:
             CONFIG,
             {
                 "resources": {"accelerator": draw(st.sampled_from(list(GPUS)))},
-                "runtime": {"health_checks": draw(checks)},
+                "runtime": {
+                    "health_checks": draw(checks),
+                    "transport": {"kind": draw(st.sampled_from(list(TRANSPORTS)))},
+                },
                 "weights": draw(st.sampled_from([[], weights])),
             },
         )
@@ -82,7 +91,16 @@ def decided(draw: st.DrawFn) -> tuple[Config, Stage, Probes, Rollout]:
     )
     probes = plan_probes(config, stage)
     fetched, _ = plan_weights(config, stage, "a")
-    return config, stage, probes, rollout(config, stage, "a", probes, fetched)
+    command = Command(("serve",), "")
+    return config, stage, probes, rollout(config, stage, "a", command, probes, fetched)
+
+
+def drain(config: Config, stage: Stage) -> int:
+    """Seconds that a stopping pod gives its requests, at least."""
+    if stage.deadlines.drain is not None:
+        return stage.deadlines.drain
+    default = TRANSPORTS[config.runtime.transport.kind]
+    return stage.request_timeout or default if default == 600 else default
 
 
 def startup(config: Config, stage: Stage) -> int:
@@ -117,7 +135,9 @@ def test_every_deadline_waits_for_what_it_bounds(
     assert (probes.startup.failures - 1) * PERIOD >= start
     assert probes.readiness.failures * PERIOD >= checks.stop_traffic_threshold_seconds
     assert probes.liveness.failures * PERIOD >= checks.restart_threshold_seconds
-    assert rollout.grace > rollout.drain_delay + (stage.request_timeout or 600)
+    assert rollout.drain >= drain(config, stage)
+    assert rollout.waits in (0, rollout.drain)
+    assert rollout.grace > rollout.drain_delay + rollout.drain
     assert 0 < rollout.hung_grace <= rollout.grace
     waits = rollout.grace + stage.deadlines.provisioning + absent(config, stage)
     assert rollout.progress_deadline > waits
@@ -195,3 +215,48 @@ def test_one_gpu_without_a_spare_says_how_long_service_is_gone(plan: MakePlan) -
     stage = {"request_timeout": 20, "deadlines": {"pull": 30, "startup": 40}}
     made = plan({"resources": {"accelerator": "L4"}}, stage).rollout
     assert "without service for at most 120 s" in made.why
+
+
+@pytest.mark.parametrize(
+    ("transport", "stage", "drain"),
+    [
+        ("http", {}, 600),
+        ("http", {"request_timeout": 20}, 20),
+        ("http", {"request_timeout": 20, "deadlines": {"drain": 90}}, 90),
+        ("websocket", {}, 3600),
+        ("websocket", {"request_timeout": 20}, 3600),
+        ("websocket", {"request_timeout": 7200}, 7200),
+        ("grpc", {}, 3600),
+        ("grpc", {"deadlines": {"drain": 0}}, 0),
+    ],
+)
+def test_a_stopping_pod_gives_its_requests_their_time(
+    plan: MakePlan, transport: str, stage: dict[str, Any], drain: int
+) -> None:
+    made = plan({"runtime": {"transport": {"kind": transport}}}, stage).rollout
+    assert (made.drain, made.grace) == (drain, 5 + drain + 5)
+    assert f"requests {drain}" in made.why_deadlines
+
+
+@pytest.mark.parametrize(
+    ("command", "transport", "waits", "why"),
+    [
+        ("vllm serve m", "http", 600, "vLLM cuts requests at SIGTERM"),
+        ("vllm serve m --shutdown-timeout 30", "http", 600, "vLLM cuts requests"),
+        ("sh -c 'exec ollama serve'", "http", 600, "Ollama cuts requests"),
+        ("serve", "http", 600, "the server may cut requests"),
+        ("text-embeddings-router", "http", 0, "TEI finishes its requests"),
+        ("text-embeddings-router", "grpc", 3600, "connections of grpc"),
+        ("sh -c 'text-embeddings-router & vllm serve m'", "http", 600, "vLLM cuts"),
+        (None, "http", 0, "may have no shell"),
+    ],
+)
+def test_sigterm_waits_for_requests_unless_the_server_finishes_them(
+    plan: MakePlan, command: str | None, transport: str, waits: int, why: str
+) -> None:
+    server = {"start_command": command, "no_build": command is None}
+    transported = {"runtime": {"transport": {"kind": transport}}}
+    made = plan({"docker_server": server, **transported}).rollout
+    assert made.waits == waits
+    assert why in made.why_drain
+    assert f"at most {waits or 600} s" in made.draining

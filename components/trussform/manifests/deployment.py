@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from trussform.manifests import weights
@@ -19,13 +20,7 @@ _ENVIRONMENT_FILE = "/etc/b10_dynamic_config/environment"
 """Where a custom server reads the name of its environment on Baseten."""
 _NO_WRAP = 1 << 20
 
-_SIGNAL_CHILDREN = (
-    'sleep {delay}; case "$(readlink /proc/1/exe)" in '
-    "*/sh|*/ash|*/bash|*/dash|*/zsh|*/busybox) "
-    "kill -TERM $(cat /proc/1/task/1/children);; esac"
-)
-"""A shell as process 1 passes no SIGTERM on, so this gives it to what the shell started.
-Where the shell has given its place to the server (`exec`), SIGTERM reaches that by itself."""
+_PRE_STOP = Path(__file__).with_name("pre_stop.sh")
 
 
 def deployment(plan: Plan, values: Values) -> Manifest:
@@ -147,10 +142,23 @@ def unexpanded(text: str) -> str:
 
 
 def _pre_stop(plan: Plan) -> Manifest:
-    delay = plan.rollout.drain_delay
-    if plan.command.shell:
-        return {"exec": {"command": ["sh", "-c", _SIGNAL_CHILDREN.format(delay=delay)]}}
-    return {"sleep": {"seconds": delay}}
+    """Returns the hook that runs before SIGTERM. Kubernetes expands no `$(NAME)` in it
+    (kubernetes/kubernetes, pkg/kubelet/lifecycle/handlers.go).
+
+    An image that runs by its own command may have no shell, so its hook only sleeps.
+    """
+    delay, drain = plan.rollout.drain_delay, plan.rollout.waits
+    if not plan.command.argv:
+        return {"sleep": {"seconds": delay}}
+    script = _without_comments(_PRE_STOP.read_text())
+    port = f"{plan.probes.port:04X}"
+    return {"exec": {"command": ["sh", "-c", script, "pre-stop", str(delay), str(drain), port]}}
+
+
+def _without_comments(script: str) -> str:
+    """Returns the script without comment lines, so that a comment's change rolls no pod."""
+    lines = script.splitlines(keepends=True)
+    return "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
 def _resources(plan: Plan) -> Manifest:

@@ -2,15 +2,16 @@
 
 import re
 import shlex
-from pathlib import PurePosixPath
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from trussform.config import Config
+from trussform.config import Truss
 from trussform.config.config import masked
+from trussform.plan.listening import listening
+from trussform.plan.servers import Server
 from trussform.problem import Finding
 
-_SHELLS = ("sh", "ash", "bash", "dash", "zsh")
-_WRAPPERS = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
 _PIECE = re.compile(
     r"""(?P<space>[ \t\r\n]+)|(?P<plain>[^ \t\r\n'"\\#]+)|(?P<comment>\#[^\n]*)"""
     r"""|(?P<escaped>\\.)|(?P<single>'[^']*')|(?P<double>"(?:[^"\\]|\\.)*")""",
@@ -24,21 +25,34 @@ _SHELL_SYNTAX = re.compile(r"[|&;<>`]|\$[\w({]")
 class Command(NamedTuple):
     argv: tuple[str, ...]
     """The container's command; empty: the image's own entrypoint runs."""
-    shell: bool
-    """Whether a shell is the first process: it passes no SIGTERM on."""
     why: str
+    variables: Mapping[str, str] = MappingProxyType({})
+    """Variables that its servers need, unless the config sets them."""
+    servers: tuple[Server, ...] = ()
+    """The known servers that it starts."""
 
     def __str__(self) -> str:
         return shlex.join(self.argv) if self.argv else "the image's own"
 
 
-def command(config: Config) -> tuple[Command, list[Finding]]:
-    server = config.docker_server
+def command(truss: Truss) -> tuple[Command, list[Finding]]:
+    """Returns what the container runs: Truss's meaning of the command, and a host for servers
+    that would listen on 127.0.0.1 alone."""
+    meant, findings = _meant_by_truss(truss)
+    if not meant.argv:
+        return meant, findings
+    heard = listening(truss, meant.argv)
+    why = "; ".join((meant.why, *heard.why))
+    return Command(heard.argv, why, heard.variables, heard.servers), [*findings, *heard.findings]
+
+
+def _meant_by_truss(truss: Truss) -> tuple[Command, list[Finding]]:
+    server = truss.config.docker_server
     if server.start_command is None:
-        return Command((), False, "no_build without start_command runs the image as it is"), []
+        return Command((), "no_build without start_command runs the image as it is"), []
     if server.no_build:
         why = "Truss runs the command of a no_build server by `sh -c`"
-        return Command(("sh", "-c", server.start_command), True, why), []
+        return Command(("sh", "-c", server.start_command), why), []
     # Supervisor, which runs the command in Truss, reads `%%` as `%`.
     read = _read(server.start_command.replace("\r\n", "\n").replace("%%", "%"))
     if read is None:
@@ -59,24 +73,12 @@ def command(config: Config) -> tuple[Command, list[Finding]]:
             f"`{argv[0].partition('=')[0]}=…` in front of a command is for a shell",
             f"use environment_variables, or write sh -c {shlex.quote(masked(text))}",
         )
-    shell = _program(argv) in _SHELLS
-    why = "split as a shell would, run without one"
-    if shell:
-        why += "; it starts a shell itself, which passes no SIGTERM on, so preStop does"
-    return Command(argv, shell, why), []
-
-
-def _program(argv: tuple[str, ...]) -> str:
-    """The name of what runs in the end: `env A=1 sh -c …` is `sh`, and so is a script."""
-    names = [PurePosixPath(word).name for word in argv]
-    if names[0] in _WRAPPERS:
-        return next((name for name in names if name in _SHELLS), names[0])
-    return "sh" if names[0].endswith(".sh") else names[0]
+    return Command(argv, "split as a shell would, run without one"), []
 
 
 def _refused(message: str, help: str) -> tuple[Command, list[Finding]]:
     finding = Finding("config", ("docker_server", "start_command"), message, help)
-    return Command((), False, message), [finding]
+    return Command((), message), [finding]
 
 
 class _Read(NamedTuple):

@@ -69,7 +69,7 @@ def plan(
     """
     config = truss.config
     image_plan, about_image = image(truss, stage, name, secret_names, placed)
-    command_plan, about_command = command(config)
+    command_plan, about_command = command(truss)
     gpu_plan, about_gpu = gpu(config, stage)
     weights_plan, about_weights = weights(config, stage, name)
     egress_plan, about_egress = egress(config, stage, weights_plan)
@@ -93,7 +93,11 @@ def plan(
         model_metadata=config.model_metadata,
         image=image_plan,
         command=command_plan,
-        environment_variables={**weights_plan.server_variables, **variables},
+        environment_variables={
+            **weights_plan.server_variables,
+            **command_plan.variables,
+            **variables,
+        },
         concurrency=config.runtime.predict_concurrency,
         size=size,
         gpu=gpu_plan,
@@ -103,7 +107,7 @@ def plan(
         pull=pull_plan,
         user=pod.user(config),
         files=files,
-        rollout=rollout(config, stage, name, probes_plan, weights_plan),
+        rollout=rollout(config, stage, name, command_plan, probes_plan, weights_plan),
         routes=routes_plan,
         access=access_plan,
         peers=peers_plan,

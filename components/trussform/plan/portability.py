@@ -24,17 +24,6 @@ _PARALLEL = (
     ("--data-parallel-size", "-dp"),
 )
 """The options of vLLM, SGLang, LMDeploy and TensorRT-LLM whose product is a number of GPUs."""
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_LOOPBACK_BY_DEFAULT = {
-    "sglang": "--host",
-    "uvicorn": "--host",
-    "hypercorn": "--bind",
-    "gunicorn": "--bind",
-    "flask": "--host",
-    "trtllm-serve": "--host",
-}
-"""Servers that listen on 127.0.0.1 unless this option says otherwise."""
-_OUTSIDE = "probes and routes come by the pod's address"
 _BATCHING = ("vllm", "sglang", "text-embeddings-router", "infinity_emb", "lmdeploy", "trtllm-serve")
 _VISIBLE = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 
@@ -52,7 +41,6 @@ def portability(
         for keys, message, help in (
             *_tag(config, image),
             *_ports(config, options),
-            *_host(options, started),
             *_gpus(config, options),
             *_concurrency(config, started),
             *_python(config, written),
@@ -112,18 +100,6 @@ def _ports(config: Config, options: Options) -> Iterator[Note]:
             f"the command says port {ports[0]}, and probes and routes ask {server.server_port}"
         )
         yield ("docker_server", "server_port"), message, f"write {ports[0]} here, or there"
-
-
-def _host(options: Options, started: set[str]) -> Iterator[Note]:
-    """On Baseten a proxy in the server's own container asks it at 127.0.0.1; here nothing does."""
-    hosts = _values(options, ("--host", "--hostname", "--bind", "-b"))
-    inside = [host for host in hosts if host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK]
-    if inside and len(inside) == len(hosts):
-        yield _COMMAND, f"a server at {inside[0]} is never ready here: {_OUTSIDE}", "write 0.0.0.0"
-    for program, option in _LOOPBACK_BY_DEFAULT.items():
-        if not hosts and program in started:
-            message = f"{program} listens on 127.0.0.1 unless told otherwise: {_OUTSIDE}"
-            yield _COMMAND, message, f"add `{option} 0.0.0.0`, or it is never ready"
 
 
 def _gpus(config: Config, options: Options) -> Iterator[Note]:

@@ -1,16 +1,22 @@
 """How a new version replaces the old one, and how long each step may take."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from trussform.config import Config
+from trussform.plan.command import Command
 from trussform.plan.probes import LATE, Probes
+from trussform.plan.servers import Server
 from trussform.plan.weights import Weights
 from trussform.stage import Stage
 
 DRAIN_DELAY = 5
 """Seconds between leaving the endpoints and SIGTERM: routers hear of it later than the pod."""
 DRAIN = 600
-"""Seconds that a stopping pod gives its requests where the stage names no request_timeout."""
+"""Seconds that a stopping pod gives its requests where the stage says nothing."""
+LONG_DRAIN = 3600
+"""The same for WebSockets and gRPC streams, which live an hour through an update on Baseten."""
+_IDLE = "a proxy's idle connections count until it closes them (Envoy at once, Traefik in 90 s)"
 HUNG_GRACE = 30
 """Seconds that a container has to end after it failed to start or to live: whoever does not
 answer has no request to finish, and waiting for one would only delay the restart."""
@@ -23,6 +29,10 @@ class Rollout(NamedTuple):
     surge: int
     unavailable: int
     drain_delay: int
+    drain: int
+    """Seconds that a stopping pod gives its requests."""
+    waits: int
+    """Seconds of these that SIGTERM waits while clients are connected; 0: it does not wait."""
     grace: int
     """terminationGracePeriodSeconds."""
     hung_grace: int
@@ -34,22 +44,35 @@ class Rollout(NamedTuple):
     away: int
     """Seconds that an update may leave the server without a pod; 0: never."""
     why: str
+    why_drain: str
     why_deadlines: str
 
     def __str__(self) -> str:
         return f"{self.replicas} replicas, surge {self.surge}, unavailable {self.unavailable}"
 
     @property
+    def draining(self) -> str:
+        if not self.waits:
+            return f"SIGTERM after {self.drain_delay} s, then at most {self.drain} s"
+        return (
+            f"SIGTERM after {self.drain_delay} s and when no client has been connected for a "
+            f"second, at most {self.waits} s later"
+        )
+
+    @property
     def deadlines(self) -> str:
         return f"grace {self.grace} s, progress {self.progress_deadline} s, pulumi {self.timeout} s"
 
 
-def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: Weights) -> Rollout:
+def rollout(
+    config: Config, stage: Stage, name: str, command: Command, probes: Probes, weights: Weights
+) -> Rollout:
     server = stage.server(name)
     replicas = stage.replicas if server.replicas is None else server.replicas
     spare = stage.spare_gpus if server.spare_gpus is None else server.spare_gpus
     gpus = config.resources.accelerator.count if config.resources.accelerator else 0
-    drain = stage.request_timeout or DRAIN
+    drain = _drain(config, stage)
+    held, why_drain = _held(config, command, drain)
     grace = DRAIN_DELAY + drain + 5
     limits = stage.deadlines
     absent = weights.deadline + limits.pull + probes.startup_budget + LATE
@@ -83,15 +106,44 @@ def rollout(config: Config, stage: Stage, name: str, probes: Probes, weights: We
         surge=1 if surges else 0,
         unavailable=0 if surges else 1,
         drain_delay=DRAIN_DELAY,
+        drain=drain,
+        waits=held,
         grace=grace,
         hung_grace=min(HUNG_GRACE, grace),
         progress_deadline=deadline,
         timeout=batches * deadline + slack,
         away=away,
         why=why,
+        why_drain=why_drain,
         why_deadlines=(
             f"grace {grace} (requests {drain}) + node {limits.provisioning} "
             f"{fetch}+ pull {limits.pull} + start {probes.startup_budget} + checks {LATE} "
             f"< progress; {batches} x progress < pulumi"
         ),
     )
+
+
+def _drain(config: Config, stage: Stage) -> int:
+    if stage.deadlines.drain is not None:
+        return stage.deadlines.drain
+    if config.runtime.transport.kind == "http":
+        return stage.request_timeout or DRAIN
+    return max(LONG_DRAIN, stage.request_timeout or 0)
+
+
+def _held(config: Config, command: Command, drain: int) -> tuple[int, str]:
+    """Returns the seconds that SIGTERM waits for connections, and the reason."""
+    if not command.argv:
+        return 0, "the image may have no shell to look for connections with"
+    servers, transport = command.servers, config.runtime.transport.kind
+    if servers and transport == "http" and all(server.drains for server in servers):
+        return 0, f"{_names(servers)} finishes its requests at SIGTERM"
+    if transport != "http":
+        return drain, f"most servers close connections of {transport} at SIGTERM"
+    if cutting := [server for server in servers if server.drains is False]:
+        return drain, f"{_names(cutting)} cuts requests at SIGTERM; {_IDLE}"
+    return drain, f"the server may cut requests at SIGTERM; {_IDLE}"
+
+
+def _names(servers: Iterable[Server]) -> str:
+    return " and ".join(server.name for server in servers)

@@ -35,6 +35,9 @@ class Deadlines(Model):
     """The node pulls the image."""
     startup: Int | None = Field(default=None, ge=1, le=WEEK)
     """The server starts. Default: the config's `startup_threshold_seconds`, 1,800."""
+    drain: Int | None = Field(default=None, ge=0, le=WEEK)
+    """A stopping pod finishes its requests. Default: `request_timeout`, else 600; for the
+    transports `websocket` and `grpc` at least 3,600."""
 
 
 class Server(Model):
@@ -96,7 +99,7 @@ class Stage(Model):
     always may. Default: everybody in the cluster."""
     request_timeout: Int | None = Field(default=None, ge=1, le=86_400)
     """Seconds that a request may take, streams included. Default: the route cuts nothing,
-    and a pod that stops waits 600 s for its requests."""
+    and a pod that stops waits `deadlines.drain` for its requests."""
 
     replicas: Int = Field(default=1, ge=0, le=1000)
     spare_gpus: Int = Field(default=0, ge=0, le=1000)

@@ -1,0 +1,186 @@
+"""Where the server of a command listens. On Baseten a proxy in the container asks it at 127.0.0.1;
+here probes and routes come by the pod's address, so a known server is told to listen there."""
+
+import re
+from typing import NamedTuple
+
+from trussform.config import Truss
+from trussform.plan.servers import Server
+from trussform.plan.started import Started, started
+from trussform.problem import Finding, Keys
+
+ANYWHERE = "0.0.0.0"
+_COMMAND: Keys = ("docker_server", "start_command")
+_HOSTS = ("--host", "--hostname", "--bind", "--listen", "--server-name", "-b")
+"""The options that set the host in most servers."""
+_WAITING = ("wait", "sleep", "tail", "tee", "cat", "true", ":", "exit", "cd", "set", "echo")
+"""Commands that may stand behind a server's, and are none."""
+_LOOPBACK = re.compile(r"(https?://)?(127(\.[0-9]+){3}|localhost|\[?::1\]?)(:[0-9]+)?/?")
+_PORT = re.compile(r"(?:https?://)?(?:[^:]*|\[[0-9a-f:]*\]):([0-9]+)/?")
+_COME = "probes and routes use"
+_WHY = f"listens on 127.0.0.1 by default, and not on the pod's address, which {_COME}"
+
+
+class Listening(NamedTuple):
+    argv: tuple[str, ...]
+    """The command, changed where a server needs an option."""
+    variables: dict[str, str]
+    """Variables that the container needs, unless the config sets them."""
+    servers: tuple[Server, ...]
+    """The known servers that may answer at the config's port."""
+    why: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+class _Change(NamedTuple):
+    """What one server needs: a variable, an option, or its author."""
+
+    variable: str | None = None
+    option: tuple[str, str] | None = None
+    finding: Finding | None = None
+
+
+def listening(truss: Truss, argv: tuple[str, ...]) -> Listening:
+    """Returns the command that listens on all addresses, or what its author must change."""
+    running = started(argv, truss.folders)
+    asked = [(one, one.server) for one in running if one.server and not _is_elsewhere(one, truss)]
+    changes = [(one, server, _change(one, server, truss)) for one, server in asked]
+    reasons = [_reason(server, change) for _, server, change in changes]
+    findings = [change.finding for _, _, change in changes if change.finding]
+    return Listening(
+        _inserted(argv, [(one, change.option) for one, _, change in changes if change.option]),
+        {change.variable: ANYWHERE for _, _, change in changes if change.variable},
+        tuple(dict.fromkeys(server for _, server in asked)),
+        tuple(dict.fromkeys(reason for reason in reasons if reason)),
+        tuple(dict.fromkeys(findings or _unknown(running, truss))),
+    )
+
+
+def _is_elsewhere(one: Started, truss: Truss) -> bool:
+    """Whether a server listens on another port than the one that probes and routes ask."""
+    server = one.server
+    assert server is not None
+    ports = [value for name, value in one.options() if name in server.ports]
+    if server.port:
+        named = _named(one, server, truss)
+        ports += [found[1] for _, value in named if (found := _PORT.fullmatch(value))]
+    asked = truss.config.docker_server.server_port
+    numbers = [int(port) for port in ports if port.isdecimal()]
+    return bool(numbers) and asked not in numbers
+
+
+Named = list[tuple[str, str]]
+"""What names the host, as it is written, and the host."""
+
+
+def _named(one: Started, server: Server, truss: Truss) -> Named:
+    """Returns the hosts that a server is told: by its options, else by its variable."""
+    if told := [(f"{name} {value}", value) for name, value in one.options()
+                if name in server.options]:  # fmt: skip
+        return told
+    variables = {**truss.config.environment_variables, **one.variables}
+    if server.variable in variables:
+        value = variables[server.variable]
+        return [(f"{server.variable}={value}", value)]
+    return []
+
+
+def _change(one: Started, server: Server, truss: Truss) -> _Change:
+    if named := _named(one, server, truss):
+        if not all(_is_loopback(host) for _, host in named):
+            return _Change()
+        return _Change(finding=_told_loopback(one, server.name, named[0][0], truss))
+    if not server.loopback or _has_other_socket(one, server, truss):
+        return _Change()
+    if server.port not in (None, truss.config.docker_server.server_port):
+        # Another program answers at the config's port, or the image sets the port.
+        return _Change()
+    if server.variable:
+        return _Change(variable=server.variable)
+    host = f"{ANYWHERE}:{server.port}" if server.port else ANYWHERE
+    option = (server.options[0], host)
+    if _can_insert(one):
+        return _Change(option=option)
+    message = f"{_place(one)}{server.name} {_WHY}"
+    help = f"add `{' '.join(option)}` there"
+    return _Change(finding=Finding("config", _COMMAND, message, help, "up"))
+
+
+def _has_other_socket(one: Started, server: Server, truss: Truss) -> bool:
+    variables = {**truss.config.environment_variables, **one.variables}
+    options = {name for name, _ in one.options()}
+    return bool(options & set(server.instead) or variables.keys() & set(server.others))
+
+
+def _told_loopback(one: Started, name: str, told: str, truss: Truss) -> Finding:
+    message = f"{_place(one)}`{told}` keeps {name} from the pod's address, which {_COME}"
+    keys = _COMMAND
+    variable = told.partition("=")[0]
+    if variable in truss.config.environment_variables and variable not in one.variables:
+        keys = ("environment_variables", variable)
+    return Finding("config", keys, message, f"write {ANYWHERE} there, or remove it", "up")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host, or each of several between commas, is the container's own."""
+    return bool(host) and all(_LOOPBACK.fullmatch(part.strip()) for part in host.split(","))
+
+
+def _place(one: Started) -> str:
+    """Returns the position in a script, as `data/do.sh:3: `; empty for the command itself."""
+    if one.text is None or one.text.script is None:
+        return ""
+    line = one.text.text.count("\n", 0, one.words[0].places[0]) + 1
+    return f"{one.text.script}:{line}: "
+
+
+def _can_insert(one: Started) -> bool:
+    """Whether an option can stand behind the server's name: not in a script, nor in a word whose
+    white space is escaped by backslashes."""
+    if one.text is None:
+        return True
+    return one.text.script is None and one.text.quoted[one.words[one.last].places[-1]]
+
+
+def _inserted(
+    argv: tuple[str, ...], options: list[tuple[Started, tuple[str, str]]]
+) -> tuple[str, ...]:
+    """Returns the command with each option behind the name of its server."""
+    words = [[word] for word in argv]
+    for one, option in reversed(options):
+        at = one.words[one.last].places[-1]
+        if one.text is None:
+            words[at].extend(option)
+            continue
+        text = words[one.text.word][0]
+        after = one.text.places[at] + 1
+        words[one.text.word][0] = f"{text[:after]} {' '.join(option)}{text[after:]}"
+    return tuple(word for several in words for word in several)
+
+
+def _reason(server: Server, change: _Change) -> str:
+    if change.variable:
+        return f"`{change.variable}={ANYWHERE}` is set, as {server.name} {_WHY}"
+    if change.option:
+        return f"`{' '.join(change.option)}` is added, as {server.name} {_WHY}"
+    return ""
+
+
+def _unknown(running: list[Started], truss: Truss) -> list[Finding]:
+    """Returns the finding of an unknown server that is told a host of the container's own.
+
+    It is the last command that does not merely wait, as clients and helpers stand before it.
+    """
+    serving = [one for one in running if one.words[0].text not in _WAITING]
+    if not serving or any(one.server for one in running):
+        return []
+    one = serving[-1]
+    told = [(f"{name} {value}", value) for name, value in one.options() if name in _HOSTS]
+    ports = [value for name, value in one.options() if name == "--port"]
+    ports += [found[1] for _, value in told if (found := _PORT.fullmatch(value))]
+    asked = str(truss.config.docker_server.server_port)
+    if not told or not all(_is_loopback(host) for _, host in told):
+        return []
+    if ports and asked not in ports:
+        return []
+    return [_told_loopback(one, "the server", told[0][0], truss)]

@@ -1,0 +1,275 @@
+"""The programs that a command starts: itself, by shells, and by scripts of the config."""
+
+import re
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from trussform.config.truss import Folder
+from trussform.plan.servers import SERVERS, Server
+from trussform.plan.shell import Word, simple_commands
+
+_SHELLS = ("sh", "ash", "bash", "dash", "zsh", "ksh", "su", "runuser")
+_RUNNERS = {
+    **dict.fromkeys(("uv", "poetry", "pipenv", "pdm", "rye", "hatch", "pixi"), "run"),
+    **dict.fromkeys(("conda", "mamba", "micromamba"), "run"),
+    **dict.fromkeys(("env", "command", "exec", "nice", "ionice", "nohup", "setsid", "stdbuf"), ""),
+    **dict.fromkeys(("time", "timeout", "taskset", "numactl", "chrt", "uvx", "sudo", "gosu"), ""),
+    **dict.fromkeys(("su-exec", "setpriv", "tini", "dumb-init", "catatonit", "nsys", "xargs"), ""),
+    **dict.fromkeys(("ddtrace-run", "opentelemetry-instrument", "mpirun", "mpiexec"), ""),
+}
+"""Programs that start the command after them, with the subcommand that does."""
+_TOOLS = ("pip", "pip3", "apt", "apt-get", "echo", "which", "pkill", "killall", "cp", "mv", "ls")
+"""Programs whose arguments may be names of servers."""
+_ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
+_PYTHON = re.compile(r"(python|pypy)[0-9.]*")
+_COMMAND_OPTION = re.compile(r"-[a-zA-Z]*c")
+_MOST_SCRIPTS = 20
+_MOST_BYTES = 200_000
+
+Options = list[tuple[str, str]]
+"""The options of a command and what stands behind each: `--port 8000` and `--port=8000`."""
+
+
+class Text(NamedTuple):
+    """A shell's text: in a word of the container's command, or in a script."""
+
+    text: str
+    word: int
+    """The index of the word."""
+    places: tuple[int, ...]
+    """The position of each character in that word."""
+    quoted: tuple[bool, ...]
+    """Whether white space can stand after each character without a backslash."""
+    script: str | None = None
+    """The script, relative to the config."""
+
+
+class Started(NamedTuple):
+    words: tuple[Word, ...]
+    """The program and its arguments. Words of the container's command itself have their index
+    as their only place."""
+    text: Text | None
+    """The text that they stand in; None: the container's command itself."""
+    variables: dict[str, str]
+    """The variables that are exported there."""
+    server: Server | None
+    """The known server that it is."""
+    last: int
+    """The index of the last word that names the server; options follow it."""
+
+    def options(self) -> Options:
+        pairs: Options = []
+        rest = [word.text for word in self.words[self.last + 1 :]]
+        for word, after in zip_longest(rest, rest[1:], fillvalue=""):
+            name, equals, value = word.partition("=")
+            if not word.startswith("-"):
+                continue
+            if word[1] != "-" and len(word) > 2 and not equals:
+                pairs.append((word[:2], word[2:]))  # As in `-b0.0.0.0:8000`.
+            pairs.append((name, value if equals else after))
+        return pairs
+
+
+class _Shell(NamedTuple):
+    """The state of a shell while its text is read."""
+
+    text: Text | None
+    exported: dict[str, str]
+    plain: dict[str, str]
+    scripts: list[Path]
+    """The scripts that have been read."""
+
+
+def started(argv: tuple[str, ...], folders: tuple[Folder, ...]) -> list[Started]:
+    """Returns what a container's command starts, in the order of its text."""
+    words = tuple(Word(word, (i,), (True,)) for i, word in enumerate(argv))
+    everything = " ".join(argv).lower()
+    reader = _Reader(folders, everything)
+    return list(reader.command(words, _Shell(None, {}, {}, [])))
+
+
+class _Reader(NamedTuple):
+    folders: tuple[Folder, ...]
+    everything: str
+    """The whole command in lower case, for the markers of servers."""
+
+    def text(self, text: Text, shell: _Shell) -> Iterator[Started]:
+        inner = shell._replace(text=text)
+        for words in simple_commands(text.text):
+            yield from self.command(tuple(words), inner)
+
+    def command(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
+        words, assigned = _assignments(words)
+        if not words:
+            shell.plain.update(assigned)
+            return
+        name = _name(words[0])
+        if name == "export":
+            _export(words[1:], shell)
+            return
+        shell = shell._replace(exported={**shell.exported, **assigned})
+        if name in (".", "source"):
+            yield from self.script(words[1:2], shell)
+        elif name in _SHELLS:
+            yield from self.shell(words, shell)
+        elif name in _RUNNERS:
+            yield from self.run(words, shell)
+        elif _PYTHON.fullmatch(name) and (module := _python(words)):
+            yield self.program(module, shell)
+        elif self.file(words[0]):
+            yield from self.script(words[:1], shell)
+        else:
+            yield self.program(words, shell)
+
+    def program(self, words: tuple[Word, ...], shell: _Shell) -> Started:
+        for server in SERVERS:
+            if server.marker and server.marker not in self.everything:
+                continue
+            for command in server.commands:
+                if (last := _last(words, command)) is not None:
+                    last = min(last + server.skips, len(words) - 1)
+                    return Started(words, shell.text, shell.exported, server, last)
+        return Started(words, shell.text, shell.exported, None, 0)
+
+    def shell(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
+        """Reads `sh -c TEXT` and `sh SCRIPT`."""
+        own = shell._replace(exported=dict(shell.exported), plain={})
+        options = [i for i, word in enumerate(words) if _COMMAND_OPTION.fullmatch(word.text)]
+        if options and options[0] + 1 < len(words):
+            yield from self.text(_inner(words[options[0] + 1], shell.text), own)
+        else:
+            arguments = [word for word in words[1:] if not word.text.startswith("-")]
+            yield from self.script(tuple(arguments[:1]), own)
+
+    def run(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
+        """Reads `env A=1 PROGRAM`, `timeout 60 PROGRAM`, `uv run PROGRAM` and their like."""
+        subcommand = _RUNNERS[_name(words[0])]
+        texts = [word.text for word in words]
+        first = texts.index(subcommand) + 1 if subcommand in texts else 1
+        if subcommand and subcommand not in texts:
+            return
+        exported = dict(shell.exported)
+        for at in range(first, len(words)):
+            name = _name(words[at])
+            if name in _TOOLS:
+                return
+            if found := _ASSIGNMENT.fullmatch(words[at].text):
+                exported[found[1]] = found[2]
+            elif self.is_known(words[at:], shell):
+                yield from self.command(words[at:], shell._replace(exported=exported))
+                return
+        yield self.program(words, shell)
+
+    def is_known(self, words: tuple[Word, ...], shell: _Shell) -> bool:
+        name = _name(words[0])
+        known = name in _SHELLS or name in _RUNNERS or _PYTHON.fullmatch(name) is not None
+        return known or bool(self.file(words[0]) or self.program(words, shell).server)
+
+    def script(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
+        """Reads a shell's script of the config's folders, where it is one."""
+        found = self.file(words[0]) if words else None
+        if found is None or found[0] in shell.scripts or len(shell.scripts) >= _MOST_SCRIPTS:
+            return
+        file, name = found
+        shell.scripts.append(file)
+        if text := _script_text(file):
+            whole = Text(text, 0, tuple(range(len(text))), (True,) * len(text), name)
+            yield from self.text(whole, shell)
+
+    def file(self, word: Word) -> tuple[Path, str] | None:
+        """Returns the file of the config's folders that a word names, and its name there."""
+        path = PurePosixPath(word.text)
+        for folder in self.folders:
+            for file in folder.files:
+                inside = file.relative_to(folder.path)
+                there = PurePosixPath(folder.place, inside)
+                if path == there or (not path.is_absolute() and path.name == file.name):
+                    return file, f"{folder.path.name}/{inside}"
+        return None
+
+
+def _name(word: Word) -> str:
+    return PurePosixPath(word.text).name or word.text
+
+
+def _assignments(words: tuple[Word, ...]) -> tuple[tuple[Word, ...], dict[str, str]]:
+    """Returns the words behind the assignments in front of a command, and these."""
+    assigned: dict[str, str] = {}
+    for at, word in enumerate(words):
+        found = _ASSIGNMENT.fullmatch(word.text)
+        if found is None:
+            return words[at:], assigned
+        assigned[found[1]] = found[2]
+    return (), assigned
+
+
+def _export(words: tuple[Word, ...], shell: _Shell) -> None:
+    for word in words:
+        if found := _ASSIGNMENT.fullmatch(word.text):
+            shell.exported[found[1]] = found[2]
+        elif word.text in shell.plain:
+            shell.exported[word.text] = shell.plain[word.text]
+
+
+def _python(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Returns the words from the module or the script on that Python runs."""
+    at = 1
+    while at < len(words):
+        text = words[at].text
+        if text == "-m":
+            return words[at + 1 :]
+        if not text.startswith("-"):
+            return words[at:]
+        if text == "-c":
+            return ()
+        at += 2 if text in ("-X", "-W") else 1
+    return ()
+
+
+def _last(words: tuple[Word, ...], command: tuple[str, ...]) -> int | None:
+    """Returns the index of the word that ends a server's name; None: it is another program.
+
+    Options may stand before a subcommand, as in `flask --app a run`.
+    """
+    if _name(words[0]) != command[0]:
+        return None
+    last = 0
+    for subcommand in command[1:]:
+        texts = [word.text for word in words[last + 1 :]]
+        if subcommand not in texts:
+            return None
+        at = texts.index(subcommand)
+        if at and not texts[0].startswith("-"):
+            return None
+        last += at + 1
+    return last
+
+
+def _inner(word: Word, text: Text | None) -> Text:
+    """Returns the text of a word, with its places in the container's command."""
+    if text is None:
+        length = len(word.text)
+        return Text(word.text, word.places[0], tuple(range(length)), (True,) * length)
+    return Text(
+        word.text,
+        text.word,
+        tuple(text.places[place] for place in word.places),
+        tuple(
+            inside and text.quoted[place]
+            for place, inside in zip(word.places, word.quoted, strict=True)
+        ),
+        text.script,
+    )
+
+
+def _script_text(file: Path) -> str:
+    """Returns the text of a shell's script; empty for other files."""
+    if file.stat().st_size > _MOST_BYTES:
+        return ""
+    text = file.read_text(errors="replace")
+    first = text.partition("\n")[0]
+    if first.startswith("#!"):
+        return text if re.search(r"\b(ba|da|a|z|k)?sh\b", first) else ""
+    return text if file.suffix in ("", ".sh") else ""
