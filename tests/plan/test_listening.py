@@ -218,6 +218,13 @@ def test_an_unknown_server_that_is_told_127_0_0_1_is_an_error(
     assert problem.message.startswith(f"`{told}` keeps ")
 
 
+def test_a_file_that_may_set_the_host_is_a_warning(workspace: Workspace) -> None:
+    command = "gunicorn --config gunicorn.conf.py app:app"
+    (problem,) = workspace.plan({"docker_server": {"start_command": command}})[1]
+    assert problem.level == "warning"
+    assert problem.help == "set `bind` to 0.0.0.0:8000 in that file"
+
+
 def test_a_config_that_sets_another_port_for_ollama_is_left_to_it(plan: MakePlan) -> None:
     """An image sets the port by OLLAMA_HOST, or another program stands in front."""
     assert plan({"docker_server": {"start_command": "ollama serve"}}).command.variables == {}

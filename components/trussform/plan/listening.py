@@ -13,6 +13,8 @@ ANYWHERE = "0.0.0.0"
 _COMMAND: Keys = ("docker_server", "start_command")
 _HOSTS = ("--host", "--hostname", "--bind", "--listen", "--server-name", "-b")
 """The options that set the host in most servers."""
+_FILES = ("--config", "-c")
+"""The options that name a file, which may set the host."""
 _WAITING = ("wait", "sleep", "tail", "tee", "cat", "true", ":", "exit", "cd", "set", "echo")
 """Commands that may stand behind a server's, and are none."""
 _LOOPBACK = re.compile(r"(https?://)?(127(\.[0-9]+){3}|localhost|\[?::1\]?)(:[0-9]+)?/?")
@@ -90,7 +92,13 @@ def _change(one: Started, server: Server, truss: Truss) -> _Change:
         if not all(_is_loopback(host) for _, host in named):
             return _Change()
         return _Change(finding=_told_loopback(one, server.name, named[0][0], truss))
-    if not server.loopback or _has_other_socket(one, server, truss):
+    if not server.loopback:
+        return _Change()
+    if {name for name, _ in one.options()} & set(server.instead) & set(_FILES):
+        message = f"{_place(one)}{server.name} listens on 127.0.0.1 unless its file sets `bind`"
+        help = f"set `bind` to {ANYWHERE}:{server.port} in that file"
+        return _Change(finding=Finding("config", _COMMAND, message, help, "warning"))
+    if _has_other_socket(one, server, truss):
         return _Change()
     if server.port not in (None, truss.config.docker_server.server_port):
         # Another program answers at the config's port, or the image sets the port.
