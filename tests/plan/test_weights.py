@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from trussform.config.resources import ACCELERATORS
+from trussform.config.instances import ACCELERATORS
 from trussform.manifests.weights import mounts
 from trussform.plan import Plan
 from trussform.plan.weights import ANY_USERS_HUB, GPU_MEMORY, HUB

@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from trussform.config import Truss
+from trussform.plan.pod import own_variables
 from trussform.plan.servers import Server
 from trussform.plan.started import Started, started
 from trussform.problem import Finding, Keys
@@ -80,7 +81,7 @@ def _named(one: Started, server: Server, truss: Truss) -> Named:
     if told := [(f"{name} {value}", value) for name, value in one.options()
                 if name in server.options]:  # fmt: skip
         return told
-    variables = {**truss.config.environment_variables, **one.variables}
+    variables = {**own_variables(truss.config), **one.variables}
     if server.variable in variables:
         value = variables[server.variable]
         return [(f"{server.variable}={value}", value)]
@@ -115,7 +116,7 @@ def _change(one: Started, server: Server, truss: Truss) -> _Change:
 
 
 def _has_other_socket(one: Started, server: Server, truss: Truss) -> bool:
-    variables = {**truss.config.environment_variables, **one.variables}
+    variables = {**own_variables(truss.config), **one.variables}
     options = {name for name, _ in one.options()}
     return bool(options & set(server.instead) or variables.keys() & set(server.others))
 
@@ -124,7 +125,7 @@ def _told_loopback(one: Started, name: str, told: str, truss: Truss) -> Finding:
     message = f"{_place(one)}`{told}` keeps {name} from the pod's address, which {_COME}"
     keys = _COMMAND
     variable = told.partition("=")[0]
-    if variable in truss.config.environment_variables and variable not in one.variables:
+    if variable in own_variables(truss.config) and variable not in one.variables:
         keys = ("environment_variables", variable)
     return Finding("config", keys, message, f"write {ANYWHERE} there, or remove it", "up")
 

@@ -131,8 +131,12 @@ def environment_variables(
         if files.copied:
             # The user may have no home in an image that was not built for it.
             made["HOME"] = "/tmp"
-    own = {key: text for key, text in config.environment_variables.items() if not _reserved(key)}
-    return {**made, **own}, list(_dropped(config))
+    return {**made, **own_variables(config)}, list(_dropped(config))
+
+
+def own_variables(config: Config) -> dict[str, str]:
+    """Returns the config's variables without those whose names Baseten reserves."""
+    return {key: text for key, text in config.environment_variables.items() if not _reserved(key)}
 
 
 def _reserved(name: str) -> bool:

@@ -44,7 +44,7 @@ SERVERS = (
             ("vllm.entrypoints.api_server",),
             ("vllm.entrypoints.cli.main", "serve"),
         ),
-        "vllm-project/vllm, main of August 2026: vllm/entrypoints/openai/cli_args.py (host: None, "
+        "vllm-project/vllm, main, undated: vllm/entrypoints/openai/cli_args.py (host: None, "
         "all addresses); `--shutdown-timeout` (0.18 and later, default 0: running requests are "
         "aborted): github.com/vllm-project/vllm/pull/34730 and 43208",
         instead=("--uds",),
@@ -103,7 +103,7 @@ SERVERS = (
     Server(
         "llama-server",
         (("llama-server",), ("llama", "serve")),
-        "ggml-org/llama.cpp, main of August 2026: common/arg.cpp (LLAMA_ARG_HOST), "
+        "ggml-org/llama.cpp, main, undated: common/arg.cpp (LLAMA_ARG_HOST), "
         "tools/server/server.cpp (SIGTERM ends the loop that makes tokens)",
         loopback=True,
         variable="LLAMA_ARG_HOST",
@@ -264,7 +264,7 @@ SERVERS = (
     Server(
         "ComfyUI",
         (("main.py",),),
-        "comfyanonymous/ComfyUI, main of August 2026: comfy/cli_args.py",
+        "comfyanonymous/ComfyUI, main, undated: comfy/cli_args.py",
         loopback=True,
         options=("--listen",),
         marker="comfyui",
@@ -279,7 +279,7 @@ SERVERS = (
     Server(
         "TabbyAPI",
         (("main.py",), ("start.py",)),
-        "theroyallab/tabbyAPI, main of August 2026: common/config_models.py (127.0.0.1), "
+        "theroyallab/tabbyAPI, main, undated: common/config_models.py (127.0.0.1), "
         "common/tabby_config.py (variables win over config.yml)",
         loopback=True,
         variable="TABBY_NETWORK_HOST",
@@ -331,7 +331,7 @@ SERVERS = (
     Server(
         "gradio",
         (("gradio",),),
-        "gradio-app/gradio, main of August 2026: gradio/http_server.py (127.0.0.1)",
+        "gradio-app/gradio, main, undated: gradio/http_server.py (127.0.0.1)",
         loopback=True,
         options=(),
         variable="GRADIO_SERVER_NAME",
