@@ -60,6 +60,10 @@ class Load:
         times = [at for at, _ in sorted(self.served)]
         return max(after - before for before, after in pairwise(times))
 
+    def answers(self, version: str) -> bool:
+        """Returns true when the last answer came from that version of the server."""
+        return bool(self.served) and self.version() == version
+
     def version(self) -> str:
         """Of the last answer."""
         return max(self.served)[1]

@@ -13,7 +13,7 @@ from reliability import SOAK, record
 from test_access import ENVOY
 from trussform import project
 
-UPDATES, FEWER = (20, 10) if SOAK else (2, 2)
+UPDATES, FEWER, ABRUPT = (20, 10, 10) if SOAK else (2, 2, 2)
 at_length = pytest.mark.skipif(not SOAK, reason="wants all the node's GPUs: `make soak`")
 REQUESTS = 500 if SOAK else 50
 """Requests for each update that a run has at least."""
@@ -49,6 +49,37 @@ def test_updates_with_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
         str(running),
     )
     assert running.lost == []
+
+
+def test_a_server_that_ends_at_once_on_sigterm_loses_no_request(deployed: Deployed) -> None:
+    """Requests take 20 s, and SIGTERM would come after 5. Of one server the process is process 1;
+    of the other it is below three shells."""
+    alone = {"docker_server": {"start_command": "python3 /app/data/server.py"}}
+    servers = {
+        "alone": {"path": "servers/abrupt", "config": alone},
+        "deep": {"path": "servers/abrupt", "config": {}},
+    }
+
+    def up(version: str) -> None:
+        for server in servers.values():
+            server["config"]["environment_variables"] = {"VERSION": version}
+        deployed.up("abrupt", {"route": ENVOY, "request_timeout": None, "servers": servers})
+
+    up("0")
+    for name in servers:
+        wait_for_answer(name, "abrupt")
+    with load("alone", "abrupt") as one, load("deep", "abrupt") as other:
+        for i in range(1, ABRUPT + 1):
+            up(str(i))
+            for running in (one, other):
+                wait_for(lambda r=running, i=i: r.answers(str(i)), f"version {i} answers")
+    deployed.destroy("abrupt")
+    for running, where in ((one, "as process 1"), (other, "below three shells")):
+        record(
+            f"{ABRUPT} updates of a server that ends at once on SIGTERM, {where}; requests of 20 s",
+            str(running),
+        )
+    assert one.lost == other.lost == []
 
 
 def evicts(pod: str) -> bool:

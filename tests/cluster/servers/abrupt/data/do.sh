@@ -1,0 +1,4 @@
+#!/bin/bash
+echo starting
+sh /app/data/inner.sh
+echo ended

@@ -1,0 +1,2 @@
+python3 /app/data/server.py
+echo "the server has ended"
