@@ -95,7 +95,7 @@ def test_envoy_asks_the_auth_service(
 
 def test_envoy_passes_the_metadata_of_grpc_to_the_auth_service(plan: MakePlan) -> None:
     made = plan(GRPC, {"route": ENVOY, "auth": FORWARD})
-    asked = one(made, "SecurityPolicy")["spec"]["extAuth"]["http"]
+    asked = one(made, "SecurityPolicy")["spec"]["extAuth"]
     assert asked["headersToExtAuth"] == ["baseten-authorization"]
 
 

@@ -50,13 +50,13 @@ def _security_policy(plan: Plan, values: Values) -> Manifest:
         }
     if isinstance(auth, ForwardAuth):
         service = {"name": auth.service, "namespace": auth.namespace, "port": auth.port}
-        headers: Manifest = {"headersToBackend": auth.headers} if auth.headers else {}
-        if asked := _grpc_headers(plan):
-            headers["headersToExtAuth"] = asked  # Authorization is always among them.
+        headers = {"headersToBackend": auth.headers} if auth.headers else {}
         # Envoy puts it before the request's own path, which begins with a `/` of its own.
         before = auth.path.rstrip("/")
         path = {"path": before} if before else {}
         how["extAuth"] = {"http": {"backendRefs": [service], **path, **headers}}
+        if asked := _grpc_headers(plan):
+            how["extAuth"]["headersToExtAuth"] = asked  # Authorization is always among them.
     return {
         "apiVersion": "gateway.envoyproxy.io/v1alpha1",
         "kind": "SecurityPolicy",
