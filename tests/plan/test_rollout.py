@@ -256,7 +256,28 @@ def test_sigterm_waits_for_requests_unless_the_server_finishes_them(
 ) -> None:
     server = {"start_command": command, "no_build": command is None}
     transported = {"runtime": {"transport": {"kind": transport}}}
-    made = plan({"docker_server": server, **transported}).rollout
+    envoy = {"route": {"kind": "gateway", "name": "public", "controller": "envoy-gateway"}}
+    made = plan({"docker_server": server, **transported}, envoy).rollout
     assert made.waits == waits
     assert why in made.why_drain
     assert f"at most {waits or 600} s" in made.draining
+
+
+@pytest.mark.parametrize(
+    ("route", "waits"),
+    [
+        ({"kind": "gateway", "name": "public", "controller": "envoy-gateway"}, 3600),
+        ({"kind": "ingress", "controller": "nginx"}, 3600),
+        # These keep idle connections open, and SIGTERM would wait for them for an hour.
+        ({"kind": "gateway", "name": "public", "controller": "traefik"}, 0),
+        ({"kind": "ingress", "controller": "traefik"}, 0),
+        ({"kind": "gateway", "name": "public"}, 0),
+        ({"kind": "none"}, 0),
+    ],
+)
+def test_sigterm_waits_for_grpc_only_where_idle_connections_are_closed(
+    plan: MakePlan, route: dict[str, Any], waits: int
+) -> None:
+    made = plan({"runtime": {"transport": {"kind": "grpc"}}}, {"route": route}).rollout
+    assert (made.waits, made.drain, made.grace) == (waits, 3600, 3610)
+    assert ("must finish its calls" in made.why_drain) == (waits == 0)

@@ -8,7 +8,7 @@ from trussform.plan.command import Command
 from trussform.plan.probes import LATE, Probes
 from trussform.plan.servers import Server
 from trussform.plan.weights import Weights
-from trussform.stage import Stage
+from trussform.stage import NoRoute, Stage
 
 DRAIN_DELAY = 5
 """Seconds between leaving the endpoints and SIGTERM: routers hear of it later than the pod."""
@@ -16,6 +16,8 @@ DRAIN = 600
 """Seconds that a stopping pod gives its requests where the stage says nothing."""
 LONG_DRAIN = 3600
 """The same for WebSockets and gRPC streams, which live an hour through an update on Baseten."""
+_CLOSING = ("envoy-gateway", "nginx")
+"""Controllers that close idle gRPC connections to a pod that is leaving. Traefik keeps them."""
 _IDLE = "a proxy's idle connections count until it closes them (Envoy at once, Traefik in 90 s)"
 HUNG_GRACE = 30
 """Seconds that a container has to end after it failed to start or to live: whoever does not
@@ -72,7 +74,7 @@ def rollout(
     spare = stage.spare_gpus if server.spare_gpus is None else server.spare_gpus
     gpus = config.resources.accelerator.count if config.resources.accelerator else 0
     drain = _drain(config, stage)
-    held, why_drain = _held(config, command, drain)
+    held, why_drain = _held(config, stage, command, drain)
     grace = DRAIN_DELAY + drain + 5
     limits = stage.deadlines
     absent = weights.deadline + limits.pull + probes.startup_budget + LATE
@@ -131,18 +133,25 @@ def _drain(config: Config, stage: Stage) -> int:
     return max(LONG_DRAIN, stage.request_timeout or 0)
 
 
-def _held(config: Config, command: Command, drain: int) -> tuple[int, str]:
+def _held(config: Config, stage: Stage, command: Command, drain: int) -> tuple[int, str]:
     """Returns the seconds that SIGTERM waits for connections, and the reason."""
     if not command.argv:
         return 0, "the image may have no shell to look for connections with"
     servers, transport = command.servers, config.runtime.transport.kind
     if servers and transport == "http" and all(server.drains for server in servers):
         return 0, f"{_names(servers)} finishes its requests at SIGTERM"
+    if transport == "grpc" and _controller(stage) not in _CLOSING:
+        return 0, "clients may keep idle gRPC connections open, so the server must finish its calls"
     if transport != "http":
         return drain, f"most servers close connections of {transport} at SIGTERM"
     if cutting := [server for server in servers if server.drains is False]:
         return drain, f"{_names(cutting)} cuts requests at SIGTERM; {_IDLE}"
     return drain, f"the server may cut requests at SIGTERM; {_IDLE}"
+
+
+def _controller(stage: Stage) -> str | None:
+    route = stage.route
+    return None if isinstance(route, NoRoute) else route.controller
 
 
 def _names(servers: Iterable[Server]) -> str:
