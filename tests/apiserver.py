@@ -203,8 +203,9 @@ def _route(spec: Manifest) -> Iterator[str]:
         for match in rule.get("matches", ()):
             if not re.fullmatch(r"(/[-a-z0-9]+)+", match["path"]["value"]):
                 yield f"path {match['path']['value']!r}"
-        for filter in rule.get("filters", ()):
-            path = filter["urlRewrite"]["path"]
+        rewrites = (made.get("urlRewrite") for made in rule.get("filters", ()))
+        for rewrite in filter(None, rewrites):
+            path = rewrite["path"]
             text = path.get("replaceFullPath", path.get("replacePrefixMatch"))
             if not text.startswith("/") or len(text) > 1024 or not text.isprintable():
                 yield f"rewrite {text!r}"

@@ -182,7 +182,12 @@ def plan_server(
     truss = read_truss(path, patch)
     decided = plan(truss, stack.stage, name, stack.secret_names, placed)
     sources = {"config": truss.source, "stage": stack.source}
-    found = [sources[finding.about].problem(finding) for finding in decided.findings]
+    found = [
+        sources[finding.about].problem(finding)
+        for finding in decided.findings
+        # Without a stage file, nobody wrote what the finding is about.
+        if finding.about == "config" or stack.stage is not ANY_STAGE
+    ]
     return decided, [*truss.problems, *found]
 
 

@@ -26,7 +26,8 @@ _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*")
 _COMMAND_OPTION = re.compile(r"-[a-zA-Z]*c")
 _MOST_SCRIPTS = 20
-_MOST_BYTES = 200_000
+_MOST_CHARACTERS = 32_768
+"""Length of a command or a script that is read; nobody writes a longer one by hand."""
 
 Options = list[tuple[str, str]]
 """The options of a command and what stands behind each: `--port 8000` and `--port=8000`."""
@@ -83,7 +84,12 @@ class _Shell(NamedTuple):
 
 
 def started(argv: tuple[str, ...], folders: tuple[Folder, ...]) -> list[Started]:
-    """Returns what a container's command starts, in the order of its text."""
+    """Returns what a container's command starts, in the order of its text.
+
+    A command of more than 32,768 characters is not read.
+    """
+    if sum(map(len, argv)) > _MOST_CHARACTERS:
+        return []
     words = tuple(Word(word, (i,), (True,)) for i, word in enumerate(argv))
     everything = " ".join(argv).lower()
     reader = _Reader(folders, everything)
@@ -266,7 +272,7 @@ def _inner(word: Word, text: Text | None) -> Text:
 
 def _script_text(file: Path) -> str:
     """Returns the text of a shell's script; empty for other files."""
-    if file.stat().st_size > _MOST_BYTES:
+    if file.stat().st_size > _MOST_CHARACTERS:
         return ""
     text = file.read_text(errors="replace")
     first = text.partition("\n")[0]
