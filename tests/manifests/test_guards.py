@@ -102,12 +102,12 @@ def test_envoy_passes_the_metadata_of_grpc_to_the_auth_service(plan: MakePlan) -
 @pytest.mark.parametrize(
     ("config", "kind", "timeout"),
     [
-        (None, "HTTPRoute", None),
-        (GRPC, "GRPCRoute", {"http": {"requestTimeout": "0s"}}),
+        (None, "HTTPRoute", {"connectionIdleTimeout": "5s"}),
+        (GRPC, "GRPCRoute", {"connectionIdleTimeout": "5s", "requestTimeout": "0s"}),
     ],
 )
 def test_envoys_limits_on_time_and_requests_are_lifted(
-    plan: MakePlan, config: dict[str, Any] | None, kind: str, timeout: dict[str, Any] | None
+    plan: MakePlan, config: dict[str, Any] | None, kind: str, timeout: dict[str, str]
 ) -> None:
     made = plan(config, {"route": ENVOY, "auth": "none"})
     policy = one(made, "BackendTrafficPolicy")
@@ -119,7 +119,7 @@ def test_envoys_limits_on_time_and_requests_are_lifted(
     assert policy["spec"]["targetRefs"] == [
         {"group": "gateway.networking.k8s.io", "kind": kind, "name": "server"}
     ]
-    assert policy["spec"].get("timeout") == timeout
+    assert policy["spec"]["timeout"] == {"http": timeout}
     assert policy["spec"]["circuitBreaker"] == {
         "maxConnections": 4294967295,
         "maxPendingRequests": 4294967295,

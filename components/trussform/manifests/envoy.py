@@ -7,6 +7,9 @@ from trussform.plan.routes import REQUEST_ID
 
 _UNLIMITED = 2**32 - 1
 _LIMITS = ("maxConnections", "maxPendingRequests", "maxParallelRequests")
+_IDLE = "5s"
+"""How long Envoy keeps a connection to a pod without a request. By default it is an hour, and a
+stopping pod, which waits while clients are connected, would wait as long."""
 
 
 def traffic_policies(plan: Plan, values: Values) -> list[Manifest]:
@@ -28,9 +31,10 @@ def traffic_policies(plan: Plan, values: Values) -> list[Manifest]:
         # A policy of the whole Gateway goes on applying, as in a rate limit.
         "mergeType": "StrategicMerge",
         "circuitBreaker": dict.fromkeys(_LIMITS, _UNLIMITED),
+        "timeout": {"http": {"connectionIdleTimeout": _IDLE}},
     }
     if grpc:
-        spec["timeout"] = {"http": {"requestTimeout": "0s"}}
+        spec["timeout"]["http"]["requestTimeout"] = "0s"
     return [
         {
             "apiVersion": "gateway.envoyproxy.io/v1alpha1",

@@ -17,8 +17,8 @@ DRAIN = 600
 LONG_DRAIN = 3600
 """The same for WebSockets and gRPC streams, which live an hour through an update on Baseten."""
 _CLOSING = ("envoy-gateway", "nginx")
-"""Controllers that close idle gRPC connections to a pod that is leaving. Traefik keeps them."""
-_IDLE = "a proxy's idle connections count until it closes them (Envoy at once, Traefik in 90 s)"
+"""Controllers that close idle gRPC connections within a minute. Traefik keeps them open."""
+_IDLE = "idle connections count until the proxy closes them (Envoy after 5 s, Traefik after 90 s)"
 HUNG_GRACE = 30
 """Seconds that a container has to end after it failed to start or to live: whoever does not
 answer has no request to finish, and waiting for one would only delay the restart."""
