@@ -12,6 +12,7 @@ from trussform.cli.render import write
 from workspace import CORPUS, STAGE
 
 GATEWAY = {"kind": "gateway", "name": "gateway"}
+ENVOY = {**GATEWAY, "controller": "envoy-gateway"}
 TRAEFIK = {"kind": "ingress", "controller": "traefik"}
 NGINX = {"kind": "ingress", "controller": "nginx"}
 
@@ -22,10 +23,11 @@ NGINX = {"kind": "ingress", "controller": "nginx"}
     "stage",
     [
         {"route": GATEWAY},
+        {"route": ENVOY, "auth": {"kind": "api-key", "existing": "clients"}},
         {"route": TRAEFIK, "weights": {"storage": {"kind": "existing", "claim": "models"}}},
         {"route": NGINX, "weights": {"storage": {"kind": "node"}}},
     ],
-    ids=["gateway", "traefik", "nginx"],
+    ids=["gateway", "envoy", "traefik", "nginx"],
 )
 def test_the_apiserver_takes_what_becomes_of_every_config(
     tmp_path: Path, stage: dict[str, Any]
