@@ -245,3 +245,37 @@ def test_explain_sends_nothing_to_the_terminal_but_text(workspace: Workspace) ->
     assert result.exit_code == 0
     assert [char for char in result.stdout if not char.isprintable() and char != "\n"] == []
     assert "[bold]" in result.stdout
+
+
+KEYS = {
+    "route": {"kind": "gateway", "name": "public", "controller": "envoy-gateway"},
+    "auth": {"kind": "api-key", "keys": ["web"], "rotating": {"web": "next"}},
+}
+
+
+def test_render_says_how_to_make_the_secret_of_the_keys(workspace: Workspace) -> None:
+    workspace.write_config()
+    shown = run("render", "--stack", workspace.write_stack(KEYS)).stdout
+    (line,) = [line for line in shown.splitlines() if "server-api-keys; make it by" in line]
+    entries = {
+        word.removeprefix("--from-literal=")
+        for word in shlex.split(line)
+        if word.startswith("--from-literal=")
+    }
+    assert entries == {
+        "web.bearer=KEY",
+        "web.api-key=Api-Key KEY",
+        "next.bearer=KEY",
+        "next.api-key=Api-Key KEY",
+    }
+
+
+@pytest.mark.parametrize("auth", [KEYS["auth"], "none"])
+def test_the_curl_line_of_explain_sends_a_key_where_one_is_asked_for(
+    workspace: Workspace, auth: Any
+) -> None:
+    plan, _ = workspace.plan(None, {**KEYS, "auth": auth})
+    command = {name: shown for name, shown, _ in rows(plan)}["try it"]
+    words = shlex.split(command)
+    assert ("Authorization: Bearer $API_KEY" in words) == (auth != "none")
+    assert words[:2] == ["curl", "https://server.models.example.com/environments/dev/predict"]
