@@ -86,6 +86,9 @@ def test_an_option_is_all_that_changes_in_a_shells_text(
         f"sh -c {shlex.quote(f'bash -c {shlex.quote(SGLANG)}; bash -c {shlex.quote(SGLANG)}')}",
         f'sh -c "bash -c \\"{SGLANG} --json \'{{}}\'\\""',
         f'sh -c \'sh -c "sh -c \\"{SGLANG} --tp 1\\""\'',
+        "sh -c \"python3 -m 'sglang.launch_server' --tp 1\"",
+        "sh -c 'python3 -m sglang.\"launch_server\"'",
+        'sh -c "sh -c \'python3 -m \\"sglang.launch_server\\"\'"',
     ],
 )
 def test_an_option_reaches_a_server_however_deep_it_is_quoted(
@@ -93,13 +96,13 @@ def test_an_option_reaches_a_server_however_deep_it_is_quoted(
 ) -> None:
     """By the shells themselves, which run a `python3` that shows its words."""
     made = argv(plan, command)
-    (tmp_path / "python3").write_text('#!/bin/sh\nprintf "%s\\n" "$*"\n')
+    (tmp_path / "python3").write_text('#!/bin/sh\nIFS="|"; echo "$*"\n')
     (tmp_path / "python3").chmod(0o755)
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     run = subprocess.run(made, env=path, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()
     for line in run.stdout.splitlines():
-        assert line.startswith("-m sglang.launch_server --host 0.0.0.0")
+        assert line.startswith("-m|sglang.launch_server|--host|0.0.0.0")
 
 
 @pytest.mark.parametrize(
@@ -271,6 +274,12 @@ def test_a_script_that_says_127_0_0_1_is_an_error(workspace: Workspace) -> None:
     script(workspace, "export OLLAMA_HOST=127.0.0.1:8000\n\nollama serve\n")
     (problem,) = problems(workspace, "sh -c /app/data/do.sh")
     assert problem.message.startswith("data/do.sh:3: `OLLAMA_HOST=127.0.0.1:8000` keeps Ollama")
+
+
+def test_a_command_without_a_name_in_a_script_has_its_line(workspace: Workspace) -> None:
+    script(workspace, '#!/bin/sh\n"" --host 127.0.0.1\n')
+    (problem,) = problems(workspace, "/app/data/do.sh")
+    assert problem.message.startswith("data/do.sh:2: `--host 127.0.0.1` keeps")
 
 
 def test_a_python_file_of_the_config_is_no_shells_script(workspace: Workspace) -> None:

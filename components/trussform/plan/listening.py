@@ -139,7 +139,7 @@ def _place(one: Started) -> str:
     """Returns the position in a script, as `data/do.sh:3: `; empty for the command itself."""
     if one.text is None or one.text.script is None:
         return ""
-    line = one.text.text.count("\n", 0, one.words[0].places[0]) + 1
+    line = one.text.text.count("\n", 0, one.words[0].end) + 1
     return f"{one.text.script}:{line}: "
 
 
@@ -148,7 +148,7 @@ def _can_insert(one: Started) -> bool:
     white space is escaped by backslashes."""
     if one.text is None:
         return True
-    return one.text.script is None and one.text.quoted[one.words[one.last].places[-1]]
+    return one.text.script is None and one.text.quoted[one.words[one.last].end - 1]
 
 
 def _inserted(
@@ -157,12 +157,12 @@ def _inserted(
     """Returns the command with each option behind the name of its server."""
     words = [[word] for word in argv]
     for one, option in reversed(options):
-        at = one.words[one.last].places[-1]
+        name = one.words[one.last]
         if one.text is None:
-            words[at].extend(option)
+            words[name.places[0]].extend(option)
             continue
         text = words[one.text.word][0]
-        after = one.text.places[at] + 1
+        after = one.text.places[name.end - 1] + 1
         words[one.text.word][0] = f"{text[:after]} {' '.join(option)}{text[after:]}"
     return tuple(word for several in words for word in several)
 
