@@ -49,6 +49,28 @@ def test_an_option_stands_behind_the_servers_name(
     assert shlex.join(expected) in made
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("trtllm-serve --backend a m", "trtllm-serve --host 0.0.0.0 --backend"),
+        ("uv run --with gunicorn gunicorn a:a", "gunicorn gunicorn --bind 0.0.0.0:8000"),
+        ("sudo -u gunicorn gunicorn a:a", "gunicorn gunicorn --bind 0.0.0.0:8000"),
+        ("gosu gunicorn gunicorn a:a", "gunicorn gunicorn --bind 0.0.0.0:8000"),
+        (f"torchrun --nproc 2 -m {SGLANG[11:]}", "sglang.launch_server --host"),
+        (f"accelerate launch -m {SGLANG[11:]}", "sglang.launch_server --host"),
+        (f"/opt/nvidia/nvidia_entrypoint.sh {SGLANG}", "sglang.launch_server --host"),
+        (f"bash -eo pipefail -c '{SGLANG}'", "sglang.launch_server --host"),
+        (f"su app -s /bin/sh -c '{SGLANG}'", "sglang.launch_server --host"),
+        (f"sh -c 'eval \"{SGLANG} --tp 1\"'", "sglang.launch_server --host"),
+        ("sh -c 'cd /opt/ComfyUI && python main.py'", "main.py --listen 0.0.0.0"),
+    ],
+)
+def test_an_option_reaches_a_server_behind_what_starts_it(
+    plan: MakePlan, command: str, expected: str
+) -> None:
+    assert expected in " ".join(argv(plan, command))
+
+
 SCRIPTS = [
     "{}",
     "A=1 B=$(cat /secrets/b) {}",
@@ -131,9 +153,8 @@ def test_a_servers_variable_is_set_and_its_command_unchanged(
 def command_of(server: Server) -> str:
     """A command that starts a server and says nothing of its host."""
     words = server.commands[0]
-    marker = f"/{server.marker}/" if server.marker and "." not in server.marker else ""
-    model = f" model{server.marker}" if server.marker and "." in server.marker else " model"
-    return f"{marker}{' '.join(words)}{model}"
+    folder = f"/{server.folder}/" if server.folder else ""
+    return f"{folder}{' '.join(words)} model{server.marker or ''}"
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
@@ -194,6 +215,12 @@ def test_every_known_server_that_names_127_0_0_1_is_an_error(
         "pip install uvicorn",
         "sh -c 'pip install uvicorn && ollama pull m && echo uvicorn app:app'",
         "python main.py",
+        "python /app/main.py --comfyui-dir /ComfyUI",
+        "python /comfyui_wrapper/main.py",
+        "uv run --with gunicorn python server.py",
+        "conda run -n gunicorn python server.py",
+        "trtllm-serve disaggregated -c file.yaml",
+        "bash start.sh -c 'sglang serve'",
         "serve --help",
         "sh -c 'redis-server --bind 127.0.0.1 & python server.py'",
         "serve --host 127.0.0.1 --port 9000",
@@ -251,12 +278,15 @@ def script(workspace: Workspace, text: str, name: str = "do.sh") -> None:
         "bash /app/data/do.sh --fast",
         "sh -c 'chmod +x /app/data/do.sh && /app/data/do.sh'",
         "sh -c 'cd /app/data && . ./do.sh'",
+        "bash -o pipefail -x /app/data/do.sh -c x",
         "sh -c /app/data/outer.sh",
+        "/app/data/docker-entrypoint.sh",
     ],
 )
 def test_a_script_of_the_config_is_read(workspace: Workspace, command: str) -> None:
     script(workspace, f"#!/bin/bash\nset -e\n{SGLANG} --port 8000\n")
     script(workspace, "#!/bin/sh\nexec /app/data/do.sh\n", "outer.sh")
+    script(workspace, "#!/bin/sh\nexec /app/data/do.sh\n", "docker-entrypoint.sh")
     (problem,) = problems(workspace, command)
     assert problem.level == "up"
     assert problem.message.startswith("data/do.sh:3: SGLang listens on 127.0.0.1 by default")
