@@ -234,6 +234,19 @@ def test_a_server_that_starts_while_the_pod_stops_is_told_too(
     assert "told a" in lines
 
 
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_script_that_restarts_its_server_for_ever_is_ended(
+    plan: Callable[..., Plan], folder: Path, name: str
+) -> None:
+    program = f"{sys.executable} {folder}/server.py"
+    again = script(folder, "again.sh", f"while true; do {program} a; done", by=name)
+    with container(*shell(name), "-c", f"{again}; echo ended") as made:
+        made.read_until("ready a")
+        lines = stop(made, hook(plan, "sh -c x"), name)
+    assert lines[-1] == "ended"
+    assert lines.count("ready a") < 9
+
+
 def test_a_server_that_is_process_1_is_left_to_the_kubelet(
     plan: Callable[..., Plan], folder: Path
 ) -> None:

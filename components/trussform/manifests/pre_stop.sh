@@ -75,20 +75,24 @@ classify 1
 [ "$kind" != server ] || exit 0
 
 # Each process gets SIGTERM once. Helpers get it when no server is left, shells when nothing else
-# is, or when helpers are started for ever. A shell may be about to start another server, so this
-# ends with the container, or when process 1 has been alone in five looks.
-signalled=' ' without=0 alone=0
+# is, when helpers are started for ever, or when servers are. A shell may be about to start another
+# server, so this ends with the container, or when process 1 has been alone in five looks.
+signalled=' ' without=0 alone=0 starts=0
 while [ "$alone" -lt 5 ]; do
     look
     if [ -n "$servers" ]; then now=$servers without=0; else now=${helpers:-$shells}; fi
     if [ -n "$now" ]; then alone=0; else alone=$((alone + 1)); fi
     without=$((without + 1))
     [ "$without" -le 3 ] || [ -n "$servers" ] || now="$helpers $shells"
+    [ "$starts" -le 3 ] || now="$shells $now"
+    started=0
     for process in $now; do
         case "$signalled" in *" $process "*) continue ;; esac
+        case "$servers " in *" $process "*) started=1 ;; esac
         kill -TERM "$process" 2>/dev/null
         signalled="$signalled$process "
     done
+    starts=$((starts + started))
     sleep 1
 done
 exit 0
