@@ -48,6 +48,17 @@ server.close()
 while True: signal.pause()
 """
 
+CROWD = """
+import resource, signal, socket
+resource.setrlimit(resource.RLIMIT_NOFILE, (10000, 10000))
+listener = socket.create_server(("127.0.0.1", 9000), backlog=4000)
+held = []
+for _ in range(4000):
+    held += [socket.create_connection(("127.0.0.1", 9000)), listener.accept()[0]]
+print("ready", flush=True)
+signal.pause()
+"""
+
 QUICK = "sleep() { echo slept; /bin/sleep 0.02; }\n"
 """A shell's `sleep` that is quick and tells of itself; ash has its own, whatever is on PATH."""
 
@@ -273,6 +284,18 @@ def test_sigterm_waits_while_a_client_is_connected(
         made.process.stdin.flush()
         assert made.rest() == ["ready", "answered", "told"]
         running.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_thousands_of_other_connections_do_not_hold_up_the_hook(
+    plan: Callable[..., Plan], folder: Path, name: str
+) -> None:
+    """The kernel walks its table anew at each seek: a shell that seeks at each line has no end."""
+    (folder / "crowd.py").write_text(CROWD)
+    with container(*shell(name), "-c", f"{sys.executable} {folder}/crowd.py; true") as made:
+        made.read_until("ready")
+        made.run(hook(plan, "vllm serve m"), name)
+        assert made.rest() == ["ready"]
 
 
 def test_sigterm_waits_no_longer_than_the_drain_deadline(
