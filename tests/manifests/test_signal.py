@@ -286,15 +286,14 @@ def test_sigterm_waits_while_a_client_is_connected(
         running.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("name", SHELLS)
 def test_thousands_of_other_connections_do_not_hold_up_the_hook(
-    plan: Callable[..., Plan], folder: Path, name: str
+    plan: Callable[..., Plan], folder: Path
 ) -> None:
-    """The kernel walks its table anew at each seek: a shell that seeks at each line has no end."""
+    """The kernel walks its table anew at each seek: bash, which seeks at each line, has no end."""
     (folder / "crowd.py").write_text(CROWD)
-    with container(*shell(name), "-c", f"{sys.executable} {folder}/crowd.py; true") as made:
+    with container("sh", "-c", f"{sys.executable} {folder}/crowd.py; true") as made:
         made.read_until("ready")
-        made.run(hook(plan, "vllm serve m"), name)
+        made.run(hook(plan, "vllm serve m"), "bash")
         assert made.rest() == ["ready"]
 
 

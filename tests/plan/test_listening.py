@@ -223,6 +223,11 @@ def test_every_known_server_that_names_127_0_0_1_is_an_error(
         "bash start.sh -c 'sglang serve'",
         "serve --help",
         "sh -c 'redis-server --bind 127.0.0.1 & python server.py'",
+        "sh -c 'python server.py & redis-server --bind 127.0.0.1'",
+        "sh -c 'python server.py & sleep 5; wget --bind 127.0.0.1; wait'",
+        "sh -c 'uvicorn a:a --host 127.0.0.1 & uvicorn b:b --host 0.0.0.0 --port 8000'",
+        "sh -c 'OLLAMA_HOST=127.0.0.1 ollama serve & python proxy.py'",
+        f"sh -c 'HOST=0.0.0.0; {SGLANG} --host ${{HOST:-127.0.0.1}}'",
         "serve --host 127.0.0.1 --port 9000",
         "sh -c 'uvicorn \"app:app'",
     ],
@@ -248,6 +253,22 @@ def test_an_unknown_server_that_is_told_127_0_0_1_is_an_error(
 ) -> None:
     (problem,) = problems(workspace, command)
     assert problem.level == "up"
+    assert problem.message.startswith(f"`{told}` keeps ")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{SGLANG} --host ${{HOST:-127.0.0.1}}", "--host ${HOST:-127.0.0.1}"),
+        (f"H=localhost; {SGLANG} --host $H --port ${{PORT}}", "--host $H"),
+        ('export H=127.0.0.1; serve --host "${H}" --port $PORT', "--host ${H}"),
+        ("gunicorn a:a -b 127.0.0.1:${PORT:-9}", "-b 127.0.0.1:${PORT:-9}"),
+    ],
+)
+def test_a_variable_that_is_127_0_0_1_is_an_error(
+    workspace: Workspace, text: str, told: str
+) -> None:
+    (problem,) = problems(workspace, f"sh -c '{text}'")
     assert problem.message.startswith(f"`{told}` keeps ")
 
 

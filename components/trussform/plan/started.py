@@ -77,6 +77,8 @@ class Started(NamedTuple):
     """The text that they stand in; None: the container's command itself."""
     variables: dict[str, str]
     """The variables that are exported there."""
+    known: dict[str, str]
+    """All variables that the shell has set there."""
     server: Server | None
     """The known server that it is."""
     last: int
@@ -149,6 +151,7 @@ class _Reader(NamedTuple):
             yield self.program(words, shell)
 
     def program(self, words: tuple[Word, ...], shell: _Shell) -> Started:
+        known = {**shell.plain, **shell.exported}
         for server in SERVERS:
             if server.marker and server.marker not in self.everything:
                 continue
@@ -158,8 +161,8 @@ class _Reader(NamedTuple):
                 if (last := _last(words, command)) is not None:
                     for word in words[last + 1 : last + 1 + server.skips]:
                         last += not word.text.startswith("-")
-                    return Started(words, shell.text, shell.exported, server, last)
-        return Started(words, shell.text, shell.exported, None, 0)
+                    return Started(words, shell.text, shell.exported, known, server, last)
+        return Started(words, shell.text, shell.exported, known, None, 0)
 
     def is_in(self, script: Word, folder: str) -> bool:
         """Whether a script is in a folder: by its path, or by a `cd` anywhere in the command."""
