@@ -48,6 +48,17 @@ server.close()
 while True: signal.pause()
 """
 
+CROWD = """
+import resource, signal, socket
+resource.setrlimit(resource.RLIMIT_NOFILE, (10000, 10000))
+listener = socket.create_server(("127.0.0.1", 9000), backlog=4000)
+held = []
+for _ in range(4000):
+    held += [socket.create_connection(("127.0.0.1", 9000)), listener.accept()[0]]
+print("ready", flush=True)
+signal.pause()
+"""
+
 QUICK = "sleep() { echo slept; /bin/sleep 0.02; }\n"
 """A shell's `sleep` that is quick and tells of itself; ash has its own, whatever is on PATH."""
 
@@ -234,6 +245,19 @@ def test_a_server_that_starts_while_the_pod_stops_is_told_too(
     assert "told a" in lines
 
 
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_script_that_restarts_its_server_for_ever_is_ended(
+    plan: Callable[..., Plan], folder: Path, name: str
+) -> None:
+    program = f"{sys.executable} {folder}/server.py"
+    again = script(folder, "again.sh", f"while true; do {program} a; done", by=name)
+    with container(*shell(name), "-c", f"{again}; echo ended") as made:
+        made.read_until("ready a")
+        lines = stop(made, hook(plan, "sh -c x"), name)
+    assert lines[-1] == "ended"
+    assert lines.count("ready a") < 9
+
+
 def test_a_server_that_is_process_1_is_left_to_the_kubelet(
     plan: Callable[..., Plan], folder: Path
 ) -> None:
@@ -260,6 +284,17 @@ def test_sigterm_waits_while_a_client_is_connected(
         made.process.stdin.flush()
         assert made.rest() == ["ready", "answered", "told"]
         running.communicate(timeout=60)
+
+
+def test_thousands_of_other_connections_do_not_hold_up_the_hook(
+    plan: Callable[..., Plan], folder: Path
+) -> None:
+    """The kernel walks its table anew at each seek: bash, which seeks at each line, has no end."""
+    (folder / "crowd.py").write_text(CROWD)
+    with container("sh", "-c", f"{sys.executable} {folder}/crowd.py; true") as made:
+        made.read_until("ready")
+        made.run(hook(plan, "vllm serve m"), "bash")
+        assert made.rest() == ["ready"]
 
 
 def test_sigterm_waits_no_longer_than_the_drain_deadline(

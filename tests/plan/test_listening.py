@@ -49,6 +49,28 @@ def test_an_option_stands_behind_the_servers_name(
     assert shlex.join(expected) in made
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("trtllm-serve --backend a m", "trtllm-serve --host 0.0.0.0 --backend"),
+        ("uv run --with gunicorn gunicorn a:a", "gunicorn gunicorn --bind 0.0.0.0:8000"),
+        ("sudo -u gunicorn gunicorn a:a", "gunicorn gunicorn --bind 0.0.0.0:8000"),
+        ("gosu gunicorn gunicorn a:a", "gunicorn gunicorn --bind 0.0.0.0:8000"),
+        (f"torchrun --nproc 2 -m {SGLANG[11:]}", "sglang.launch_server --host"),
+        (f"accelerate launch -m {SGLANG[11:]}", "sglang.launch_server --host"),
+        (f"/opt/nvidia/nvidia_entrypoint.sh {SGLANG}", "sglang.launch_server --host"),
+        (f"bash -eo pipefail -c '{SGLANG}'", "sglang.launch_server --host"),
+        (f"su app -s /bin/sh -c '{SGLANG}'", "sglang.launch_server --host"),
+        (f"sh -c 'eval \"{SGLANG} --tp 1\"'", "sglang.launch_server --host"),
+        ("sh -c 'cd /opt/ComfyUI && python main.py'", "main.py --listen 0.0.0.0"),
+    ],
+)
+def test_an_option_reaches_a_server_behind_what_starts_it(
+    plan: MakePlan, command: str, expected: str
+) -> None:
+    assert expected in " ".join(argv(plan, command))
+
+
 SCRIPTS = [
     "{}",
     "A=1 B=$(cat /secrets/b) {}",
@@ -86,6 +108,9 @@ def test_an_option_is_all_that_changes_in_a_shells_text(
         f"sh -c {shlex.quote(f'bash -c {shlex.quote(SGLANG)}; bash -c {shlex.quote(SGLANG)}')}",
         f'sh -c "bash -c \\"{SGLANG} --json \'{{}}\'\\""',
         f'sh -c \'sh -c "sh -c \\"{SGLANG} --tp 1\\""\'',
+        "sh -c \"python3 -m 'sglang.launch_server' --tp 1\"",
+        "sh -c 'python3 -m sglang.\"launch_server\"'",
+        'sh -c "sh -c \'python3 -m \\"sglang.launch_server\\"\'"',
     ],
 )
 def test_an_option_reaches_a_server_however_deep_it_is_quoted(
@@ -93,13 +118,13 @@ def test_an_option_reaches_a_server_however_deep_it_is_quoted(
 ) -> None:
     """By the shells themselves, which run a `python3` that shows its words."""
     made = argv(plan, command)
-    (tmp_path / "python3").write_text('#!/bin/sh\nprintf "%s\\n" "$*"\n')
+    (tmp_path / "python3").write_text('#!/bin/sh\nIFS="|"; echo "$*"\n')
     (tmp_path / "python3").chmod(0o755)
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     run = subprocess.run(made, env=path, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()
     for line in run.stdout.splitlines():
-        assert line.startswith("-m sglang.launch_server --host 0.0.0.0")
+        assert line.startswith("-m|sglang.launch_server|--host|0.0.0.0")
 
 
 @pytest.mark.parametrize(
@@ -128,9 +153,8 @@ def test_a_servers_variable_is_set_and_its_command_unchanged(
 def command_of(server: Server) -> str:
     """A command that starts a server and says nothing of its host."""
     words = server.commands[0]
-    marker = f"/{server.marker}/" if server.marker and "." not in server.marker else ""
-    model = f" model{server.marker}" if server.marker and "." in server.marker else " model"
-    return f"{marker}{' '.join(words)}{model}"
+    folder = f"/{server.folder}/" if server.folder else ""
+    return f"{folder}{' '.join(words)} model{server.marker or ''}"
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
@@ -191,8 +215,19 @@ def test_every_known_server_that_names_127_0_0_1_is_an_error(
         "pip install uvicorn",
         "sh -c 'pip install uvicorn && ollama pull m && echo uvicorn app:app'",
         "python main.py",
+        "python /app/main.py --comfyui-dir /ComfyUI",
+        "python /comfyui_wrapper/main.py",
+        "uv run --with gunicorn python server.py",
+        "conda run -n gunicorn python server.py",
+        "trtllm-serve disaggregated -c file.yaml",
+        "bash start.sh -c 'sglang serve'",
         "serve --help",
         "sh -c 'redis-server --bind 127.0.0.1 & python server.py'",
+        "sh -c 'python server.py & redis-server --bind 127.0.0.1'",
+        "sh -c 'python server.py & sleep 5; wget --bind 127.0.0.1; wait'",
+        "sh -c 'uvicorn a:a --host 127.0.0.1 & uvicorn b:b --host 0.0.0.0 --port 8000'",
+        "sh -c 'OLLAMA_HOST=127.0.0.1 ollama serve & python proxy.py'",
+        f"sh -c 'HOST=0.0.0.0; {SGLANG} --host ${{HOST:-127.0.0.1}}'",
         "serve --host 127.0.0.1 --port 9000",
         "sh -c 'uvicorn \"app:app'",
     ],
@@ -218,6 +253,22 @@ def test_an_unknown_server_that_is_told_127_0_0_1_is_an_error(
 ) -> None:
     (problem,) = problems(workspace, command)
     assert problem.level == "up"
+    assert problem.message.startswith(f"`{told}` keeps ")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{SGLANG} --host ${{HOST:-127.0.0.1}}", "--host ${HOST:-127.0.0.1}"),
+        (f"H=localhost; {SGLANG} --host $H --port ${{PORT}}", "--host $H"),
+        ('export H=127.0.0.1; serve --host "${H}" --port $PORT', "--host ${H}"),
+        ("gunicorn a:a -b 127.0.0.1:${PORT:-9}", "-b 127.0.0.1:${PORT:-9}"),
+    ],
+)
+def test_a_variable_that_is_127_0_0_1_is_an_error(
+    workspace: Workspace, text: str, told: str
+) -> None:
+    (problem,) = problems(workspace, f"sh -c '{text}'")
     assert problem.message.startswith(f"`{told}` keeps ")
 
 
@@ -248,12 +299,15 @@ def script(workspace: Workspace, text: str, name: str = "do.sh") -> None:
         "bash /app/data/do.sh --fast",
         "sh -c 'chmod +x /app/data/do.sh && /app/data/do.sh'",
         "sh -c 'cd /app/data && . ./do.sh'",
+        "bash -o pipefail -x /app/data/do.sh -c x",
         "sh -c /app/data/outer.sh",
+        "/app/data/docker-entrypoint.sh",
     ],
 )
 def test_a_script_of_the_config_is_read(workspace: Workspace, command: str) -> None:
     script(workspace, f"#!/bin/bash\nset -e\n{SGLANG} --port 8000\n")
     script(workspace, "#!/bin/sh\nexec /app/data/do.sh\n", "outer.sh")
+    script(workspace, "#!/bin/sh\nexec /app/data/do.sh\n", "docker-entrypoint.sh")
     (problem,) = problems(workspace, command)
     assert problem.level == "up"
     assert problem.message.startswith("data/do.sh:3: SGLang listens on 127.0.0.1 by default")
@@ -271,6 +325,12 @@ def test_a_script_that_says_127_0_0_1_is_an_error(workspace: Workspace) -> None:
     script(workspace, "export OLLAMA_HOST=127.0.0.1:8000\n\nollama serve\n")
     (problem,) = problems(workspace, "sh -c /app/data/do.sh")
     assert problem.message.startswith("data/do.sh:3: `OLLAMA_HOST=127.0.0.1:8000` keeps Ollama")
+
+
+def test_a_command_without_a_name_in_a_script_has_its_line(workspace: Workspace) -> None:
+    script(workspace, '#!/bin/sh\n"" --host 127.0.0.1\n')
+    (problem,) = problems(workspace, "/app/data/do.sh")
+    assert problem.message.startswith("data/do.sh:2: `--host 127.0.0.1` keeps")
 
 
 def test_a_python_file_of_the_config_is_no_shells_script(workspace: Workspace) -> None:

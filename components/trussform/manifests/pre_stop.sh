@@ -2,19 +2,19 @@
 # DELAY: seconds until routers know that the pod has left the endpoints.
 # DRAIN: seconds to wait while clients are connected; 0 for a server that drains by itself.
 # PORT: the server's port as four upper-case hexadecimal digits, as /proc/net/tcp has it.
-# It needs any POSIX shell, `sleep` and `readlink`. The pod's spec leaves these comments out.
+# It needs any POSIX shell, `cat`, `sleep` and `readlink`. The pod's spec leaves these comments out.
 
 delay=$1 drain=$2 port=$3
 
-# Succeeds while a connection to the port is established.
+# Succeeds while a connection to the port is established. By a pipe, as bash would seek in the file
+# at each line, which takes the kernel minutes where there are thousands of connections.
 connected() {
-    for table in /proc/net/tcp /proc/net/tcp6; do
-        [ -r "$table" ] || continue
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | (
         while read -r slot here there state rest; do
-            case "$here $state" in *:"$port 01") return 0 ;; esac
-        done <"$table"
-    done
-    return 1
+            case "$here $state" in *:"$port 01") exit 0 ;; esac
+        done
+        exit 1
+    )
 }
 
 # Sets `kind` of the process $1. A shell, or what else starts a server and passes no SIGTERM on,
@@ -75,20 +75,24 @@ classify 1
 [ "$kind" != server ] || exit 0
 
 # Each process gets SIGTERM once. Helpers get it when no server is left, shells when nothing else
-# is, or when helpers are started for ever. A shell may be about to start another server, so this
-# ends with the container, or when process 1 has been alone in five looks.
-signalled=' ' without=0 alone=0
+# is, when helpers are started for ever, or when servers are. A shell may be about to start another
+# server, so this ends with the container, or when process 1 has been alone in five looks.
+signalled=' ' without=0 alone=0 starts=0
 while [ "$alone" -lt 5 ]; do
     look
     if [ -n "$servers" ]; then now=$servers without=0; else now=${helpers:-$shells}; fi
     if [ -n "$now" ]; then alone=0; else alone=$((alone + 1)); fi
     without=$((without + 1))
     [ "$without" -le 3 ] || [ -n "$servers" ] || now="$helpers $shells"
+    [ "$starts" -le 3 ] || now="$shells $now"
+    started=0
     for process in $now; do
         case "$signalled" in *" $process "*) continue ;; esac
+        case "$servers " in *" $process "*) started=1 ;; esac
         kill -TERM "$process" 2>/dev/null
         signalled="$signalled$process "
     done
+    starts=$((starts + started))
     sleep 1
 done
 exit 0

@@ -16,8 +16,12 @@ _HOSTS = ("--host", "--hostname", "--bind", "--listen", "--server-name", "-b")
 """The options that set the host in most servers."""
 _FILES = ("--config", "-c")
 """The options that name a file, which may set the host."""
-_WAITING = ("wait", "sleep", "tail", "tee", "cat", "true", ":", "exit", "cd", "set", "echo")
-"""Commands that may stand behind a server's, and are none."""
+_WAITING = (
+    "wait", "sleep", "tail", "tee", "cat", "true", ":", "exit", "cd", "set", "echo", "printf",
+    "curl", "wget", "nc", "grpcurl", "redis-server", "redis-cli", "memcached", "esac", "trap",
+)  # fmt: skip
+"""Commands that may stand behind a server's, and are not what clients ask."""
+_EXPANSION = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<name>\w+)(?::?-(?P<other>[^{}]*))?\})")
 _LOOPBACK = re.compile(r"(https?://)?(127(\.[0-9]+){3}|localhost|\[?::1\]?)(:[0-9]+)?/?")
 _PORT = re.compile(r"(?:https?://)?(?:[^:]*|\[[0-9a-f:]*\]):([0-9]+)/?")
 _COME = "probes and routes use"
@@ -49,7 +53,11 @@ def listening(truss: Truss, argv: tuple[str, ...]) -> Listening:
     asked = [(one, one.server) for one in running if one.server and not _is_elsewhere(one, truss)]
     changes = [(one, server, _change(one, server, truss)) for one, server in asked]
     reasons = [_reason(server, change) for _, server, change in changes]
-    findings = [change.finding for _, _, change in changes if change.finding]
+    findings = [
+        change.finding
+        for one, _, change in changes
+        if change.finding and not _is_behind(one, running, truss)
+    ]
     return Listening(
         _inserted(argv, [(one, change.option) for one, _, change in changes if change.option]),
         {change.variable: ANYWHERE for _, _, change in changes if change.variable},
@@ -63,13 +71,28 @@ def _is_elsewhere(one: Started, truss: Truss) -> bool:
     """Whether a server listens on another port than the one that probes and routes ask."""
     server = one.server
     assert server is not None
-    ports = [value for name, value in one.options() if name in server.ports]
+    ports = [_expanded(value, one, truss) for name, value in one.options() if name in server.ports]
     if server.port:
         named = _named(one, server, truss)
-        ports += [found[1] for _, value in named if (found := _PORT.fullmatch(value))]
+        found = [_PORT.fullmatch(value) for _, value in named]
+        ports += [port[1] if port else str(server.port) for port in found]
     asked = truss.config.docker_server.server_port
     numbers = [int(port) for port in ports if port.isdecimal()]
     return bool(numbers) and asked not in numbers
+
+
+def _is_behind(one: Started, running: list[Started], truss: Truss) -> bool:
+    """Whether a server that names no port stands beside one that names the config's."""
+    asked = str(truss.config.docker_server.server_port)
+    names = {"--port", *(one.server.ports if one.server else ())}
+    if any(name in names for name, _ in one.options()):
+        return False
+    return any(
+        name in names and _expanded(value, other, truss) == asked
+        for other in running
+        if other is not one and other.server
+        for name, value in other.options()
+    )
 
 
 Named = list[tuple[str, str]]
@@ -78,14 +101,28 @@ Named = list[tuple[str, str]]
 
 def _named(one: Started, server: Server, truss: Truss) -> Named:
     """Returns the hosts that a server is told: by its options, else by its variable."""
-    if told := [(f"{name} {value}", value) for name, value in one.options()
+    if told := [(f"{name} {value}", _expanded(value, one, truss)) for name, value in one.options()
                 if name in server.options]:  # fmt: skip
         return told
     variables = {**own_variables(truss.config), **one.variables}
     if server.variable in variables:
         value = variables[server.variable]
-        return [(f"{server.variable}={value}", value)]
+        return [(f"{server.variable}={value}", _expanded(value, one, truss))]
     return []
+
+
+def _expanded(text: str, one: Started, truss: Truss) -> str:
+    """Returns a text of a shell with the variables that are known there, or their defaults."""
+    if one.text is None:
+        return text
+    port = str(truss.config.docker_server.server_port)
+    variables = {"PORT": port, **own_variables(truss.config), **one.known}
+
+    def value(found: re.Match[str]) -> str:
+        name = found["bare"] or found["name"]
+        return variables.get(name) or found["other"] or found.group()
+
+    return _EXPANSION.sub(value, _EXPANSION.sub(value, text))
 
 
 def _change(one: Started, server: Server, truss: Truss) -> _Change:
@@ -139,7 +176,7 @@ def _place(one: Started) -> str:
     """Returns the position in a script, as `data/do.sh:3: `; empty for the command itself."""
     if one.text is None or one.text.script is None:
         return ""
-    line = one.text.text.count("\n", 0, one.words[0].places[0]) + 1
+    line = one.text.text.count("\n", 0, one.words[0].end) + 1
     return f"{one.text.script}:{line}: "
 
 
@@ -148,7 +185,7 @@ def _can_insert(one: Started) -> bool:
     white space is escaped by backslashes."""
     if one.text is None:
         return True
-    return one.text.script is None and one.text.quoted[one.words[one.last].places[-1]]
+    return one.text.script is None and one.text.quoted[one.words[one.last].end - 1]
 
 
 def _inserted(
@@ -157,12 +194,12 @@ def _inserted(
     """Returns the command with each option behind the name of its server."""
     words = [[word] for word in argv]
     for one, option in reversed(options):
-        at = one.words[one.last].places[-1]
+        name = one.words[one.last]
         if one.text is None:
-            words[at].extend(option)
+            words[name.places[0]].extend(option)
             continue
         text = words[one.text.word][0]
-        after = one.text.places[at] + 1
+        after = one.text.places[name.end - 1] + 1
         words[one.text.word][0] = f"{text[:after]} {' '.join(option)}{text[after:]}"
     return tuple(word for several in words for word in several)
 
@@ -184,8 +221,9 @@ def _unknown(running: list[Started], truss: Truss) -> list[Finding]:
     if not serving or any(one.server for one in running):
         return []
     one = serving[-1]
-    told = [(f"{name} {value}", value) for name, value in one.options() if name in _HOSTS]
-    ports = [value for name, value in one.options() if name == "--port"]
+    options = [(name, value, _expanded(value, one, truss)) for name, value in one.options()]
+    told = [(f"{name} {value}", host) for name, value, host in options if name in _HOSTS]
+    ports = [port for name, _, port in options if name == "--port"]
     ports += [found[1] for _, value in told if (found := _PORT.fullmatch(value))]
     asked = str(truss.config.docker_server.server_port)
     if not told or not all(_is_loopback(host) for _, host in told):

@@ -27,6 +27,8 @@ class Server(NamedTuple):
     """Variables that may set the host as well."""
     marker: str | None = None
     """Text without which the whole command does not mean this server."""
+    folder: str | None = None
+    """The folder, in lower case, without which its script is another program's."""
     skips: int = 0
     """Words that stand between the command and the first place for an option."""
     drains: bool | None = None
@@ -143,6 +145,13 @@ SERVERS = (
         "InternLM/lmdeploy 0.16.0: lmdeploy/cli/serve.py (0.0.0.0)",
         options=("--server-name", "--server_name"),
         ports=("--server-port", "--server_port"),
+    ),
+    Server(
+        "trtllm-serve disaggregated",
+        (("trtllm-serve", "disaggregated"), ("trtllm-serve", "disaggregated_mpi_worker")),
+        "NVIDIA/TensorRT-LLM@00209af: tensorrt_llm/commands/serve.py (its file names the host)",
+        options=(),
+        ports=(),
     ),
     Server(
         "trtllm-serve",
@@ -267,7 +276,7 @@ SERVERS = (
         "comfyanonymous/ComfyUI, main, undated: comfy/cli_args.py",
         loopback=True,
         options=("--listen",),
-        marker="comfyui",
+        folder="comfyui",
         drains=False,
     ),
     Server(
@@ -283,7 +292,7 @@ SERVERS = (
         "common/tabby_config.py (variables win over config.yml)",
         loopback=True,
         variable="TABBY_NETWORK_HOST",
-        marker="tabby",
+        folder="tabbyapi",
     ),
     Server(
         "moshi.server",

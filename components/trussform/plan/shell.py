@@ -18,6 +18,8 @@ class Word(NamedTuple):
     """The position of each of its characters in the text."""
     quoted: tuple[bool, ...] = ()
     """Whether each of its characters stands in quotes."""
+    end: int = 0
+    """The position behind it and its last quote."""
 
 
 class Unreadable(Exception):
@@ -96,7 +98,7 @@ def _word(text: str, at: int) -> tuple[Word, int]:
             break
     places = tuple(place for start, end, _ in kept for place in range(start, end))
     quoted = tuple(inside for start, end, inside in kept for _ in range(start, end))
-    return Word("".join(text[place] for place in places), places, quoted), at
+    return Word("".join(text[place] for place in places), places, quoted, at), at
 
 
 def _double_quoted(text: str, at: int, kept: Spans) -> int:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -18,13 +18,36 @@ _RUNNERS = {
     **dict.fromkeys(("time", "timeout", "taskset", "numactl", "chrt", "uvx", "sudo", "gosu"), ""),
     **dict.fromkeys(("su-exec", "setpriv", "tini", "dumb-init", "catatonit", "nsys", "xargs"), ""),
     **dict.fromkeys(("ddtrace-run", "opentelemetry-instrument", "mpirun", "mpiexec"), ""),
+    **dict.fromkeys(("torchrun", "nvidia_entrypoint.sh", "docker-entrypoint.sh", "py-spy"), ""),
+    "accelerate": "launch",
+    "coverage": "run",
+    "newrelic-admin": "run-program",
+    "dotenv": "run",
 }
 """Programs that start the command after them, with the subcommand that does."""
+_UV = ("--with", "--with-editable", "--extra", "--group", "--package", "--project", "--directory")
+_VALUES = {
+    "uv": (*_UV, "--python", "-p"),
+    "uvx": (*_UV, "--from", "--python", "-p"),
+    **dict.fromkeys(("conda", "mamba", "micromamba"), ("-n", "--name", "-p", "--prefix", "--cwd")),
+    "sudo": ("-u", "--user", "-g", "--group", "-D"),
+    "env": ("-u", "--unset", "-C", "--chdir"),
+    "exec": ("-a",),
+    "nsys": ("-o", "--output"),
+    "setpriv": ("--reuid", "--regid"),
+}
+"""Options of these programs whose values may be names of servers, and start none."""
+_USER_FIRST = ("gosu", "su-exec")
+"""Those that name a user before the command."""
+_BY_MODULE = ("torchrun", "accelerate", "coverage")
+"""Those that start a Python module by `-m`."""
 _TOOLS = ("pip", "pip3", "apt", "apt-get", "echo", "which", "pkill", "killall", "cp", "mv", "ls")
 """Programs whose arguments may be names of servers."""
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*")
 _COMMAND_OPTION = re.compile(r"-[a-zA-Z]*c")
+_SHELL_VALUES = re.compile(r"[-+][a-zA-Z]*[oO]|--rcfile|--init-file")
+"""Options of shells that a value follows."""
 _MOST_SCRIPTS = 20
 _MOST_CHARACTERS = 32_768
 """Length of a command or a script that is read; nobody writes a longer one by hand."""
@@ -55,6 +78,8 @@ class Started(NamedTuple):
     """The text that they stand in; None: the container's command itself."""
     variables: dict[str, str]
     """The variables that are exported there."""
+    known: dict[str, str]
+    """All variables that the shell has set there."""
     server: Server | None
     """The known server that it is."""
     last: int
@@ -118,9 +143,11 @@ class _Reader(NamedTuple):
         shell = shell._replace(exported={**shell.exported, **assigned})
         if name in (".", "source"):
             yield from self.script(words[1:2], shell)
+        elif name == "eval" and len(words) == 2:
+            yield from self.text(_inner(words[1], shell.text), shell)
         elif name in _SHELLS:
             yield from self.shell(words, shell)
-        elif name in _RUNNERS:
+        elif name in _RUNNERS and not self.file(words[0]):
             yield from self.run(words, shell)
         elif _PYTHON.fullmatch(name) and (module := _python(words)):
             yield self.program(module, shell)
@@ -130,24 +157,39 @@ class _Reader(NamedTuple):
             yield self.program(words, shell)
 
     def program(self, words: tuple[Word, ...], shell: _Shell) -> Started:
+        known = {**shell.plain, **shell.exported}
         for server in SERVERS:
             if server.marker and server.marker not in self.everything:
                 continue
+            if server.folder and not self.is_in(words[0], server.folder):
+                continue
             for command in server.commands:
                 if (last := _last(words, command)) is not None:
-                    last = min(last + server.skips, len(words) - 1)
-                    return Started(words, shell.text, shell.exported, server, last)
-        return Started(words, shell.text, shell.exported, None, 0)
+                    for word in words[last + 1 : last + 1 + server.skips]:
+                        last += not word.text.startswith("-")
+                    return Started(words, shell.text, shell.exported, known, server, last)
+        return Started(words, shell.text, shell.exported, known, None, 0)
+
+    def is_in(self, script: Word, folder: str) -> bool:
+        """Whether a script is in a folder: by its path, or by a `cd` anywhere in the command."""
+        folder = rf"{folder}(-(main|master|[0-9.]+))?"
+        if parent := PurePosixPath(script.text).parent.name:
+            return re.fullmatch(folder, parent.lower()) is not None
+        entered = rf"\bcd\s+(\S*[/\"'])?{folder}/?[\"']?([\s;&|)]|$)"
+        return re.search(entered, self.everything) is not None
 
     def shell(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
         """Reads `sh -c TEXT` and `sh SCRIPT`."""
         own = shell._replace(exported=dict(shell.exported), plain={})
-        options = [i for i, word in enumerate(words) if _COMMAND_OPTION.fullmatch(word.text)]
-        if options and options[0] + 1 < len(words):
-            yield from self.text(_inner(words[options[0] + 1], shell.text), own)
-        else:
-            arguments = [word for word in words[1:] if not word.text.startswith("-")]
-            yield from self.script(tuple(arguments[:1]), own)
+        names_user = _name(words[0]) in ("su", "runuser")
+        for option, word in pairwise(words):
+            if _COMMAND_OPTION.fullmatch(option.text):
+                yield from self.text(_inner(word, shell.text), own)
+                return
+            is_value = names_user or _SHELL_VALUES.fullmatch(option.text)
+            if not is_value and not word.text.startswith(("-", "+")):
+                yield from self.script((word,), own)
+                return
 
     def run(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
         """Reads `env A=1 PROGRAM`, `timeout 60 PROGRAM`, `uv run PROGRAM` and their like."""
@@ -156,10 +198,16 @@ class _Reader(NamedTuple):
         first = texts.index(subcommand) + 1 if subcommand in texts else 1
         if subcommand and subcommand not in texts:
             return
+        runner = _name(words[0])
+        first += runner in _USER_FIRST
         exported = dict(shell.exported)
         for at in range(first, len(words)):
-            name = _name(words[at])
-            if name in _TOOLS:
+            if texts[at - 1] in _VALUES.get(runner, ()):
+                continue
+            if _name(words[at]) in _TOOLS:
+                return
+            if runner in _BY_MODULE and texts[at - 1] == "-m":
+                yield self.program(words[at:], shell._replace(exported=exported))
                 return
             if found := _ASSIGNMENT.fullmatch(words[at].text):
                 exported[found[1]] = found[2]
