@@ -70,7 +70,12 @@ def named(wanted):
     except Refused as error:
         sys.exit(f"{about}: {error}")
     except PermissionError as error:
-        help = f"remove {wanted['folder']} and its marks from the volume, or fetch as their owner"
+        if os.access(VOLUME, os.W_OK):
+            help = (
+                f"remove {wanted['folder']} and its marks from the volume, or fetch as their owner"
+            )
+        else:
+            help = "make the top folder of the volume writable for the pod's group, as fsGroup does"
         sys.exit(f"{about}: {type(error).__name__}: {error}; {help}")
     except Exception as error:
         sys.exit(f"{about}: {type(error).__name__}: {error}")
@@ -218,11 +223,19 @@ def matches(pattern, name, wanted):
 
 
 def steps_match(pattern, name):
-    if not pattern:
-        return not name
-    if pattern[0] == "**":
-        return any(steps_match(pattern[1:], name[at:]) for at in range(len(name) + 1))
-    return bool(name) and fnmatchcase(name[0], pattern[0]) and steps_match(pattern[1:], name[1:])
+    """Compares folder by folder; a `**` at the end stands for one step at least."""
+    if pattern[-1] == "**":
+        pattern = [*pattern, "*"]
+    # How many steps of the name the pattern may have taken so far.
+    ends = {0}
+    for part in pattern:
+        if part == "**":
+            ends = set(range(min(ends), len(name) + 1))
+        else:
+            ends = {at + 1 for at in ends if at < len(name) and fnmatchcase(name[at], part)}
+        if not ends:
+            return False
+    return len(name) in ends
 
 
 def nothing_fits(names, wanted):
@@ -391,7 +404,8 @@ def hub_files(wanted):
 
     api, (name, _) = HfApi(token=secret(wanted)), repository(wanted)
     tree = api.list_repo_tree(name, revision=commit(wanted), recursive=True)
-    return [(entry.path, entry.size, entry) for entry in tree if isinstance(entry, RepoFile)]
+    # Some mirrors tell no sizes.
+    return [(entry.path, entry.size or 0, entry) for entry in tree if isinstance(entry, RepoFile)]
 
 
 def hugging_face(wanted, folder):
