@@ -165,7 +165,7 @@ def blocks(path):
         return 0
 
 
-# What a store has, and which of it is wanted.
+# The files of a store, and the choice of them.
 
 
 def once(function):
@@ -391,7 +391,7 @@ def repository_folder(wanted):
 
 @once
 def commit(wanted):
-    """What the revision is now: a branch may move while its files come."""
+    """The commit of the revision now: a branch may move while its files come."""
     from huggingface_hub import HfApi
 
     name, revision = repository(wanted)
@@ -606,7 +606,7 @@ def web(wanted, folder):
             begun.unlink()
     version = version_file.read_text() if version_file.exists() else ""
     have = size_of(part) if version else 0
-    # Where the file is another one by now, all of it comes.
+    # A file that has changed since then comes whole.
     rest = {"Range": f"bytes={have}-", "If-Range": version} if have else {}
     with web_answer(wanted, rest) as answer:
         if answer.status_code == 416:
