@@ -403,6 +403,13 @@ def test_the_account_key_of_the_secret_signs_what_is_asked(pod: Pod, stores: Sto
         ("azure", {"account_key": "a-key-1"}, "base64"),
         ("s3", {}, "the secret mine has no aws_access_key_id, aws_secret_access_key; "),
         ("s3", {**KEYS, "aws_access_key_id": 1}, "the secret mine has no aws_access_key_id; "),
+        ("s3", {**KEYS, "aws_access_key_id": 1}, "; add what is missing, as text"),
+        (
+            "s3",
+            {**KEYS, "aws_session_token": 1},
+            "aws_session_token of the secret mine is not text",
+        ),
+        ("r2", {**OF_TRUSS_TRANSFER, "region": 1}, "region of the secret mine is not text; write"),
         ("r2", {"aws_access_key_id": "a-key"}, "the secret mine has no aws_secret_access_key; "),
         ("cw", {"access_key_id": "a-key"}, "the secret mine has no aws_secret_access_key; "),
         ("s3", " ", "the secret mine is empty; write JSON with aws_access_key_id, "),

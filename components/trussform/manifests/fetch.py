@@ -366,7 +366,10 @@ def login(wanted, *needed):
     # Without them nobody would sign the request, or the pod's own identity would.
     absent = [field for field in needed if not of(fields, field)]
     if absent:
-        raise Refused(f"the secret {name} has no {', '.join(absent)}; add what is missing")
+        raise Refused(f"the secret {name} has no {', '.join(absent)}; add what is missing, as text")
+    for field in ("aws_region", "aws_session_token", "region", "session_token"):
+        if not isinstance(fields.get(field), (str, type(None))):
+            raise Refused(f"{field} of the secret {name} is not text; write it in quotes")
     return fields
 
 
