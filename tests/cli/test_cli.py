@@ -212,6 +212,11 @@ def test_a_rendered_folder_has_the_guard_before_its_route(workspace: Workspace) 
     run("render", "--stack", workspace.write_stack(stage), "--out", out)
     files = sorted(file.name for file in (out / "server").glob("*.yaml"))
     assert files.index("auth-securitypolicy.yaml") < files.index("httproute.yaml")
+    note = (out / "server/deployment.yaml").read_text().splitlines()[0]
+    assert note.startswith("# Needs the Secret keys; make it by: ")
+    assert note.endswith(
+        " --from-literal=CLIENT.bearer='…' --from-literal=CLIENT.api-key='Api-Key …'"
+    )
     workspace.write_stack()
     run("render", "--stack", workspace.stack, "--out", out)
     assert not (out / "server/auth-securitypolicy.yaml").exists()

@@ -264,9 +264,17 @@ CLIENTS = ApiKeyAuth(kind="api-key", keys=["ci", "web", "old"], rotating={"ci": 
         ({"ci": "canary\tone"}, ["the key `ci` has white space in it; set another: …ci'"]),
         ({"ci": " \n"}, ["the key `ci` is empty; set another: …ci'"]),
         (
+            {"ci": "", "web": "\u3000"},
+            [
+                "the key `ci` is empty; set another: …ci'",
+                "the key `web` is empty; set another: …web'",
+            ],
+        ),
+        (
             {"ci": "canärý", "web": "canary two", "old": ""},
             [
-                "the key `ci` has characters other than ASCII's; set another: …ci'",
+                "the key `ci` has characters other than ASCII's letters, digits and signs; "
+                "set another: …ci'",
                 "the key `web` has white space in it; set another: …web'",
                 "the key `old` is empty; set another: …old'",
             ],

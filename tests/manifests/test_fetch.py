@@ -144,6 +144,12 @@ NAMES = ("a.json", "b.txt", "one/a.json", "one/two/a.json", "one/b.txt", ".hidde
         ("one/**", {"one/a.json", "one/two/a.json", "one/b.txt"},
          {"one/a.json", "one/two/a.json", "one/b.txt"}),
         ("one/**/*.json", {"one/a.json", "one/two/a.json"}, {"one/two/a.json"}),
+        ("*/", {"one/a.json", "one/two/a.json", "one/b.txt"},
+         {"one/a.json", "one/two/a.json", "one/b.txt"}),
+        ("a.json/", set(), set()),
+        ("a.json/**", set(), set()),
+        ("one/two/a.json/**", set(), set()),
+        ("**/one/**", {"one/a.json", "one/two/a.json", "one/b.txt"}, set()),
         ("*/*.json", {"one/a.json"}, {"one/a.json", "one/two/a.json"}),
         ("**", set(NAMES), set(NAMES)),
         ("[ab].*", {"a.json", "b.txt"}, {"a.json", "b.txt"}),
@@ -161,6 +167,11 @@ def test_a_pattern_chooses_what_it_does_on_baseten(
     assert chosen(allow=[pattern]) == of_weights
     assert chosen(allow=[pattern], any_depth=True) == of_model_cache
     assert chosen(allow=None, ignore=[pattern]) == set(NAMES) - of_weights
+
+
+def test_many_double_stars_are_compared_at_once() -> None:
+    pattern, name = "**/" * 40 + "b", "a/" * 40 + "a"
+    assert not fetch.is_wanted(name, {"allow": [pattern], "ignore": None})
 
 
 DEEP = {
@@ -392,6 +403,13 @@ def test_the_account_key_of_the_secret_signs_what_is_asked(pod: Pod, stores: Sto
         ("azure", {"account_key": "a-key-1"}, "base64"),
         ("s3", {}, "the secret mine has no aws_access_key_id, aws_secret_access_key; "),
         ("s3", {**KEYS, "aws_access_key_id": 1}, "the secret mine has no aws_access_key_id; "),
+        ("s3", {**KEYS, "aws_access_key_id": 1}, "; add what is missing, as text"),
+        (
+            "s3",
+            {**KEYS, "aws_session_token": 1},
+            "aws_session_token of the secret mine is not text",
+        ),
+        ("r2", {**OF_TRUSS_TRANSFER, "region": 1}, "region of the secret mine is not text; write"),
         ("r2", {"aws_access_key_id": "a-key"}, "the secret mine has no aws_secret_access_key; "),
         ("cw", {"access_key_id": "a-key"}, "the secret mine has no aws_secret_access_key; "),
         ("s3", " ", "the secret mine is empty; write JSON with aws_access_key_id, "),
@@ -535,6 +553,18 @@ def test_what_the_volume_cannot_hold_is_refused_before_the_first_byte(
     if not source.startswith("https"):
         fetched = pod.fetch(source, hub=hub, ignore=["*.safetensors"])
         assert fetched.returncode == 0, fetched.stderr
+
+
+def test_a_hub_that_tells_no_sizes_is_fetched_from_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hf_api = pytest.importorskip("huggingface_hub.hf_api")
+    entry = hf_api.RepoFile(path="a", size=None, oid="1")
+    monkeypatch.setattr(hf_api.HfApi, "list_repo_tree", lambda *_, **__: [entry])
+    monkeypatch.setattr(fetch, "commit", lambda _: COMMIT)
+    given = {**wanted("hf://owner/model"), "id": "no sizes"}
+    assert fetch.hub_files(given) == [("a", 0, entry)]
+    assert fetch.missing(given) == 0
 
 
 @pytest.mark.parametrize("later", ["s3://bucket", "https://weights.example/large"])
@@ -702,6 +732,16 @@ def test_a_fetch_that_an_older_version_began_for_one_user_is_an_error_with_a_rem
     assert process.returncode == 1
     assert "remove a and its marks from the volume, or fetch as their owner" in error
     assert "Traceback" not in error
+
+
+def test_a_volume_that_is_closed_to_the_group_is_an_error_with_a_remedy(shared: Shared) -> None:
+    shared.volume.chmod(0o755)
+    process = shared.start(10001)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert error.endswith(
+        "; make the top folder of the volume writable for the pod's group, as fsGroup does\n"
+    )
 
 
 def test_two_users_at_once_fetch_once(shared: Shared, stores: Stores) -> None:

@@ -232,6 +232,8 @@ def patterns(allow: list[str], ignore: list[str], **more: Any) -> dict[str, Any]
         (patterns([], ["**"]), "error", "weights[0].ignore_patterns"),
         (cached("o/m", revision=COMMIT, ignore_patterns=["*"]), "error",
          "model_cache[0].ignore_patterns"),
+        (patterns([], ["./a"]), "warning", "weights[0].ignore_patterns[0]"),
+        (patterns([], ["a.{bin,pt}"]), "warning", "weights[0].ignore_patterns[0]"),
     ],
 )  # fmt: skip
 def test_patterns_that_can_choose_no_file(
@@ -239,6 +241,16 @@ def test_patterns_that_can_choose_no_file(
 ) -> None:
     (problem,) = workspace.plan(config)[1]
     assert (problem.level, problem.field) == (level, field)
+
+
+def test_braces_of_a_shell_are_written_as_several_patterns(workspace: Workspace) -> None:
+    (problem,) = workspace.plan(patterns(["*.{safetensors,json}"], []))[1]
+    assert (problem.level, problem.field) == ("warning", "weights[0].allow_patterns[0]")
+    assert problem.help == "write each pattern: `*.safetensors`, `*.json`"
+
+
+def test_model_cache_may_ignore_all_that_lies_in_folders(workspace: Workspace) -> None:
+    assert workspace.plan(cached("o/m", revision=COMMIT, ignore_patterns=["**/*"]))[1] == []
 
 
 def test_patterns_that_may_choose_files_are_none(workspace: Workspace) -> None:

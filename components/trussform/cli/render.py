@@ -96,9 +96,10 @@ def _secret_note(plan: Plan) -> str:
         servers = shlex.join(f"--docker-server={login.registry}" for login in plan.pull.logins)
         note += _needs(plan, "docker-registry", _login(plan), f"{servers} --docker-username=… …")
     if keys := _api_keys(plan):
-        entries = [entry for key in plan.access.keys for entry in key_entries(key, "KEY").items()]
-        clients = " ".join(f"--from-literal={name}={shlex.quote(text)}" for name, text in entries)
-        note += _needs(plan, "generic", keys, clients)
+        clients = plan.access.keys or ("CLIENT",)
+        entries = [entry for key in clients for entry in key_entries(key, "KEY").items()]
+        literals = " ".join(f"--from-literal={name}={shlex.quote(text)}" for name, text in entries)
+        note += _needs(plan, "generic", keys, literals)
     return note
 
 

@@ -171,7 +171,7 @@ def _requirements(config: Config, folder: Path) -> tuple[dict[str, str | Path], 
 
 
 def _unnamed(text: str) -> Iterator[Finding]:
-    """What a `requirements.txt` that the config does not name changes."""
+    """The change by a `requirements.txt` that the config does not name."""
     lines = _packages(text)
     if not lines:
         return

@@ -105,6 +105,7 @@ def _credentials(auth: ApiKeyAuth, keys: Mapping[str, str]) -> dict[str, str]:
     for name, key in ((name, key.strip()) for name, key in keys.items()):
         if fault := _fault(key):
             mistakes.append(f"the key `{name}` {fault}; set another: {set_command(name)}")
+            continue
         owner = owners.setdefault(key, name)
         if name not in (owner, auth.rotating.get(owner)):
             mistakes.append(
@@ -126,7 +127,9 @@ def _fault(key: str) -> str | None:
         return "is empty"
     if any(character.isspace() for character in key):
         return "has white space in it"
-    return None if key.isascii() and key.isprintable() else "has characters other than ASCII's"
+    if key.isascii() and key.isprintable():
+        return None
+    return "has characters other than ASCII's letters, digits and signs"
 
 
 def _metadata(plan: Plan, placement: Mapping[str, Any]) -> ObjectMetaArgsDict:

@@ -17,7 +17,7 @@ from trussform.plan.probes import PERIOD, TIMEOUT, Probe
 CONFIG_ANNOTATION = "trussform/config.yaml"
 ENVIRONMENT_ANNOTATION = "trussform/environment"
 _ENVIRONMENT_FILE = "/etc/b10_dynamic_config/environment"
-"""Where a custom server reads the name of its environment on Baseten."""
+"""The file from which a custom server reads the name of its environment on Baseten."""
 _NO_WRAP = 1 << 20
 
 _PRE_STOP = Path(__file__).with_name("pre_stop.sh")

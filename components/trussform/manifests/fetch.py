@@ -70,7 +70,12 @@ def named(wanted):
     except Refused as error:
         sys.exit(f"{about}: {error}")
     except PermissionError as error:
-        help = f"remove {wanted['folder']} and its marks from the volume, or fetch as their owner"
+        if os.access(VOLUME, os.W_OK):
+            help = (
+                f"remove {wanted['folder']} and its marks from the volume, or fetch as their owner"
+            )
+        else:
+            help = "make the top folder of the volume writable for the pod's group, as fsGroup does"
         sys.exit(f"{about}: {type(error).__name__}: {error}; {help}")
     except Exception as error:
         sys.exit(f"{about}: {type(error).__name__}: {error}")
@@ -160,7 +165,7 @@ def blocks(path):
         return 0
 
 
-# What a store has, and which of it is wanted.
+# The files of a store, and the choice of them.
 
 
 def once(function):
@@ -218,11 +223,19 @@ def matches(pattern, name, wanted):
 
 
 def steps_match(pattern, name):
-    if not pattern:
-        return not name
-    if pattern[0] == "**":
-        return any(steps_match(pattern[1:], name[at:]) for at in range(len(name) + 1))
-    return bool(name) and fnmatchcase(name[0], pattern[0]) and steps_match(pattern[1:], name[1:])
+    """Compares folder by folder; a `**` at the end stands for one step at least."""
+    if pattern[-1] == "**":
+        pattern = [*pattern, "*"]
+    # How many steps of the name the pattern may have taken so far.
+    ends = {0}
+    for part in pattern:
+        if part == "**":
+            ends = set(range(min(ends), len(name) + 1))
+        else:
+            ends = {at + 1 for at in ends if at < len(name) and fnmatchcase(name[at], part)}
+        if not ends:
+            return False
+    return len(name) in ends
 
 
 def nothing_fits(names, wanted):
@@ -353,7 +366,10 @@ def login(wanted, *needed):
     # Without them nobody would sign the request, or the pod's own identity would.
     absent = [field for field in needed if not of(fields, field)]
     if absent:
-        raise Refused(f"the secret {name} has no {', '.join(absent)}; add what is missing")
+        raise Refused(f"the secret {name} has no {', '.join(absent)}; add what is missing, as text")
+    for field in ("aws_region", "aws_session_token", "region", "session_token"):
+        if not isinstance(fields.get(field), (str, type(None))):
+            raise Refused(f"{field} of the secret {name} is not text; write it in quotes")
     return fields
 
 
@@ -378,7 +394,7 @@ def repository_folder(wanted):
 
 @once
 def commit(wanted):
-    """What the revision is now: a branch may move while its files come."""
+    """The commit of the revision now: a branch may move while its files come."""
     from huggingface_hub import HfApi
 
     name, revision = repository(wanted)
@@ -391,7 +407,8 @@ def hub_files(wanted):
 
     api, (name, _) = HfApi(token=secret(wanted)), repository(wanted)
     tree = api.list_repo_tree(name, revision=commit(wanted), recursive=True)
-    return [(entry.path, entry.size, entry) for entry in tree if isinstance(entry, RepoFile)]
+    # Some mirrors tell no sizes.
+    return [(entry.path, entry.size or 0, entry) for entry in tree if isinstance(entry, RepoFile)]
 
 
 def hugging_face(wanted, folder):
@@ -592,7 +609,7 @@ def web(wanted, folder):
             begun.unlink()
     version = version_file.read_text() if version_file.exists() else ""
     have = size_of(part) if version else 0
-    # Where the file is another one by now, all of it comes.
+    # A file that has changed since then comes whole.
     rest = {"Range": f"bytes={have}-", "If-Range": version} if have else {}
     with web_answer(wanted, rest) as answer:
         if answer.status_code == 416:

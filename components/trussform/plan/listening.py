@@ -1,5 +1,8 @@
-"""Where the server of a command listens. On Baseten a proxy in the container asks it at 127.0.0.1;
-here probes and routes come by the pod's address, so a known server is told to listen there."""
+"""The addresses that the server of a command listens on.
+
+On Baseten a proxy in the container asks it at 127.0.0.1. Here probes and routes come by the pod's
+address, so a known server gets the option or variable for it.
+"""
 
 import re
 from typing import NamedTuple
@@ -40,7 +43,7 @@ class Listening(NamedTuple):
 
 
 class _Change(NamedTuple):
-    """What one server needs: a variable, an option, or its author."""
+    """The change that one server needs: a variable, an option, or one by its author."""
 
     variable: str | None = None
     option: tuple[str, str] | None = None
@@ -68,7 +71,7 @@ def listening(truss: Truss, argv: tuple[str, ...]) -> Listening:
 
 
 def _is_elsewhere(one: Started, truss: Truss) -> bool:
-    """Whether a server listens on another port than the one that probes and routes ask."""
+    """Returns true if a server listens on another port than the one that probes and routes ask."""
     server = one.server
     assert server is not None
     ports = [_expanded(value, one, truss) for name, value in one.options() if name in server.ports]
@@ -96,11 +99,11 @@ def _is_behind(one: Started, running: list[Started], truss: Truss) -> bool:
 
 
 Named = list[tuple[str, str]]
-"""What names the host, as it is written, and the host."""
+"""The option or variable that names the host, as it is written, and the host."""
 
 
 def _named(one: Started, server: Server, truss: Truss) -> Named:
-    """Returns the hosts that a server is told: by its options, else by its variable."""
+    """Returns the hosts that are set for a server: by its options, else by its variable."""
     if told := [(f"{name} {value}", _expanded(value, one, truss)) for name, value in one.options()
                 if name in server.options]:  # fmt: skip
         return told
@@ -168,7 +171,7 @@ def _told_loopback(one: Started, name: str, told: str, truss: Truss) -> Finding:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether a host, or each of several between commas, is the container's own."""
+    """Returns true if a host, or each of several between commas, is the container's own."""
     return bool(host) and all(_LOOPBACK.fullmatch(part.strip()) for part in host.split(","))
 
 
@@ -181,8 +184,8 @@ def _place(one: Started) -> str:
 
 
 def _can_insert(one: Started) -> bool:
-    """Whether an option can stand behind the server's name: not in a script, nor in a word whose
-    white space is escaped by backslashes."""
+    """Returns true if an option can stand behind the server's name: not in a script, nor in a word
+    whose white space is escaped by backslashes."""
     if one.text is None:
         return True
     return one.text.script is None and one.text.quoted[one.words[one.last].end - 1]
@@ -213,7 +216,7 @@ def _reason(server: Server, change: _Change) -> str:
 
 
 def _unknown(running: list[Started], truss: Truss) -> list[Finding]:
-    """Returns the finding of an unknown server that is told a host of the container's own.
+    """Returns the finding of an unknown server whose host is the container's own.
 
     It is the last command that does not merely wait, as clients and helpers stand before it.
     """

@@ -40,7 +40,7 @@ class Files(NamedTuple):
     copied: tuple[str, ...]
     """Folders that are volumes, each filled with a copy of what the image has there."""
     config: bool
-    """Whether `/app/config.yaml` is mounted."""
+    """True if `/app/config.yaml` is mounted."""
     shm: str
     """Size limit of `/dev/shm`."""
     why: str

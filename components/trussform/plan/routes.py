@@ -36,9 +36,9 @@ class Routes(NamedTuple):
     timeout: int | None
     """Seconds after which the route gives up a request; None: never."""
     traffic_policy: bool
-    """Whether a policy of Envoy Gateway's lifts what its proxy cuts or sheds by default."""
+    """True if a policy of Envoy Gateway lifts the proxy's limits on time and on requests."""
     request_id: bool
-    """Whether the gateway adds `X-Baseten-Request-Id` to requests and responses."""
+    """True if the gateway adds `X-Baseten-Request-Id` to requests and responses."""
     why: str
 
     def __str__(self) -> str:

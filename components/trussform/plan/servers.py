@@ -1,4 +1,4 @@
-"""The servers that people run: how each is told its host, and how it ends.
+"""The servers that people run, each with the setting of its host and with its end.
 
 `source` names what each row was read from: a repository with its release, and the file.
 """
@@ -12,7 +12,7 @@ class Server(NamedTuple):
     """Programs or Python modules that start it, with the subcommands that follow."""
     source: str
     loopback: bool = False
-    """Whether it listens on 127.0.0.1 alone unless it is told its host."""
+    """True if it listens on 127.0.0.1 alone where nothing sets its host."""
     options: tuple[str, ...] = ("--host",)
     """The options that set the host; the first is the one to add."""
     variable: str | None = None
@@ -32,7 +32,7 @@ class Server(NamedTuple):
     skips: int = 0
     """Words that stand between the command and the first place for an option."""
     drains: bool | None = None
-    """Whether it finishes running requests at SIGTERM, whatever they take; None: unknown."""
+    """True if it finishes running requests at SIGTERM, however long they take; None: unknown."""
 
 
 _BIND = ("--bind", "-b")

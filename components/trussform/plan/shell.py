@@ -17,7 +17,7 @@ class Word(NamedTuple):
     places: tuple[int, ...] = ()
     """The position of each of its characters in the text."""
     quoted: tuple[bool, ...] = ()
-    """Whether each of its characters stands in quotes."""
+    """For each of its characters, true if it stands in quotes."""
     end: int = 0
     """The position behind it and its last quote."""
 

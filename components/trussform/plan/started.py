@@ -65,7 +65,7 @@ class Text(NamedTuple):
     places: tuple[int, ...]
     """The position of each character in that word."""
     quoted: tuple[bool, ...]
-    """Whether white space can stand after each character without a backslash."""
+    """For each character, true if white space can stand after it without a backslash."""
     script: str | None = None
     """The script, relative to the config."""
 

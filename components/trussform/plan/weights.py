@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -56,6 +56,8 @@ _FORMS = {
 """What follows the scheme where not any name will do, what that is, and how it is written."""
 _NO_NAME = re.compile(r"^$|^/|(^|/)\.\.?(/|$)|//")
 """Patterns that no name of a file fits."""
+_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+"""Alternatives of a shell, which neither Truss nor huggingface_hub knows."""
 _MAX_PATH = 4095
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TAKEN = re.compile(
@@ -329,23 +331,32 @@ def _about_cache(config: Config, place: str | None) -> list[Finding]:
 def _about_patterns(source: Source) -> list[Finding]:
     """Complaints about patterns that can choose no file, whatever the source has."""
     allow, ignore = source.allow or (), source.ignore or ()
-    every = {"**", "**/*", "**/"} | ({"*"} if source.any_depth else set[str]())
+    every = {"*", "**"} if source.any_depth else {"**", "**/*", "**/"}
     if every & set(ignore) or (allow and set(allow) <= set(ignore)):
         keys: Keys = (*source.keys, "ignore_patterns")
         message = "the patterns leave no file of the source"
         return [Finding("config", keys, message, "remove what is to be fetched from them")]
-    bad = [i for i, pattern in enumerate(allow) if _NO_NAME.search(pattern)]
-    level: Level = "error" if bad and len(bad) == len(allow) else "warning"
+    none = all(_NO_NAME.search(pattern) for pattern in allow)
     return [
-        Finding(
-            "config",
-            (*source.keys, "allow_patterns", i),
-            f"`{allow[i]}` fits no file: names begin at the top of the source, without `/`",
-            "write it as in `*.safetensors` or `folder/*`",
-            level,
-        )
-        for i in bad
+        *_that_fit_nothing(source, "allow_patterns", allow, "error" if none else "warning"),
+        *_that_fit_nothing(source, "ignore_patterns", ignore, "warning"),
     ]
+
+
+def _that_fit_nothing(
+    source: Source, field: str, patterns: tuple[str, ...], level: Level
+) -> Iterator[Finding]:
+    for i, pattern in enumerate(patterns):
+        keys: Keys = (*source.keys, field, i)
+        if _NO_NAME.search(pattern):
+            message = f"`{pattern}` fits no file: names begin at the top of the source, without `/`"
+            help = "write it as in `*.safetensors` or `folder/*`"
+            yield Finding("config", keys, message, help, level)
+        elif found := _BRACES.search(pattern):
+            before, after = pattern[: found.start()], pattern[found.end() :]
+            each = ", ".join(f"`{before}{one}{after}`" for one in found[1].split(","))
+            message = f"`{pattern}` fits only a name that has these braces"
+            yield Finding("config", keys, message, f"write each pattern: {each}", "warning")
 
 
 def _nested(sources: tuple[Source, ...]) -> list[Finding]:

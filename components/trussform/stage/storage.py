@@ -18,8 +18,8 @@ class ClaimStorage(Model):
 
     kind: Literal["claim"] = "claim"
     size: Annotated[str, AfterValidator(quantity)] = "100Gi"
-    """What it asks for; a model's files and half as much again are a good guess. The fetch stops
-    before the first byte where the files do not fit."""
+    """The size of the claim. A good guess is one and a half times the size of a model's files. The
+    fetch stops before the first byte where the files do not fit."""
     storage_class: ObjectName | None = None
     """Default: the cluster's."""
     access_mode: AccessMode = "ReadWriteOnce"
