@@ -54,9 +54,11 @@ def _security_policy(plan: Plan, values: Values) -> Manifest:
         # Envoy puts it before the request's own path, which begins with a `/` of its own.
         before = auth.path.rstrip("/")
         path = {"path": before} if before else {}
-        how["extAuth"] = {"http": {"backendRefs": [service], **path, **headers}}
-        if asked := _grpc_headers(plan):
-            how["extAuth"]["headersToExtAuth"] = asked  # Authorization is always among them.
+        asked = _grpc_headers(plan)  # Authorization is always among them.
+        how["extAuth"] = {
+            "http": {"backendRefs": [service], **path, **headers},
+            **({"headersToExtAuth": asked} if asked else {}),
+        }
     return {
         "apiVersion": "gateway.envoyproxy.io/v1alpha1",
         "kind": "SecurityPolicy",
