@@ -74,7 +74,7 @@ class Stores:
         self.session_tokens: set[str] = set()
         """Those of temporary keys that came with requests."""
         self.google_token: str | None = None
-        """What a service account gets for its key, and Google Cloud Storage then asks for."""
+        """Gives a service account the token that Google Cloud Storage then asks for."""
         self.claimed: dict[str, int] = {}
         """Sizes that lists and headers give in place of a file's own."""
         self.account_key: str | None = None

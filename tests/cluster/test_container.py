@@ -1,4 +1,4 @@
-"""What a container finds, as docs/container.md promises it: files, folders, users, variables.
+"""The files, folders, users and variables of a container, as docs/container.md promises them.
 
 Four servers, each small: one whose image is built, one whose base runs as it is, one that runs as
 a user in an image that was not built for it, and one with `no_build`.
@@ -35,7 +35,7 @@ def container(deployed: Deployed, token: str) -> Iterator[None]:
 
 
 def inside(server: str, script: str) -> str:
-    """What a shell in the server's container says to a script."""
+    """Returns what a shell in the server's container says to a script."""
     where = ("-n", NAMESPACE, f"deployment/{server}", "-c", "server")
     return kubectl("exec", *where, "--", "sh", "-c", script).strip()
 

@@ -661,7 +661,7 @@ class Shared:
         return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
     def fetch(self, user: int, **changes: Any) -> str:
-        """What the fetch says on the volume; it must succeed."""
+        """Returns what the fetch says on the volume; it must succeed."""
         process = self.start(user, **changes)
         said, error = process.communicate(timeout=120)
         assert process.returncode == 0, error

@@ -282,7 +282,7 @@ def test_weights_from_which_an_older_version_left_files_out_are_looked_through_a
 
 
 def hub_places(plan: Plan) -> set[str]:
-    """Where the server has the folder that is laid out as Hugging Face's cache."""
+    """Returns the mounts of the folder that is laid out as Hugging Face's cache."""
     (source,) = plan.weights.sources
     return {mount["mountPath"] for mount in mounts(plan) if mount.get("subPath") == source.folder}
 

@@ -8,8 +8,8 @@ from trussform.plan.routes import REQUEST_ID
 _UNLIMITED = 2**32 - 1
 _LIMITS = ("maxConnections", "maxPendingRequests", "maxParallelRequests")
 _IDLE = "5s"
-"""How long Envoy keeps a connection to a pod without a request. By default it is an hour, and a
-stopping pod, which waits while clients are connected, would wait as long."""
+"""Envoy closes a connection to a pod after this time without a request. Its default is an hour, and
+a stopping pod, which waits while clients are connected, would wait as long."""
 
 
 def traffic_policies(plan: Plan, values: Values) -> list[Manifest]:

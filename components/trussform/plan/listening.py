@@ -85,7 +85,7 @@ def _is_elsewhere(one: Started, truss: Truss) -> bool:
 
 
 def _is_behind(one: Started, running: list[Started], truss: Truss) -> bool:
-    """Whether a server that names no port stands beside one that names the config's."""
+    """Returns true if a server that names no port stands beside one that names the config's."""
     asked = str(truss.config.docker_server.server_port)
     names = {"--port", *(one.server.ports if one.server else ())}
     if any(name in names for name, _ in one.options()):

@@ -171,7 +171,7 @@ class _Reader(NamedTuple):
         return Started(words, shell.text, shell.exported, known, None, 0)
 
     def is_in(self, script: Word, folder: str) -> bool:
-        """Whether a script is in a folder: by its path, or by a `cd` anywhere in the command."""
+        """Returns true if a script is in a folder, by its path or by a `cd` in the command."""
         folder = rf"{folder}(-(main|master|[0-9.]+))?"
         if parent := PurePosixPath(script.text).parent.name:
             return re.fullmatch(folder, parent.lower()) is not None
