@@ -215,7 +215,7 @@ def test_a_rendered_folder_has_the_guard_before_its_route(workspace: Workspace) 
     note = (out / "server/deployment.yaml").read_text().splitlines()[0]
     assert note.startswith("# Needs the Secret keys; make it by: ")
     assert note.endswith(
-        " --from-literal=CLIENT.bearer='…' --from-literal=CLIENT.api-key='Api-Key …'"
+        " --from-literal=CLIENT.bearer=KEY --from-literal=CLIENT.api-key='Api-Key KEY'"
     )
     workspace.write_stack()
     run("render", "--stack", workspace.stack, "--out", out)
