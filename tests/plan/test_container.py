@@ -1,5 +1,6 @@
 """Variables and folders of the server's container, as docs/container.md promises them."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,9 @@ def test_a_reserved_variable_is_dropped_with_a_warning_at_its_line(
     assert (problem.level, problem.field) == ("warning", f"environment_variables.{name}")
     assert problem.place.line > 0
     assert "as on Baseten" in problem.message
+    # The name that the help proposes is not dropped as well.
+    for proposed in re.findall(r"as in `(\w+)`", problem.help):
+        assert workspace.plan({"environment_variables": {proposed: "mine"}})[1] == []
 
 
 def test_the_warning_of_path_says_what_to_write(workspace: Workspace) -> None:

@@ -151,5 +151,6 @@ def _dropped(config: Config) -> Iterator[Finding]:
     }
     for name in filter(_reserved, config.environment_variables):
         message = "the name is reserved: the variable is dropped here, as on Baseten"
-        help = helps.get(name, f"remove it, or use another name, as in `MY_{name}`")
+        other = "" if _reserved(f"MY_{name}") else f", as in `MY_{name}`"
+        help = helps.get(name, f"remove it, or use another name{other}")
         yield Finding("config", ("environment_variables", name), message, help, "warning")
