@@ -147,7 +147,7 @@ def _download(url: str, path: str) -> str:
 
 _ADD_USER = (
     "id -u app >/dev/null 2>&1 || useradd -u 60000 -ms /bin/bash app || "
-    "echo 'WARNING: there is no user app, as there is on Baseten' >&2"
+    "echo 'WARNING: the user app, which Baseten adds, could not be added' >&2"
 )
 _OPEN_TMP = "rm -rf /tmp/trussform && mkdir -p /tmp && chmod 1777 /tmp"
 _CHECK_DEBIAN = (

@@ -40,7 +40,7 @@ class Build(NamedTuple):
     """None: `placement` gives it, or nothing is pushed."""
     platform: str
     tools: tuple[str, ...]
-    """Returns those of `curl` and `uv` that the build needs; Truss's build has both always."""
+    """Those of `curl` and `uv` that the build needs; Truss's build has both always."""
     secrets: Mapping[str, str]
     """Paths by name: what the commands can read while they run, and no layer keeps."""
     buildkit: bool

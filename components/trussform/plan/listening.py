@@ -107,11 +107,16 @@ def _named(one: Started, server: Server, truss: Truss) -> Named:
     if told := [(f"{name} {value}", _expanded(value, one, truss)) for name, value in one.options()
                 if name in server.options]:  # fmt: skip
         return told
-    variables = {**own_variables(truss.config), **one.variables}
+    variables = _variables(one, truss)
     if server.variable in variables:
         value = variables[server.variable]
         return [(f"{server.variable}={value}", _expanded(value, one, truss))]
     return []
+
+
+def _variables(one: Started, truss: Truss) -> dict[str, str]:
+    """Returns the config's variables and those that are exported where the server starts."""
+    return {**own_variables(truss.config), **one.variables}
 
 
 def _expanded(text: str, one: Started, truss: Truss) -> str:
@@ -156,7 +161,7 @@ def _change(one: Started, server: Server, truss: Truss) -> _Change:
 
 
 def _has_other_socket(one: Started, server: Server, truss: Truss) -> bool:
-    variables = {**own_variables(truss.config), **one.variables}
+    variables = _variables(one, truss)
     options = {name for name, _ in one.options()}
     return bool(options & set(server.instead) or variables.keys() & set(server.others))
 

@@ -74,11 +74,11 @@ def rollout(
     spare = stage.spare_gpus if server.spare_gpus is None else server.spare_gpus
     gpus = config.resources.accelerator.count if config.resources.accelerator else 0
     drain = _drain(config, stage)
-    held, why_drain = _held(config, stage, command, drain)
+    waits, why_drain = _waits(config, stage, command, drain)
     grace = DRAIN_DELAY + drain + 5
     limits = stage.deadlines
     absent = weights.deadline + limits.pull + probes.startup_budget + LATE
-    waits = grace + limits.provisioning + absent
+    until_ready = grace + limits.provisioning + absent
     away = 0
     surges = (gpus == 0 or spare >= gpus) and not weights.one_node
     if replicas == 0:
@@ -99,8 +99,8 @@ def rollout(
         parts = "weights + pull" if weights.deadline else "pull"
         why = f"{reason}, so the old pod goes first: without service for at most {away} s "
         why += f"(grace + {parts} + start + checks)"
-    slack = min(LONGEST_SLACK, max(SHORTEST_SLACK, waits // 10))
-    deadline = waits + slack
+    slack = min(LONGEST_SLACK, max(SHORTEST_SLACK, until_ready // 10))
+    deadline = until_ready + slack
     batches = max(1, replicas)
     fetch = f"+ weights {weights.deadline} (of unknown size) " if weights.deadline else ""
     return Rollout(
@@ -109,7 +109,7 @@ def rollout(
         unavailable=0 if surges else 1,
         drain_delay=DRAIN_DELAY,
         drain=drain,
-        waits=held,
+        waits=waits,
         grace=grace,
         hung_grace=min(HUNG_GRACE, grace),
         progress_deadline=deadline,
@@ -133,7 +133,7 @@ def _drain(config: Config, stage: Stage) -> int:
     return max(LONG_DRAIN, stage.request_timeout or 0)
 
 
-def _held(config: Config, stage: Stage, command: Command, drain: int) -> tuple[int, str]:
+def _waits(config: Config, stage: Stage, command: Command, drain: int) -> tuple[int, str]:
     """Returns the seconds that SIGTERM waits for connections, and the reason."""
     if not command.argv:
         return 0, "the image may have no shell to look for connections with"

@@ -157,7 +157,7 @@ SERVERS = (
         "trtllm-serve",
         (("trtllm-serve",), ("tensorrt_llm.commands.serve",)),
         "NVIDIA/TensorRT-LLM@00209af: tensorrt_llm/commands/serve.py (localhost; a first word "
-        "that is no subcommand is the model, so options come after it)",
+        "other than a subcommand is the model, so options come after it)",
         loopback=True,
         options=("--host",),
         skips=1,

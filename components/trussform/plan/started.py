@@ -193,12 +193,12 @@ class _Reader(NamedTuple):
 
     def run(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
         """Reads `env A=1 PROGRAM`, `timeout 60 PROGRAM`, `uv run PROGRAM` and their like."""
-        subcommand = _RUNNERS[_name(words[0])]
+        runner = _name(words[0])
+        subcommand = _RUNNERS[runner]
         texts = [word.text for word in words]
-        first = texts.index(subcommand) + 1 if subcommand in texts else 1
         if subcommand and subcommand not in texts:
             return
-        runner = _name(words[0])
+        first = texts.index(subcommand) + 1 if subcommand in texts else 1
         first += runner in _USER_FIRST
         exported = dict(shell.exported)
         for at in range(first, len(words)):

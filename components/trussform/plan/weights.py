@@ -153,8 +153,8 @@ def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Find
         environment_variables=given.environment_variables,
         deadline=stage.deadlines.weights,
         one_node=not isinstance(storage, NodeStorage) and storage.access_mode == "ReadWriteOnce",
-        why=f"fetched once onto {_described(storage)}, then found there; how large they are, and "
-        f"so how long the first fetch takes, nobody knows before{about_cache}",
+        why=f"fetched once onto {_described(storage)}, then found there; their size, and so the "
+        f"duration of the first fetch, is unknown until then{about_cache}",
         hub_cache=hub_cache,
         server_variables=_hub_variables(config, hub_cache),
     )
