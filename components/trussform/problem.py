@@ -100,6 +100,11 @@ def errors(problems: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.level == "error"]
 
 
+def counted(count: int, noun: str) -> str:
+    """Returns a number with its noun: `1 error`, `2 errors`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def shows_secret(text: str) -> bool:
     """Whether something in the text looks like a secret."""
     return _SECRET.search(text) is not None

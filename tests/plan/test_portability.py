@@ -41,6 +41,7 @@ def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]
         ),
         (gpus("H100:4", "serve --tp 8"), "resources.accelerator", "wants 8 GPUs"),
         (gpus("H100:4", "serve --tp=2"), "resources.accelerator", "gives 4"),
+        (gpus("H100:4", "serve --tp=1"), "resources.accelerator", "wants 1 GPU,"),
         (gpus("H100:2", "sh -c 'serve -tp 2 -pp 2'"), "resources.accelerator", "wants 4 GPUs"),
         (command("serve --tensor-parallel-size 2"), "resources.accelerator", "gives 0"),
         (

@@ -204,11 +204,28 @@ def test_a_rollout_needs_no_gpu_that_is_not_there(
     assert made.surge == surge
 
 
+@pytest.mark.parametrize(
+    ("replicas", "shown", "why"),
+    [
+        (0, "0 replicas, ", "no replica"),
+        (1, "1 replica, ", "no spare GPU"),
+        (2, "2 replicas, ", "one replica at a time: 1 of 2 carries the load"),
+        (3, "3 replicas, ", "one replica at a time: 2 of 3 carry the load"),
+    ],
+)
+def test_one_replica_is_no_plural(plan: MakePlan, replicas: int, shown: str, why: str) -> None:
+    made = plan({"resources": {"accelerator": "L4"}}, {"replicas": replicas}).rollout
+    assert str(made).startswith(shown)
+    assert made.why.startswith(why)
+
+
 def test_the_spare_gpus_that_an_update_needs_are_said(plan: MakePlan) -> None:
     made = plan({"resources": {"accelerator": "L4:2"}}, {"spare_gpus": 3}).rollout
     assert made.why == "the new pod starts first: it needs 2 of 3 spare GPUs"
     made = plan({"resources": {"accelerator": "L4:2"}}, {"spare_gpus": 1}).rollout
-    assert made.why.startswith("1 spare GPUs are too few for 2, so the old pod goes first")
+    one = plan({"resources": {"accelerator": "L4"}}, {"spare_gpus": 1}).rollout
+    assert one.why.endswith("it needs 1 of 1 spare GPU")
+    assert made.why.startswith("1 spare GPU is too few for 2, so the old pod goes first")
 
 
 def test_one_gpu_without_a_spare_says_how_long_service_is_gone(plan: MakePlan) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 from trussform.config.config import Config, asks_for_nothing
 from trussform.config.fates import FATES
-from trussform.problem import Finding, Keys, Problem, Refused, dotted
+from trussform.problem import Finding, Keys, Problem, Refused, counted, dotted
 from trussform.schema import fit
 from trussform.source import Source, is_mapping, read, read_text
 
@@ -176,7 +176,7 @@ def _unnamed(text: str) -> Iterator[Finding]:
     if not lines:
         return
     pinned = sum("==" in line for line in lines)
-    count = f"{len(lines)} package" + "s" * (len(lines) != 1)
+    count = counted(len(lines), "package")
     message = (
         f"{REQUIREMENTS_FILE} beside the config is installed, as in Baseten's guide, and Truss's "
         f"own build passes it over: its {count} ({pinned} pinned) may replace the base image's"

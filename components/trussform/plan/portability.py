@@ -11,7 +11,7 @@ from trussform import reference
 from trussform.config import Config
 from trussform.plan.command import Command
 from trussform.plan.image import Image
-from trussform.problem import Finding, Keys
+from trussform.problem import Finding, Keys, counted
 
 _COMMAND: Keys = ("docker_server", "start_command")
 _FLOATING = re.compile(r"(latest|main|master|nightly|edge|dev|stable)([-_.][a-z]+)*|.*-latest")
@@ -112,7 +112,7 @@ def _gpus(config: Config, options: Options) -> Iterator[Note]:
             return
         needed *= int(size[0]) if size else 1
     if any(sizes) and needed != count:
-        message = f"the command wants {needed} GPUs, and `accelerator` gives {count}"
+        message = f"the command wants {counted(needed, 'GPU')}, and `accelerator` gives {count}"
         yield ("resources", "accelerator"), message, "make the two agree"
     for name in _VISIBLE:
         if name in config.environment_variables and accelerator:

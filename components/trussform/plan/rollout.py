@@ -8,6 +8,7 @@ from trussform.plan.command import Command
 from trussform.plan.probes import LATE, Probes
 from trussform.plan.servers import Server
 from trussform.plan.weights import Weights
+from trussform.problem import counted
 from trussform.stage import NoRoute, Stage
 
 DRAIN_DELAY = 5
@@ -50,7 +51,8 @@ class Rollout(NamedTuple):
     why_deadlines: str
 
     def __str__(self) -> str:
-        return f"{self.replicas} replicas, surge {self.surge}, unavailable {self.unavailable}"
+        replicas = counted(self.replicas, "replica")
+        return f"{replicas}, surge {self.surge}, unavailable {self.unavailable}"
 
     @property
     def draining(self) -> str:
@@ -85,16 +87,18 @@ def rollout(
         why = "no replica is asked for"
     elif surges:
         why = "the new pod starts first: " + (
-            f"it needs {gpus} of {spare} spare GPUs" if gpus else "it needs no GPU"
+            f"it needs {gpus} of {counted(spare, 'spare GPU')}" if gpus else "it needs no GPU"
         )
     elif replicas > 1:
-        why = f"one replica at a time: {replicas - 1} of {replicas} carry the load meanwhile"
+        carry = "carries" if replicas == 2 else "carry"
+        why = f"one replica at a time: {replicas - 1} of {replicas} {carry} the load meanwhile"
     else:
         reason = "no spare GPU is declared"
         if weights.one_node:
             reason = "the weights' volume is one node's"
         elif spare:
-            reason = f"{spare} spare GPUs are too few for {gpus}"
+            are = "is" if spare == 1 else "are"
+            reason = f"{counted(spare, 'spare GPU')} {are} too few for {gpus}"
         away = grace + absent
         parts = "weights + pull" if weights.deadline else "pull"
         why = f"{reason}, so the old pod goes first: without service for at most {away} s "
