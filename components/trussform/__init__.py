@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trussform.deploy import DockerServer, DockerServerArgs, Placement
 
-__all__ = ["DockerServer", "DockerServerArgs", "Placement"]
+    __version__: str
+    """The version of the installed package."""
+
+__all__ = ["DockerServer", "DockerServerArgs", "Placement", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import Pulumi only where the component is asked for."""
+    """Imports Pulumi only where the component is asked for, and metadata only for the version."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("trussform")
     if name in __all__:
         from trussform import deploy
 

@@ -19,6 +19,11 @@ from trussform.stage import Digest, GatewayRoute, Gpu, Stage
 STAGE = "trussform:stage"
 SECRETS = "trussform:secrets"
 
+_PROJECT_FILES = ("Pulumi.json", "Pulumi.yaml", "Pulumi.yml")
+"""The names that Pulumi looks for, in its order."""
+_SEPARATORS = ("/", os.sep)
+"""Signs that make a value of `--stack` a path."""
+
 # Without validation, for which pydantic would first take as long as for ten configs.
 ANY_STAGE = Stage.model_construct(
     environment="production",
@@ -54,6 +59,48 @@ def lock_file(stack_file: Path) -> Path:
     """`stacks/Pulumi.production.yaml` -> `stacks/production.lock.yaml`."""
     name = stack_file.name.removeprefix("Pulumi.").removesuffix(stack_file.suffix)
     return stack_file.with_name(f"{name}.lock.yaml")
+
+
+def project_file(folder: Path) -> Path | None:
+    """Returns Pulumi's project file in a folder; None where it has none."""
+    return next((folder / name for name in _PROJECT_FILES if os.path.isfile(folder / name)), None)
+
+
+def stack_file(project: Path, stack: str) -> Path:
+    """Returns the path of a stack's file, as `Pulumi.yaml` and its `stackConfigDir` say.
+
+    The rule is that of ProjectStackPath in pulumi/pulumi, sdk/go/common/workspace/paths.go. The
+    file need not be there. Raises `Refused` where the project file cannot be read.
+    """
+    settings = read(project).data
+    old = settings.get("config") if is_mapping(settings) else None  # Its former name.
+    folder = settings.get("stackConfigDir", old) if is_mapping(settings) else None
+    file = f"Pulumi.{stack}{project.suffix}"
+    return project.parent / (folder if isinstance(folder, str) else "") / file
+
+
+def named_stack_file(given: str) -> Path:
+    """Returns the stack file for a value of `--stack`: a stack's name, or the file's path.
+
+    A value with a path separator, or one that ends in `.yaml` or `.yml`, is a path. For a name,
+    the project file is looked for in the current folder and above. Raises `Refused` where there is
+    no project file, or no such stack file.
+    """
+    if given.endswith((".yaml", ".yml")) or any(sign in given for sign in _SEPARATORS):
+        return Path(given)
+    here = Path.cwd()
+    found = next(filter(None, map(project_file, (here, *here.parents))), None)
+    if found is None:
+        message = f"no Pulumi.yaml in this folder or above, so no stack `{given}`"
+        help = "change to the project's folder, or give the stack's file: --stack FILE"
+        raise Refused([Problem(Place("--stack"), "", message, help)])
+    file = stack_file(Path(os.path.relpath(found)), given)
+    if os.path.isfile(file):
+        return file
+    there = ", ".join(map(str, sorted(file.parent.glob(f"Pulumi.?*{file.suffix}"))))
+    message = f"the stack `{given}` has no file: there is no {file}"
+    help = f"use one of {there}" if there else "write it; `trussform schema stage` has its fields"
+    raise Refused([Problem(Place("--stack"), "", message, help)])
 
 
 def read_stack(file: Path) -> Stack:
@@ -122,7 +169,7 @@ def _project_folder(stack_file: Path) -> Path:
     """The nearest folder above with a `Pulumi.yaml`; relative where the stack file's path is."""
     up = stack_file.parent
     for folder in Path(os.path.abspath(stack_file)).parents:
-        if os.path.isfile(folder / "Pulumi.yaml"):
+        if project_file(folder):
             return up
         up = Path(os.path.relpath(folder.parent)) if not up.is_absolute() else folder.parent
     return stack_file.parent

@@ -11,20 +11,21 @@ import typer
 from trussform import project
 from trussform.config import Config
 from trussform.plan import Plan
-from trussform.problem import Place, Problem, Refused, errors
+from trussform.problem import Place, Problem, Refused, counted, errors
 from trussform.schema import Model, json_schema
 from trussform.stage import Stage
 
 app = typer.Typer(
-    help="Truss config.yaml files on your own Kubernetes: look before you `pulumi up`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 
-StackFile = Annotated[
-    Path,
-    typer.Option("--stack", metavar="FILE", help="The stage: stacks/Pulumi.<stack>.yaml."),
+Stack = Annotated[
+    str,
+    typer.Option(
+        metavar="STACK", help="A stack's name, as in dev, or its file: stacks/Pulumi.dev.yaml."
+    ),
 ]
 Paths = Annotated[
     list[Path] | None,
@@ -42,6 +43,26 @@ class Schema(StrEnum):
     stage = "stage"
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # Imported here, as a check needs none.
+
+        print(f"trussform {version('trussform')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Truss config.yaml files on your own Kubernetes: look before you `pulumi up`."""
+
+
 @app.command()
 def check(
     paths: Annotated[
@@ -52,8 +73,11 @@ def check(
         ),
     ] = None,
     stack: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Check against this stage, overrides included."),
+        str | None,
+        typer.Option(
+            metavar="STACK",
+            help="Check against the stage of this stack, overrides included: its name or its file.",
+        ),
     ] = None,
     format: Annotated[Format, typer.Option(help="json: a list of objects.")] = Format.text,
 ) -> None:
@@ -62,7 +86,7 @@ def check(
     With --stack, all that an up would stop at is an error.
     """
     if not paths and stack is None:
-        raise typer.BadParameter("give a PATH, or --stack FILE")
+        raise typer.BadParameter("give a PATH, or --stack STACK")
     problems = _check(paths or [], stack)
     if format is Format.json:
         print(json.dumps([problem.as_dict() for problem in problems], indent=2))
@@ -70,18 +94,14 @@ def check(
         for problem in problems:
             print(problem)
         wrong = len(errors(problems))
-        found = (_counted(wrong, "error"), _counted(len(problems) - wrong, "warning"))
+        found = (counted(wrong, "error"), counted(len(problems) - wrong, "warning"))
         print(", ".join(found), file=sys.stderr)
     raise typer.Exit(1 if errors(problems) else 0)
 
 
-def _counted(count: int, name: str) -> str:
-    return f"{count} {name}" if count == 1 else f"{count} {name}s"
-
-
 @app.command()
 def render(
-    stack: StackFile,
+    stack: Stack,
     paths: Paths = None,
     out: Annotated[
         Path | None,
@@ -105,7 +125,7 @@ def render(
 
 
 @app.command()
-def explain(stack: StackFile, paths: Paths = None) -> None:
+def explain(stack: Stack, paths: Paths = None) -> None:
     """Show every decision for each server, with its reason."""
     from trussform.cli import explain as explained  # Imported here, as rich takes its time.
 
@@ -113,15 +133,16 @@ def explain(stack: StackFile, paths: Paths = None) -> None:
 
 
 @app.command()
-def lock(stack: StackFile) -> None:
+def lock(stack: Stack) -> None:
     """Look up the digests of the images that the stage's servers run, and write its lock file."""
     from trussform.cli import lock as locking  # Imported here, as what asks registries is large.
 
     try:
-        read = project.read_stack(stack)
+        stack_file = project.named_stack_file(stack)
+        read = project.read_stack(stack_file)
         plans, problems = project.plan_servers(read)
         _stop(errors(problems))
-        file, changes = locking.lock(read, stack, plans)
+        file, changes = locking.lock(read, stack_file, plans)
     except Refused as refused:
         _stop(refused.problems)
         raise AssertionError("unreachable") from refused
@@ -139,10 +160,11 @@ def schema(
     print(json.dumps(json_schema(models[of]), indent=2))
 
 
-def _check(paths: list[Path], stack: Path | None) -> list[Problem]:
+def _check(paths: list[Path], stack: str | None) -> list[Problem]:
     try:
         if stack is not None:
-            problems = project.plan_servers(project.read_stack(stack), paths)[1]
+            read = project.read_stack(project.named_stack_file(stack))
+            problems = project.plan_servers(read, paths)[1]
             warnings = [problem for problem in problems if problem.level == "warning"]
             return [*project.blocking(problems), *warnings]
         return [
@@ -154,9 +176,10 @@ def _check(paths: list[Path], stack: Path | None) -> list[Problem]:
         return list(refused.problems)
 
 
-def _planned(stack: Path, paths: list[Path] | None) -> dict[str, Plan]:
+def _planned(stack: str, paths: list[Path] | None) -> dict[str, Plan]:
     try:
-        plans, problems = project.plan_servers(project.read_stack(stack), paths or [])
+        read = project.read_stack(project.named_stack_file(stack))
+        plans, problems = project.plan_servers(read, paths or [])
     except Refused as refused:
         plans, problems = {}, list(refused.problems)
     _stop(problems)

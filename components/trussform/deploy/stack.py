@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-import yaml
 
 from trussform import project
 from trussform.deploy.docker_server import DockerServerArgs, Placement
@@ -32,8 +31,8 @@ def read_stack() -> Stack:
     # Pulumi interrupts the program when a resource has failed, and Python would show where it was.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     config = pulumi.Config("trussform")
-    file = _stack_file()
     try:
+        file = _stack_file()
         given = read(file) if file.is_file() else Source({}, Place(str(file)))
         stage = _block(config, "stage", given)
         # Only the names are taken from here; the values stay secret, below.
@@ -76,8 +75,9 @@ def _object(config: pulumi.Config, name: str, file: Path) -> dict[str, Any] | No
 
 
 def _stack_file() -> Path:
-    settings = yaml.safe_load(Path("Pulumi.yaml").read_text())
-    return Path(settings.get("stackConfigDir", "."), f"Pulumi.{pulumi.get_stack()}.yaml")
+    return project.stack_file(
+        project.project_file(Path()) or Path("Pulumi.yaml"), pulumi.get_stack()
+    )
 
 
 def _block(config: pulumi.Config, name: str, file: Source) -> Source:

@@ -38,7 +38,7 @@ def pin(
         return Pinned(name, None, False, "offline: the tag as it is"), [finding]
     if stage.tags == "locked":
         message = f"the stage's tags are locked, and its lock file has no digest of `{name}`"
-        help = "run `trussform lock --stack FILE` and commit the lock file"
+        help = "run `trussform lock --stack STACK` and commit the lock file"
         finding = Finding(about, keys, message, help, "up")
         return Pinned(name, None, False, "not locked yet"), [finding]
     why = "looked up at every up, so that a moved tag shows as a change"
