@@ -1,7 +1,7 @@
 """A stack file and its servers, read and planned: where every command begins."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from trussform.config.instances import ACCELERATORS
 from trussform.config.truss import CONFIG_FILE, config_file
 from trussform.plan import Plan, plan
 from trussform.plan.names import kubernetes_name
-from trussform.plan.secrets import set_command
+from trussform.plan.secrets import remove_command, set_command
 from trussform.problem import Finding, Keys, Place, Problem, Refused, dotted
 from trussform.schema import Model, fit
 from trussform.source import Source, is_mapping, parts, read
@@ -19,6 +19,8 @@ from trussform.stage import Digest, GatewayRoute, Gpu, Stage
 STAGE = "trussform:stage"
 SECRETS = "trussform:secrets"
 
+_HELP_UNREAD = "add it to `secrets` of the config that needs it, or "
+FROM_ELSEWHERE = "the value here is not used, as the stage's `secrets` names another source"
 _PROJECT_FILES = ("Pulumi.json", "Pulumi.yaml", "Pulumi.yml")
 """The names that Pulumi looks for, in its order."""
 _SEPARATORS = ("/", os.sep)
@@ -53,6 +55,8 @@ class Stack(NamedTuple):
     """The secrets that the stack has values for; None where that is unknown."""
     problems: tuple[Problem, ...] = ()
     """What there is to say of the secrets as the file has them."""
+    secrets: Source = Source({}, Place(""))
+    """The block `trussform:secrets`, for the lines of the secrets."""
 
 
 def lock_file(stack_file: Path) -> Path:
@@ -134,7 +138,7 @@ def stack_from(
     if stage.tags == "locked" and lock.is_file():
         locked = fit(Lock, read(lock)).digests
         stage = stage.model_copy(update={"digests": {**locked, **stage.digests}})
-    return Stack(stage, source, folder, secret_names, tuple(_secret_problems(secrets)))
+    return Stack(stage, source, folder, secret_names, tuple(_secret_problems(secrets)), secrets)
 
 
 def _is_secure(data: object) -> bool:
@@ -250,7 +254,33 @@ def plan_servers(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Pl
         except Refused as refused:
             found = refused.problems
         problems += found
+    if not paths:
+        problems += unread_secrets(stack, plans)
     return plans, list(dict.fromkeys(problems))
+
+
+def unread_secrets(stack: Stack, plans: Mapping[str, Plan]) -> Iterator[Problem]:
+    """Yields a warning for each secret of the stack that none of its servers reads.
+
+    Yields none where a server has no plan: nobody knows what that one reads.
+    """
+    if not stack.stage.servers or stack.stage.servers.keys() - plans.keys():
+        return
+    read = frozenset[str]().union(*(plan.given_secrets for plan in plans.values()))
+    for name in stack.secret_names or ():
+        if name in read:
+            continue
+        message, help = "no server of the stack reads this secret", _HELP_UNREAD
+        if any(elsewhere(plan, name) for plan in plans.values()):
+            message, help = FROM_ELSEWHERE, ""
+        place = stack.secrets.name_place((name,))
+        field = f"{SECRETS}.{name}"
+        yield Problem(place, field, message, f"{help}run: {remove_command(name)}", "warning")
+
+
+def elsewhere(plan: Plan, name: str) -> bool:
+    """Returns True where the server has the secret as a file that Pulumi gives no value."""
+    return name in (*plan.secrets.names, *plan.secrets.undeclared)
 
 
 def _same_names(stack: Stack, names: Iterable[str]) -> Iterator[Problem]:

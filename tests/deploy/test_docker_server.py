@@ -196,6 +196,19 @@ def test_secret_values_are_secret_and_only_in_the_secret(
     assert "canary" not in str(others)
 
 
+def test_a_secret_that_the_server_does_not_read_is_a_warning(
+    workspace: Workspace, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    given = args(workspace, {"secrets": {"token": None}}, secrets={"token": "t", "typo": "t"})
+    run(lambda: DockerServer("llama", given).predict_url)
+    assert [line for line in said if line.startswith("secrets: ")] == [
+        "secrets: typo: the server reads no secret of this name; "
+        "add it to `secrets` of its config, or leave it out of the arguments"
+    ]
+
+
 @pytest.mark.parametrize("value", ["me:pass:word", base64.b64encode(b"me:pass:word").decode()])
 def test_a_registrys_login_pulls_the_image_and_looks_it_up(
     workspace: Workspace, recorder: Recorder, value: str

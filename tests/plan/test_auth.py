@@ -125,7 +125,7 @@ def test_a_key_that_the_stack_has_not_stops_an_up_and_names_the_command(
 ) -> None:
     envoy, auth = ROUTES["envoy-gateway"], {"kind": "api-key", "keys": ["ci", "web.app"]}
     _, problems = planned(workspace, known=("other",), route=envoy, auth=auth)
-    lines = [str(problem).removeprefix(f"{workspace.stack}:") for problem in problems]
+    lines = [str(problem).removeprefix(f"{workspace.stack}:") for problem in problems[:2]]
     at = workspace.stack.read_text().splitlines().index("      keys:") + 1
     assert [line.partition(": ")[0] for line in lines] == [f"{at + 1}:9", f"{at + 2}:9"]
     assert told(problems, "up") == [

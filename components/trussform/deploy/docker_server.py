@@ -14,7 +14,7 @@ from trussform.deploy.owner import owned
 from trussform.deploy.secrets import api_keys, login, secret
 from trussform.manifests import Manifest
 from trussform.plan import Plan
-from trussform.problem import Problem, Refused
+from trussform.problem import Place, Problem, Refused
 from trussform.source import is_mapping
 
 
@@ -136,7 +136,16 @@ def _planned(name: str, args: DockerServerArgs) -> tuple[Plan, list[Problem]]:
         raise pulumi.RunError(f"DockerServer {name}:\n{refused}") from None
     if blocking := project.blocking(problems):
         raise pulumi.RunError(f"DockerServer {name}:\n{Refused(blocking)}")
-    return plan, problems
+    unread = sorted(set(names or ()) - plan.given_secrets)
+    return plan, [*problems, *(_unread(plan, secret) for secret in unread)]
+
+
+def _unread(plan: Plan, secret: str) -> Problem:
+    message = "the server reads no secret of this name"
+    help = "add it to `secrets` of its config, or leave it out of the arguments"
+    if project.elsewhere(plan, secret):
+        message, help = project.FROM_ELSEWHERE, "leave it out of the arguments"
+    return Problem(Place("secrets"), secret, message, help, "warning")
 
 
 def _misfits(args: Any) -> Iterator[str]:

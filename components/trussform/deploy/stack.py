@@ -39,11 +39,13 @@ def read_stack() -> Stack:
         secrets = _block(config, "secrets", given)
         names = list(_object(config, "secrets", file) or {})
         stack = project.stack_from(stage, file, names, secrets)
-        _, problems = project.plan_servers(stack)
+        plans, problems = project.plan_servers(stack)
     except Refused as refused:
         raise pulumi.RunError(f"nothing was changed:\n{refused}") from None
     if blocking := project.blocking(problems):
         raise pulumi.RunError(f"nothing was changed:\n{Refused(blocking)}")
+    for warning in project.unread_secrets(stack, plans):
+        pulumi.log.warn(warning.text)
 
     provider = _provider(stack.stage.render_to)
     placement: Placement = {"namespace": _namespace(stack, provider)}
@@ -53,7 +55,11 @@ def read_stack() -> Stack:
             name: {
                 "config": str(path),
                 "stage": {**stage.data, "digests": stack.stage.digests},
-                "secrets": {secret: _value(values, secret) for secret in names},
+                "secrets": {
+                    secret: _value(values, secret)
+                    for secret in names
+                    if secret in plans[name].given_secrets
+                },
                 "placement": placement,
             }
             for name, path in project.servers(stack).items()

@@ -8,6 +8,7 @@ from trussform.plan import pod
 from trussform.plan.access import Access, access
 from trussform.plan.command import Command, command
 from trussform.plan.egress import Egress, egress
+from trussform.plan.given import given_secrets
 from trussform.plan.gpu import Gpu, gpu
 from trussform.plan.image import Image, image
 from trussform.plan.names import kubernetes_name
@@ -42,6 +43,8 @@ class Plan(NamedTuple):
     probes: Probes
     weights: Weights
     secrets: Secrets
+    given_secrets: frozenset[str]
+    """The secrets whose values come from the stack or the program; others are read by nothing."""
     pull: Pull
     user: pod.User
     files: pod.Files
@@ -104,6 +107,7 @@ def plan(
         probes=probes_plan,
         weights=weights_plan,
         secrets=secrets_plan,
+        given_secrets=given_secrets(config, stage, name, weights_plan),
         pull=pull_plan,
         user=pod.user(config),
         files=files,

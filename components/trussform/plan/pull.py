@@ -52,7 +52,7 @@ def pull(
 ) -> tuple[Pull, list[Finding]]:
     """`available`: the names that the stage has values for; None where that is unknown."""
     auth = config.base_image.docker_auth if config.base_image else None
-    logins = _logins(config, auth)
+    logins = named_logins(config)
     has_secret = stage.pull_secret is not None or "pull_secret" in placed
     why = "the stage's pull_secret" if has_secret else "the config names no login"
     findings: list[Finding] = []
@@ -85,8 +85,9 @@ def _keys(auth: DockerAuth | None, secret: str) -> Keys:
     return _AUTH if auth else ("secrets", secret)
 
 
-def _logins(config: Config, auth: DockerAuth | None) -> tuple[Login, ...]:
-    """Of `docker_auth`, and of the secrets that are named after a registry."""
+def named_logins(config: Config) -> tuple[Login, ...]:
+    """Returns the logins of `docker_auth` and of the secrets that are named after a registry."""
+    auth = config.base_image.docker_auth if config.base_image else None
     found = {
         name: Login(name.removeprefix(REGISTRY_SECRET_PREFIX), name, None)
         for name in config.secrets

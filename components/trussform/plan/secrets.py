@@ -46,8 +46,7 @@ def secrets(
     declared = (name for name in config.secrets if not name.startswith(REGISTRY_SECRET_PREFIX))
     known = dict.fromkeys([*declared, *needed])
     names = tuple(known)
-    words = _READ.findall(config.docker_server.start_command or "")
-    read = dict.fromkeys(filter(is_secret_name, words))
+    read = read_by_command(config)
     undeclared = tuple(name for name in dict.fromkeys([*read, *used]) if name not in known)
     if not names and not undeclared:
         return Secrets((), (), None, None, None, "the config declares none and reads none"), []
@@ -89,6 +88,12 @@ def secrets(
     return Secrets(names, mounted, None, None, stage.secrets_version, why), findings
 
 
+def read_by_command(config: Config) -> tuple[str, ...]:
+    """Returns the names of the files at `/secrets` that the start command names."""
+    words = _READ.findall(config.docker_server.start_command or "")
+    return tuple(dict.fromkeys(filter(is_secret_name, words)))
+
+
 def missing(name: str, keys: Keys, about: Literal["config", "stage"] = "config") -> Finding:
     """The complaint, at `keys`, that an up needs a secret which the stage lacks."""
     message = f"the stage has no value for the secret `{name}`"
@@ -97,7 +102,17 @@ def missing(name: str, keys: Keys, about: Literal["config", "stage"] = "config")
 
 def set_command(name: str) -> str:
     """The command that gives a secret to the stack, whatever its name has in it."""
+    return f"pulumi config set --secret --path {_path(name)}"
+
+
+def remove_command(name: str) -> str:
+    """Returns the command that takes a secret from the stack, whatever its name has in it."""
+    return f"pulumi config rm --path {_path(name)}"
+
+
+def _path(name: str) -> str:
+    """Returns the path of a secret in the stack's configuration, quoted for a shell."""
     # Other signs in the name would be steps of the path to Pulumi, and `'` its end to the shell.
     quoted = name.replace('"', '\\"').replace("'", "'\\''")
     step = f".{name}" if re.fullmatch(r"[-\w]+", name) else f'["{quoted}"]'
-    return f"pulumi config set --secret --path 'trussform:secrets{step}'"
+    return f"'trussform:secrets{step}'"
