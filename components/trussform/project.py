@@ -102,7 +102,7 @@ def named_stack_file(given: str) -> Path:
     if os.path.isfile(file):
         return file
     there = ", ".join(map(str, sorted(file.parent.glob(f"Pulumi.?*{file.suffix}"))))
-    message = f"the stack `{given}` has no file: there is no {file}"
+    message = f"the stack `{given}` has no file `{file}`"
     help = f"use one of {there}" if there else "write it; `trussform schema stage` has its fields"
     raise Refused([Problem(Place("--stack"), "", message, help)])
 
@@ -260,9 +260,9 @@ def plan_servers(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Pl
 
 
 def unread_secrets(stack: Stack, plans: Mapping[str, Plan]) -> Iterator[Problem]:
-    """Yields a warning for each secret of the stack that none of its servers reads.
+    """Yields a warning for each secret of the stack that no server reads.
 
-    Yields none where a server has no plan: nobody knows what that one reads.
+    Yields nothing if a server has no plan, because the secrets that it reads are unknown.
     """
     if not stack.stage.servers or stack.stage.servers.keys() - plans.keys():
         return
@@ -279,7 +279,7 @@ def unread_secrets(stack: Stack, plans: Mapping[str, Plan]) -> Iterator[Problem]
 
 
 def elsewhere(plan: Plan, name: str) -> bool:
-    """Returns True where the server has the secret as a file that Pulumi gives no value."""
+    """Returns true if the server mounts the secret from a source other than the stack."""
     return name in (*plan.secrets.names, *plan.secrets.undeclared)
 
 

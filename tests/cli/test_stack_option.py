@@ -89,7 +89,7 @@ def test_a_stack_without_a_file_names_those_that_have_one(project: Workspace) ->
     result = run("check", "--stack", "prod")
     assert (result.exit_code, result.stdout) == (
         1,
-        "--stack: the stack `prod` has no file: there is no stacks/Pulumi.prod.yaml; "
+        "--stack: the stack `prod` has no file `stacks/Pulumi.prod.yaml`; "
         "use one of stacks/Pulumi.dev.yaml, stacks/Pulumi.production.yaml\n",
     )
     project.stack.unlink()

@@ -44,7 +44,7 @@ class Plan(NamedTuple):
     weights: Weights
     secrets: Secrets
     given_secrets: frozenset[str]
-    """The secrets whose values come from the stack or the program; others are read by nothing."""
+    """The names of the secrets whose values it reads from the stack or the program."""
     pull: Pull
     user: pod.User
     files: pod.Files
