@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trussform.config import Config
-from trussform.config.fates import FATES
+from trussform.config.support import SUPPORT
 from trussform.schema import json_schema
 
 HEAD = """# What becomes of each field of a config
@@ -25,7 +25,7 @@ def main() -> None:
     print(HEAD)
     schema = json_schema(Config)
     known = dict(fields(schema, schema["$defs"], ""))
-    for name, fate in FATES.items():
+    for name, fate in SUPPORT.items():
         kind, default = known.get(name, ("", ""))
         print(f"| `{name}` | {fate.kind} | {kind} | {default} | {fate.text} |")
 

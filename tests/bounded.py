@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from trussform import project
-from trussform.problem import Problem, Refused
+from trussform.problem import Problem, ProblemError
 
 MEMORY = 50 << 20
 SECONDS = 2
@@ -30,8 +30,8 @@ def check(wanted: dict[str, str]) -> list[Problem]:
             return project.plan_servers(project.read_stack(Path(wanted["stack"])))[1]
         path = Path(wanted["config"])
         return project.plan_servers(project.without_stage(path), [path])[1]
-    except Refused as refused:
-        return list(refused.problems)
+    except ProblemError as error:
+        return list(error.problems)
 
 
 def bound() -> None:

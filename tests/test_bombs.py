@@ -17,7 +17,7 @@ import pytest
 import yaml
 from hostile import THOROUGH, cases
 from reliability import record
-from trussform.source import MAX_BYTES, MAX_LENGTH, MAX_VALUES
+from trussform.yaml_reader import MAX_BYTES, MAX_LENGTH, MAX_VALUES
 from workspace import CONFIG, STAGE, Workspace
 
 if sys.platform == "win32":

@@ -19,7 +19,7 @@ import yaml
 from trussform import project
 from trussform.cli import explain, render
 from trussform.plan import Plan
-from trussform.problem import Problem, Refused, errors
+from trussform.problem import Problem, ProblemError, errors
 from workspace import CORPUS, ROOT
 
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
@@ -215,8 +215,8 @@ def problems_of(check: Check, file: Path) -> list[Problem]:
     """All that is said of a file; where nothing is wrong, its objects are rendered too."""
     try:
         plans, problems = check(file)
-    except Refused as refused:
-        return list(refused.problems)
+    except ProblemError as error:
+        return list(error.problems)
     if not errors(problems):
         list(yaml.load_all(render.stream(plans), Loader=yaml.CSafeLoader))
         for plan in plans.values():
@@ -227,7 +227,7 @@ def problems_of(check: Check, file: Path) -> list[Problem]:
 def misfits(problem: Problem) -> Iterator[str]:
     """What no complaint about a file may be, whatever stands in the file."""
     text = str(problem)
-    if problem.place.line < 1 or problem.place.column < 1:
+    if problem.location.line < 1 or problem.location.column < 1:
         yield f"no line: {text}"
     if not text.isprintable():
         yield f"not a line of plain text: {text!r}"

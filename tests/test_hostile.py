@@ -20,13 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trussform import manifests, project
 from trussform.cli import explain, render
-from trussform.manifests import Manifest, image
+from trussform.manifests import Manifest, build_context
 from trussform.manifests.deployment import CONFIG_ANNOTATION
 from trussform.manifests.weights import TRANSFER_ANNOTATION
 from trussform.plan import Plan
 from trussform.plan.image import Build
 from trussform.plan.pod import POD_FIELDS
-from trussform.problem import Problem, Refused, errors
+from trussform.problem import Problem, ProblemError, errors
 from workspace import STAGE, Workspace, merged
 
 PIECES = [
@@ -270,8 +270,8 @@ def planned(
     workspace.stack.write_text(yaml.safe_dump({"config": {project.STAGE: changes}}))
     try:
         plans, problems = project.plan_servers(project.read_stack(workspace.stack))
-    except Refused as refused:
-        return [], list(refused.problems)
+    except ProblemError as error:
+        return [], list(error.problems)
     return ([] if errors(problems) else list(plans.values())), problems
 
 
@@ -279,10 +279,10 @@ def read_otherwise(problem: Problem) -> Iterator[str]:
     """What a terminal or a shell would make of a complaint, besides showing it."""
     if not problem.text.isprintable():
         yield f"not a line of plain text: {problem.text!r}"
-    if problem.help.startswith("run: pulumi "):
-        words = shlex.split(problem.help.removeprefix("run: "))
+    if problem.fix.startswith("run: pulumi "):
+        words = shlex.split(problem.fix.removeprefix("run: "))
         if words[:5] != ["pulumi", "config", "set", "--secret", "--path"] or len(words) != 6:
-            yield f"a command of other words: {problem.help!r}"
+            yield f"a command of other words: {problem.fix!r}"
 
 
 def kinds(build: Build) -> list[str]:
@@ -305,7 +305,7 @@ def kinds(build: Build) -> list[str]:
 
 def built_otherwise(build: Build, base: str) -> Iterator[str]:
     """What the Dockerfile says besides what the build is."""
-    text = image.dockerfile(build, base)
+    text = build_context.dockerfile(build, base)
     directives, instructions = dockerfiles.read(text)
     if directives or [made.kind for made in instructions] != kinds(build):
         yield f"other instructions: {text}"
@@ -333,7 +333,7 @@ def expected_runs(build: Build, base: str) -> Iterator[str]:
         downloads=tuple((f"URL-{i}", f"/FOLDER-{i}/FILE") for i, _ in enumerate(build.downloads)),
         commands=("COMMAND",) * len(build.commands),
     )
-    _, instructions = dockerfiles.read(image.dockerfile(harmless, base))
+    _, instructions = dockerfiles.read(build_context.dockerfile(harmless, base))
     commands = iter(build.commands)
     for run in (made.argv[2] for made in instructions if made.kind == "RUN"):
         head = run.removesuffix("COMMAND")

@@ -3,21 +3,21 @@ import socket
 from pathlib import Path
 
 import pytest
-from trussform.problem import Place, Refused
-from trussform.source import (
+from trussform.problem import Location, ProblemError
+from trussform.source import Source
+from trussform.yaml_reader import (
     MAX_BYTES,
     MAX_DIGITS,
     MAX_DIRECTIVES,
     MAX_LENGTH,
     MAX_VALUES,
-    Source,
     parse,
     read,
 )
 
 
 def refusal(text: str) -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ProblemError) as caught:
         parse(text, "f.yaml")
     return str(caught.value)
 
@@ -25,20 +25,20 @@ def refusal(text: str) -> str:
 def test_every_value_and_key_has_its_place() -> None:
     source = parse("a:\n  b: 1\n  c: [x, y]\n", "f.yaml")
     assert source.data == {"a": {"b": 1, "c": ["x", "y"]}}
-    assert source.place(("a", "b")) == Place("f.yaml", 2, 6)
-    assert source.place(("a", "c", 1)) == Place("f.yaml", 3, 10)
-    assert source.name_place(("a", "c")) == Place("f.yaml", 3, 3)
+    assert source.location(("a", "b")) == Location("f.yaml", 2, 6)
+    assert source.location(("a", "c", 1)) == Location("f.yaml", 3, 10)
+    assert source.key_location(("a", "c")) == Location("f.yaml", 3, 3)
 
 
 def test_a_missing_value_is_placed_at_the_field_above_it() -> None:
     source = parse("first: 1\ndocker_server:\n  port: 1\n", "f.yaml")
-    assert source.place(("docker_server", "start_command")) == Place("f.yaml", 2, 1)
+    assert source.location(("docker_server", "start_command")) == Location("f.yaml", 2, 1)
 
 
 def test_all_duplicate_keys_are_named_with_both_lines() -> None:
     text = "\n".join(map(str, parse("a: 1\nb: {c: 1, c: 2}\na: 3\n", "f.yaml").problems))
-    assert "f.yaml:2:11: b.c: the key stands twice, first at line 2" in text
-    assert "f.yaml:3:1: a: the key stands twice, first at line 1" in text
+    assert "f.yaml:2:11: b.c: duplicate key; the first is at line 2" in text
+    assert "f.yaml:3:1: a: duplicate key; the first is at line 1" in text
 
 
 def test_merge_keys_fill_in_and_do_not_count_as_duplicates() -> None:
@@ -111,7 +111,7 @@ def test_what_is_no_plain_yaml_is_refused_at_its_line(text: str, message: str) -
 def test_a_large_file_is_refused_by_its_size(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("a: " + "x" * MAX_BYTES)
-    with pytest.raises(Refused, match=r"config.yaml:1:1: the file has 1,048,579 bytes"):
+    with pytest.raises(ProblemError, match=r"config.yaml:1:1: the file has 1,048,579 bytes"):
         read(file)
 
 
@@ -136,7 +136,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(
             made = socket.socket(socket.AF_UNIX)
             made.bind(str(file))
             made.close()
-    with pytest.raises(Refused, match="no such file"):
+    with pytest.raises(ProblemError, match="no such file"):
         read(file)
 
 
@@ -145,7 +145,7 @@ def test_a_file_that_hides_its_size_is_refused_by_what_it_holds(tmp_path: Path) 
     if not hidden.is_file():
         pytest.skip("this machine has no /proc/kallsyms")
     (tmp_path / "config.yaml").symlink_to(hidden)
-    with pytest.raises(Refused, match="and may have 1,048,576"):
+    with pytest.raises(ProblemError, match="and may have 1,048,576"):
         read(tmp_path / "config.yaml")
 
 
@@ -153,12 +153,12 @@ def test_a_file_that_hides_its_size_is_refused_by_what_it_holds(tmp_path: Path) 
 def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "config.yaml"
     file.write_bytes(content)
-    with pytest.raises(Refused, match=r"config.yaml:1:1: not UTF-8"):
+    with pytest.raises(ProblemError, match=r"config.yaml:1:1: not UTF-8"):
         read(file)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="no such file"):
+    with pytest.raises(ProblemError, match="no such file"):
         read(tmp_path / "config.yaml")
 
 
@@ -179,7 +179,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_patch_merges_as_rfc_7396_says(original: object, patch: object, result: object) -> None:
-    whole = Place("f.yaml", 1, 1)
+    whole = Location("f.yaml", 1, 1)
     assert Source(original, whole).patched(Source(patch, whole)).data == result
 
 
@@ -188,5 +188,5 @@ def test_patched_values_keep_the_place_of_the_file_they_come_from() -> None:
     patch = parse("\n\na: {b: 3}\n", "stack.yaml")
     both = config.patched(patch)
     assert both.data == {"a": {"b": 3, "c": 2}}
-    assert both.place(("a", "b")) == Place("stack.yaml", 3, 8)
-    assert both.place(("a", "c")) == Place("config.yaml", 3, 6)
+    assert both.location(("a", "b")) == Location("stack.yaml", 3, 8)
+    assert both.location(("a", "c")) == Location("config.yaml", 3, 6)

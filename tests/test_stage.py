@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from trussform import project
-from trussform.problem import Refused
+from trussform.problem import ProblemError
 from trussform.project import lock_file, read_stack
 from trussform.stage import Stage
 from workspace import ROOT, Workspace
 
 
 def complaints(workspace: Workspace, changes: dict[str, Any]) -> list[str]:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ProblemError) as caught:
         read_stack(workspace.write_stack(changes))
     return [f"{p.field}: {p.message}" for p in caught.value.problems]
 
@@ -92,7 +92,7 @@ def test_a_wrong_stage_is_refused(
 def test_a_stack_file_without_a_stage_says_what_to_add(workspace: Workspace) -> None:
     workspace.write_stack()
     workspace.stack.write_text("config: {}\n")
-    with pytest.raises(Refused, match="the stack file has no `trussform:stage` block"):
+    with pytest.raises(ProblemError, match="the stack file has no `trussform:stage` block"):
         read_stack(workspace.stack)
 
 
@@ -101,7 +101,7 @@ def test_a_server_whose_folder_does_not_exist_is_told_at_the_stage(workspace: Wo
     stack = workspace.write_stack({"servers": {"ghost": {"path": "nowhere", "replicas": 2}}})
     _, (problem,) = project.plan_servers(read_stack(stack))
     assert problem.field == "servers.ghost.path"
-    assert problem.place.path == str(stack)
+    assert problem.location.path == str(stack)
     assert problem.message.startswith("there is no config.yaml at")
 
 
@@ -109,13 +109,13 @@ def test_two_servers_of_one_name_are_refused(workspace: Workspace) -> None:
     workspace.write_stack()
     text = workspace.stack.read_text()
     workspace.stack.write_text(text + "      server:\n        path: other\n")
-    with pytest.raises(Refused, match="the key stands twice"):
+    with pytest.raises(ProblemError, match="duplicate key"):
         read_stack(workspace.stack)
 
 
 def test_two_folders_of_one_name_are_refused(workspace: Workspace) -> None:
     stack = read_stack(workspace.write_stack())
-    with pytest.raises(Refused, match="a second server of the name `b`"):
+    with pytest.raises(ProblemError, match="a second server of the name `b`"):
         project.servers(stack, [Path("x/b"), Path("y/b")])
 
 
@@ -148,7 +148,7 @@ def test_the_lock_file_gives_the_digests(workspace: Workspace) -> None:
 def test_a_folder_of_a_staged_servers_name_is_another_server(workspace: Workspace) -> None:
     workspace.write_config()
     stack = read_stack(workspace.write_stack({"servers": {"server": {"replicas": 7}}}))
-    with pytest.raises(Refused, match="a second server of the name `server`"):
+    with pytest.raises(ProblemError, match="a second server of the name `server`"):
         project.servers(stack, [workspace.folder / "elsewhere" / "server"])
 
 
@@ -160,7 +160,7 @@ def test_a_path_stands_for_every_server_that_uses_it(workspace: Workspace) -> No
 
 def test_mistakes_of_stage_and_configs_are_told_at_once(workspace: Workspace) -> None:
     workspace.write_config({"oops": 1})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ProblemError) as caught:
         read_stack(workspace.write_stack({"replicas": "x"}))
     assert {problem.field for problem in caught.value.problems} == {"replicas", "oops"}
 
@@ -172,7 +172,7 @@ def test_mistakes_of_stage_and_configs_are_told_at_once(workspace: Workspace) ->
 def test_a_secret_in_the_wrong_place_is_not_repeated(
     workspace: Workspace, changes: dict[str, Any]
 ) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ProblemError) as caught:
         read_stack(workspace.write_stack(changes))
     assert "abc123XYZ" not in str(caught.value)
 
@@ -198,20 +198,20 @@ def test_a_stack_file_is_found_from_its_own_folder(
 def test_a_misspelt_field_is_recognized_wherever_it_stands(
     workspace: Workspace, part: dict[str, Any], names: str
 ) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ProblemError) as caught:
         read_stack(workspace.write_stack(part))
-    assert names in {problem.help for problem in caught.value.problems}
+    assert names in {problem.fix for problem in caught.value.problems}
 
 
 def test_a_secret_value_in_the_stage_is_refused_at_its_line(workspace: Workspace) -> None:
     workspace.write_config()
     variables = {"environment_variables": {"TOKEN": {"secure": "v1:abc"}}}
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ProblemError) as caught:
         read_stack(workspace.write_stack({"servers": {"server": {"config": variables}}}))
     (problem,) = caught.value.problems
     assert problem.field == "servers.server.config.environment_variables.TOKEN"
     assert problem.message == "a secret has no place in the stage"
-    assert problem.place.line > 1
+    assert problem.location.line > 1
 
 
 def test_secrets_are_known_by_name_plain_ones_are_told_and_odd_ones_refused(
@@ -235,7 +235,7 @@ def test_an_override_that_deletes_nothing_is_a_warning(workspace: Workspace) -> 
         None, {"servers": {"server": {"config": {"secrets": {"token": None}}}}}
     )
     assert (problem.level, problem.field) == ("warning", "secrets.token")
-    assert Path(problem.place.path).name == "Pulumi.dev.yaml"
+    assert Path(problem.location.path).name == "Pulumi.dev.yaml"
 
 
 def test_digests_of_the_stage_go_before_those_of_the_lock_file(workspace: Workspace) -> None:
@@ -348,7 +348,7 @@ def test_mistakes_in_who_gets_in_are_told_at_their_place(
 ) -> None:
     workspace.stack.parent.mkdir()
     workspace.stack.write_text(f"config:\n  trussform:stage:\n    environment: dev\n    {line}\n")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ProblemError) as caught:
         read_stack(workspace.stack)
     told = [str(problem).removeprefix(f"{workspace.stack}:4:") for problem in caught.value.problems]
     assert [text for text in told if text.startswith(complaint)], told
@@ -375,7 +375,7 @@ def test_the_command_for_a_secret_has_its_name_as_one_word(workspace: Workspace)
     names = ["plain-name", "a.b", "'; id; '", '"; id; "', "$(id) `id`", "é b"]
     stack = workspace.write_stack(**{"trussform:secrets": dict.fromkeys(names, "in plain")})
     _, problems = project.plan_servers(read_stack(stack))
-    paths = {shlex.split(problem.help.removeprefix("run: "))[-1] for problem in problems}
+    paths = {shlex.split(problem.fix.removeprefix("run: "))[-1] for problem in problems}
     assert paths == {
         "trussform:secrets.plain-name",
         'trussform:secrets["a.b"]',

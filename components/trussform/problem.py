@@ -1,28 +1,22 @@
-"""What is wrong, where, and what to do: the one shape of every complaint."""
+"""Problems of the input: what is wrong, the place in the file, and the fix."""
 
-import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from trussform.redact import redact
+
 Key = str | int
-Keys = tuple[Key, ...]
-"""Where a value stands in its file: `("docker_server", "server_port")`."""
+FieldPath = tuple[Key, ...]
+"""The path of a value in its file: `("docker_server", "server_port")`."""
 
-Level = Literal["error", "up", "warning"]
-"""`error` stops every command; `up` stops an up, and is a warning to the others."""
+File = Literal["config", "stage"]
 
-
-_SECRET = re.compile(
-    r"-----BEGIN[^`]*"
-    r"|(?<=://)[^/\s:@`]+:[^/\s@`]+(?=@)"
-    r"|\b(hf|r8|gsk|ghp|github_pat|dckr_pat|glpat|xox[abp]|nvapi|sk|AKIA|AIza|eyJ)"
-    r"(?=[-\w.]{0,99}[0-9])[-\w.]{12,}"
-    r"|(?<![-\w/.:])(?=[a-z]{0,31}[A-Z0-9])(?=[A-Z0-9]{0,31}[a-z])(?![0-9a-f]{32})\w{32,}(?![-\w/.])"
-)
-"""What looks like a secret; a value in the wrong place is told with the place alone."""
+Level = Literal["error", "blocks-deploy", "warning"]
+"""`error` stops every command. `blocks-deploy` stops `pulumi up` and `check --stack`; to the other
+commands it is a warning."""
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """A position in a file; line and column count from 1, and 0 means the whole file."""
 
     path: str
@@ -33,14 +27,30 @@ class Place(NamedTuple):
         return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
 
 
-class Problem(NamedTuple):
-    """One complaint. `message` says what is wrong, `help` what to do about it."""
+UNLOCATED = Location("")
+"""The location of a problem before `Source.locate`."""
 
-    place: Place
-    field: str
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a field.
+
+    A decision knows the field and not its line; `Source.locate` adds the location.
+    """
+
+    file: File | None
+    """The file that the field is in; None for a file that is neither."""
+    path: FieldPath
     message: str
-    help: str
+    """A statement of what is wrong."""
+    fix: str
+    """An instruction, in the imperative."""
     level: Level = "error"
+    location: Location = UNLOCATED
+
+    @property
+    def field(self) -> str:
+        """The field's name as people write it; empty for the whole file."""
+        return dotted(self.path)
 
     @property
     def text(self) -> str:
@@ -51,45 +61,23 @@ class Problem(NamedTuple):
         return self._line("" if self.level == "error" else "warning: ")
 
     def _line(self, level: str) -> str:
-        field = f"{self.field}: " if self.field else ""
-        line = f"{self.place}: {level}{field}{self.message}; {self.help}"
-        return plain(line)
+        field = f"{self.field}: " if self.path else ""
+        return one_line(f"{self.location}: {level}{field}{self.message}; {self.fix}")
 
     def as_dict(self) -> dict[str, str | int]:
         return {
-            "path": self.place.path,
-            "line": self.place.line,
-            "column": self.place.column,
-            "field": plain(self.field),
-            "level": "error" if self.level == "error" else "warning",
-            "message": plain(self.message),
-            "help": plain(self.help),
+            "path": self.location.path,
+            "line": self.location.line,
+            "column": self.location.column,
+            "field": one_line(self.field),
+            "level": self.level,
+            "message": one_line(self.message),
+            "fix": one_line(self.fix),
         }
 
 
-def plain(text: str) -> str:
-    """One line that neither colours a terminal nor shows a secret."""
-    return _SECRET.sub("…", printable(text))
-
-
-def printable(text: str, besides: str = "") -> str:
-    """The text with an escape for every character that a terminal would obey, not show."""
-    shown = (c if c.isprintable() or c in besides else ascii(c)[1:-1] for c in text)
-    return "".join(shown)
-
-
-class Finding(NamedTuple):
-    """A complaint about a field, made where nobody knows the field's line."""
-
-    about: Literal["config", "stage"]
-    keys: Keys
-    message: str
-    help: str
-    level: Level = "error"
-
-
-class Refused(Exception):
-    """The input cannot be used; `problems` says why, all at once."""
+class ProblemError(Exception):
+    """The input cannot be used; `problems` has every reason."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(dict.fromkeys(problems))
@@ -100,19 +88,33 @@ def errors(problems: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.level == "error"]
 
 
+def as_errors(problems: Iterable[Problem]) -> list[Problem]:
+    """Returns the problems that stop a deploy, each with the level `error`."""
+    return [problem._replace(level="error") for problem in problems if problem.level != "warning"]
+
+
+def one_line(text: str) -> str:
+    """Returns the text as one line that neither colours a terminal nor shows a secret."""
+    return redact(printable(text))
+
+
+def printable(text: str, besides: str = "") -> str:
+    """Returns the text with an escape for each character that a terminal would obey, not show.
+
+    The characters in `besides` stay as they are.
+    """
+    shown = (c if c.isprintable() or c in besides else ascii(c)[1:-1] for c in text)
+    return "".join(shown)
+
+
 def counted(count: int, noun: str) -> str:
-    """Returns a number with its noun: `1 error`, `2 errors`."""
+    """`1 package`, `2 packages`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def shows_secret(text: str) -> bool:
-    """Whether something in the text looks like a secret."""
-    return _SECRET.search(text) is not None
-
-
-def dotted(keys: Keys) -> str:
-    """The field's name as people write it: `requirements[0]`, `secrets.token`."""
+def dotted(path: FieldPath) -> str:
+    """Returns the field's name as people write it: `requirements[0]`, `secrets.token`."""
     name = ""
-    for key in keys:
+    for key in path:
         name += f"[{key}]" if isinstance(key, int) else f".{key}" if name else key
     return name

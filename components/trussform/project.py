@@ -5,16 +5,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trussform.config import read_truss
+from trussform.config import load_config_folder
+from trussform.config.folder import CONFIG_FILE, config_file
 from trussform.config.instances import ACCELERATORS
-from trussform.config.truss import CONFIG_FILE, config_file
 from trussform.plan import Plan, plan
 from trussform.plan.names import kubernetes_name
 from trussform.plan.secrets import remove_command, set_command
-from trussform.problem import Finding, Keys, Place, Problem, Refused, dotted
+from trussform.problem import FieldPath, Location, Problem, ProblemError, dotted
 from trussform.schema import Model, fit
-from trussform.source import Source, is_mapping, parts, read
+from trussform.source import Source, is_mapping, parts
 from trussform.stage import Digest, GatewayRoute, Gpu, Stage
+from trussform.yaml_reader import read
 
 STAGE = "trussform:stage"
 SECRETS = "trussform:secrets"
@@ -55,7 +56,7 @@ class Stack(NamedTuple):
     """The secrets that the stack has values for; None where that is unknown."""
     problems: tuple[Problem, ...] = ()
     """What there is to say of the secrets as the file has them."""
-    secrets: Source = Source({}, Place(""))
+    secrets: Source = Source({}, Location(""))
     """The block `trussform:secrets`, for the lines of the secrets."""
 
 
@@ -74,7 +75,7 @@ def stack_file(project: Path, stack: str) -> Path:
     """Returns the path of a stack's file, as `Pulumi.yaml` and its `stackConfigDir` say.
 
     The rule is that of ProjectStackPath in pulumi/pulumi, sdk/go/common/workspace/paths.go. The
-    file need not be there. Raises `Refused` where the project file cannot be read.
+    file need not be there. Raises `ProblemError` where the project file cannot be read.
     """
     settings = read(project).data
     old = settings.get("config") if is_mapping(settings) else None  # Its former name.
@@ -87,8 +88,8 @@ def named_stack_file(given: str) -> Path:
     """Returns the stack file for a value of `--stack`: a stack's name, or the file's path.
 
     A value with a path separator, or one that ends in `.yaml` or `.yml`, is a path. For a name,
-    the project file is looked for in the current folder and above. Raises `Refused` where there is
-    no project file, or no such stack file.
+    the project file is looked for in the current folder and above. Raises `ProblemError` if there
+    is no project file, or no such stack file.
     """
     if given.endswith((".yaml", ".yml")) or any(sign in given for sign in _SEPARATORS):
         return Path(given)
@@ -96,25 +97,25 @@ def named_stack_file(given: str) -> Path:
     found = next(filter(None, map(project_file, (here, *here.parents))), None)
     if found is None:
         message = f"no Pulumi.yaml in this folder or above, so no stack `{given}`"
-        help = "change to the project's folder, or give the stack's file: --stack FILE"
-        raise Refused([Problem(Place("--stack"), "", message, help)])
+        fix = "change to the project's folder, or give the stack's file: --stack FILE"
+        raise ProblemError([Problem(None, (), message, fix, location=Location("--stack"))])
     file = stack_file(Path(os.path.relpath(found)), given)
     if os.path.isfile(file):
         return file
     there = ", ".join(map(str, sorted(file.parent.glob(f"Pulumi.?*{file.suffix}"))))
     message = f"the stack `{given}` has no file `{file}`"
-    help = f"use one of {there}" if there else "write it; `trussform schema stage` has its fields"
-    raise Refused([Problem(Place("--stack"), "", message, help)])
+    fix = f"use one of {there}" if there else "write it; `trussform schema stage` has its fields"
+    raise ProblemError([Problem(None, (), message, fix, location=Location("--stack"))])
 
 
 def read_stack(file: Path) -> Stack:
-    """Read a stack file; raises `Refused` with every problem of its stage."""
+    """Read a stack file; raises `ProblemError` with every problem of its stage."""
     source = read(file)
-    secrets = source.below("config", SECRETS)
+    secrets = source.sub("config", SECRETS)
     names: Collection[str] | None = secrets.data.keys() if is_mapping(secrets.data) else ()
     if _is_secure(secrets.data):
         names = None  # One secret that holds them all: nobody can see which.
-    return stack_from(source.below("config", STAGE), file, names, secrets)
+    return stack_from(source.sub("config", STAGE), file, names, secrets)
 
 
 def stack_from(
@@ -123,17 +124,17 @@ def stack_from(
     """A stack from its blocks `trussform:stage` and `trussform:secrets`."""
     if source.data is None:
         message = f"the stack file has no `{STAGE}` block"
-        help = f"add `config: {{{STAGE}: {{environment: …}}}}`; `trussform schema stage` has it all"
-        raise Refused([Problem(source.whole, "", message, help)])
+        fix = f"add `config: {{{STAGE}: {{environment: …}}}}`; `trussform schema stage` has it all"
+        raise ProblemError([Problem("stage", (), message, fix, location=source.whole)])
     folder = _project_folder(file)
     misplaced = list(_secrets_in_the_stage(source))
     try:
         stage = fit(Stage, source)
-    except Refused as refused:
-        told = misplaced or refused.problems
-        raise Refused([*told, *_config_problems(source, folder)]) from None
+    except ProblemError as error:
+        told = misplaced or error.problems
+        raise ProblemError([*told, *_config_problems(source, folder)]) from None
     if misplaced:
-        raise Refused(misplaced)
+        raise ProblemError(misplaced)
     lock = lock_file(file)
     if stage.tags == "locked" and lock.is_file():
         locked = fit(Lock, read(lock)).digests
@@ -151,22 +152,25 @@ def _secrets_in_the_stage(source: Source) -> Iterator[Problem]:
     for keys in parts(source.data):
         if keys[-1:] != ("secure",):
             continue
-        if _is_secure(source.below(*(str(key) for key in keys[:-1])).data):
-            help = f"remove it, and give it by `pulumi config set --secret --path '{SECRETS}.NAME'`"
-            place = source.name_place(keys)
-            yield Problem(place, dotted(keys[:-1]), "a secret has no place in the stage", help)
+        if _is_secure(source.sub(*(str(key) for key in keys[:-1])).data):
+            fix = f"remove it, and give it by `pulumi config set --secret --path '{SECRETS}.NAME'`"
+            location = source.key_location(keys)
+            message = "a secret has no place in the stage"
+            yield Problem("stage", keys[:-1], message, fix, location=location)
 
 
 def _secret_problems(secrets: Source) -> Iterator[Problem]:
     for name, value in secrets.data.items() if is_mapping(secrets.data) else ():
         if _is_secure(secrets.data) or _is_secure(value):
             continue
-        field, place = f"{SECRETS}.{name}", secrets.place((name,))
+        field, location = (SECRETS, name), secrets.location((name,))
         if is_mapping(value) or isinstance(value, list):
-            yield Problem(place, field, "a secret is one text", f"set '{field}' to the text alone")
+            fix = f"set '{dotted(field)}' to the text alone"
+            yield Problem(None, field, "a secret is one text", fix, location=location)
             continue
-        help = f"run: {set_command(name)}"
-        yield Problem(place, field, "the secret stands here in plain", help, "warning")
+        fix = f"run: {set_command(name)}"
+        message = "the secret stands here in plain text"
+        yield Problem(None, field, message, fix, "warning", location)
 
 
 def _project_folder(stack_file: Path) -> Path:
@@ -181,14 +185,14 @@ def _project_folder(stack_file: Path) -> Path:
 
 def _config_problems(source: Source, folder: Path) -> Iterator[Problem]:
     """What is wrong with the configs of a stage that is wrong itself: all is told at once."""
-    staged = source.below("servers").data
+    staged = source.sub("servers").data
     for name in staged if is_mapping(staged) else {}:
-        path = source.below("servers", name, "path").data
+        path = source.sub("servers", name, "path").data
         if isinstance(path, str) and "\0" not in path and os.path.isfile(_file(folder / path)):
             try:
-                read_truss(folder / path, source.below("servers", name, "config"))
-            except Refused as refused:
-                yield from refused.problems
+                load_config_folder(folder / path, source.sub("servers", name, "config"))
+            except ProblemError as error:
+                yield from error.problems
 
 
 def servers(stack: Stack, paths: Sequence[Path] = ()) -> dict[str, Path]:
@@ -209,7 +213,8 @@ def servers(stack: Stack, paths: Sequence[Path] = ()) -> dict[str, Path]:
         other = staged.get(name) or chosen.get(name)
         if other is not None and _file(other) != _file(path):
             message = f"a second server of the name `{name}`, after {other}"
-            raise Refused([Problem(Place(str(path)), "", message, "rename the folder")])
+            fix = "rename the folder"
+            raise ProblemError([Problem(None, (), message, fix, location=Location(str(path)))])
         chosen[name] = path
     return chosen
 
@@ -221,25 +226,25 @@ def _file(path: Path) -> Path:
 def plan_server(
     stack: Stack, name: str, path: Path, placed: Collection[str] = ()
 ) -> tuple[Plan, list[Problem]]:
-    """Plan one server; raises `Refused` where its config cannot be used at all."""
+    """Plan one server; raises `ProblemError` where its config cannot be used at all."""
     staged = stack.source.has(("servers", name))
     if staged and not os.path.isfile(_file(path)):
-        at: Keys = ("servers", name, "path")
+        at: FieldPath = ("servers", name, "path")
         written = stack.stage.servers[name].path
         message = f"there is no {CONFIG_FILE} at {written}"
-        help = f"correct the path as seen from {stack.folder}, or remove the server here"
-        raise Refused([stack.source.problem(Finding("stage", at, message, help))])
-    patch = stack.source.below("servers", name, "config") if staged else None
-    truss = read_truss(path, patch)
+        fix = f"correct the path as seen from {stack.folder}, or remove the server here"
+        raise ProblemError([stack.source.locate(Problem("stage", at, message, fix))])
+    patch = stack.source.sub("servers", name, "config") if staged else None
+    truss = load_config_folder(path, patch)
     decided = plan(truss, stack.stage, name, stack.secret_names, placed)
     sources = {"config": truss.source, "stage": stack.source}
     found = [
-        sources[finding.about].problem(finding)
-        for finding in decided.findings
-        # Without a stage file, nobody wrote what the finding is about.
-        if finding.about == "config" or stack.stage is not ANY_STAGE
+        sources[problem.file or "stage"].locate(problem)
+        for problem in decided.problems
+        # Without a stage file, nobody wrote what the problem is about.
+        if problem.file == "config" or stack.stage is not ANY_STAGE
     ]
-    return decided, [*truss.problems, *found]
+    return decided, found
 
 
 def plan_servers(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Plan], list[Problem]]:
@@ -251,8 +256,8 @@ def plan_servers(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Pl
         found: Iterable[Problem]
         try:
             plans[name], found = plan_server(stack, name, path)
-        except Refused as refused:
-            found = refused.problems
+        except ProblemError as error:
+            found = error.problems
         problems += found
     if not paths:
         problems += unread_secrets(stack, plans)
@@ -270,12 +275,12 @@ def unread_secrets(stack: Stack, plans: Mapping[str, Plan]) -> Iterator[Problem]
     for name in stack.secret_names or ():
         if name in read:
             continue
-        message, help = "no server of the stack reads this secret", _HELP_UNREAD
+        message, fix = "no server of the stack reads this secret", _HELP_UNREAD
         if any(elsewhere(plan, name) for plan in plans.values()):
-            message, help = FROM_ELSEWHERE, ""
-        place = stack.secrets.name_place((name,))
-        field = f"{SECRETS}.{name}"
-        yield Problem(place, field, message, f"{help}run: {remove_command(name)}", "warning")
+            message, fix = FROM_ELSEWHERE, ""
+        fix += f"run: {remove_command(name)}"
+        location = stack.secrets.key_location((name,))
+        yield Problem(None, (SECRETS, name), message, fix, "warning", location)
 
 
 def elsewhere(plan: Plan, name: str) -> bool:
@@ -290,10 +295,10 @@ def _same_names(stack: Stack, names: Iterable[str]) -> Iterator[Problem]:
         made = kubernetes_name(name)
         first = taken.setdefault(made, name)
         if first != name:
-            keys: Keys = ("servers", name)
+            path: FieldPath = ("servers", name)
             message = f"the objects of this server and of `{first}` would both be named `{made}`"
-            place = stack.source.name_place(keys)
-            yield Problem(place, dotted(keys), message, "rename one of the two")
+            fix, location = "rename one of the two", stack.source.key_location(path)
+            yield Problem("stage", path, message, fix, location=location)
 
 
 def blocking(problems: Iterable[Problem]) -> list[Problem]:
@@ -303,21 +308,21 @@ def blocking(problems: Iterable[Problem]) -> list[Problem]:
 
 def without_stage(path: Path) -> Stack:
     """The stack to check a config with when no stack file is given."""
-    return Stack(ANY_STAGE, Source({}, Place(str(path))), path, None)
+    return Stack(ANY_STAGE, Source({}, Location(str(path))), path, None)
 
 
 def stage_from_dict(data: dict[str, Any]) -> tuple[Stage, Source]:
     """A stage that a program gives as a dict; its problems carry fields and no lines."""
-    source = Source(data, Place("stage"), names=_names(data))
+    source = Source(data, Location("stage"), names=_names(data))
     return fit(Stage, source), source
 
 
-def _names(data: Any, at: Keys = ()) -> dict[Keys, Place]:
+def _names(data: Any, at: FieldPath = ()) -> dict[FieldPath, Location]:
     if not is_mapping(data):
         return {}
-    names: dict[Keys, Place] = {}
+    names: dict[FieldPath, Location] = {}
     for key, value in data.items():
         keys = (*at, str(key))
-        names[keys] = Place("stage")
+        names[keys] = Location("stage")
         names |= _names(value, keys)
     return names

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 import pydantic
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from trussform.problem import Key, Keys, Problem, Refused, dotted
+from trussform.problem import FieldPath, Key, Problem, ProblemError
 from trussform.source import Source, is_mapping
 
 
@@ -49,7 +49,7 @@ MAX_MISFITS = 1000
 
 def _no_boolean(value: Any) -> Any:
     if isinstance(value, bool):
-        raise refuse("expected a whole number, found true or false", "write a number")
+        raise invalid("expected a whole number, found true or false", "write a number")
     return value
 
 
@@ -71,21 +71,22 @@ def json_schema(model: type[Model]) -> dict[str, Any]:
     return renamed(model.model_json_schema())
 
 
-def refuse(message: str, help: str) -> PydanticCustomError:
+def invalid(message: str, fix: str) -> PydanticCustomError:
     """What a validator raises: what is wrong, and what to do."""
-    return PydanticCustomError("refused", "{message}", {"message": message, "help": help})
+    return PydanticCustomError("refused", "{message}", {"message": message, "fix": fix})
 
 
 def fit(model: type[M], source: Source) -> M:
-    """The source's data as `model`; raises `Refused` with every misfit at its line."""
+    """The source's data as `model`; raises `ProblemError` with every misfit at its line."""
     if not is_mapping(source.data):
-        raise Refused(
+        raise ProblemError(
             [
                 Problem(
-                    source.place(()),
-                    "",
+                    None,
+                    (),
                     f"expected fields and values, found {_kind(source.data)}",
                     "write `field: value` lines",
+                    location=source.location(()),
                 )
             ]
         )
@@ -97,10 +98,11 @@ def fit(model: type[M], source: Source) -> M:
         problems += [_problem(model, source, detail) for detail in details[:MAX_MISFITS]]
         if more := details[MAX_MISFITS:]:
             message = f"{len(more):,} more mistakes are not told"
-            problems.append(Problem(source.place(()), "", message, "mend the others first"))
-        raise Refused(problems) from None
+            fix = "fix the others first"
+            problems.append(Problem(None, (), message, fix, location=source.location(())))
+        raise ProblemError(problems) from None
     if problems:
-        raise Refused(problems)
+        raise ProblemError(problems)
     return fitting
 
 
@@ -124,37 +126,37 @@ _EXPECTED = {
 def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Problem:
     keys = _keys(model, source, detail)
     kind, context = detail["type"], detail.get("ctx", {})
-    place = source.place(keys)
+    location = source.location(keys)
     if kind == "missing":
-        message, help = "required field is missing", f"add `{keys[-1]}: …` here"
+        message, fix = "required field is missing", f"add `{keys[-1]}: …` here"
     elif kind == "extra_forbidden":
-        place = source.name_place(keys)
+        location = source.key_location(keys)
         others = [name for name in _fields(model, detail["loc"]) if name != keys[-1]]
-        message, help = "unknown field", _suggestion(str(keys[-1]), others)
+        message, fix = "unknown field", _suggestion(str(keys[-1]), others)
     elif kind == "refused":
-        message, help = context["message"], context["help"]
+        message, fix = context["message"], context["fix"]
         if detail["loc"][-1:] == ("[key]",):
-            place = source.name_place(keys)
+            location = source.key_location(keys)
     elif kind in ("literal_error", "enum", "union_tag_invalid"):
         allowed = str(context.get("expected") or context.get("expected_tags"))
         value = detail["input"]
         if kind == "union_tag_invalid":
             value = value[keys[-1]]
-        message, help = f"{_shown(value)} is not allowed", _choice(value, allowed)
+        message, fix = f"{_shown(value)} is not allowed", _choice(value, allowed)
     elif kind == "union_tag_not_found":
-        message, help = "the field `kind` is missing", "add `kind: …` here"
+        message, fix = "the field `kind` is missing", "add `kind: …` here"
     elif kind in _EXPECTED:
-        expected, help = _EXPECTED[kind]
+        expected, fix = _EXPECTED[kind]
         message = f"expected {expected}, found {_kind(detail['input'])}"
     else:
-        message, help = detail["msg"][:1].lower() + detail["msg"][1:], "change the value to fit"
-    return Problem(place, dotted(keys), message, help)
+        message, fix = detail["msg"][:1].lower() + detail["msg"][1:], "change the value to fit"
+    return Problem(None, keys, message, fix, location=location)
 
 
-def _keys(model: type[Model], source: Source, detail: ErrorDetails) -> Keys:
+def _keys(model: type[Model], source: Source, detail: ErrorDetails) -> FieldPath:
     """The error's location, without the names that pydantic adds for the arms of a union, and with
     the field that names the arm."""
-    keys: Keys = ()
+    keys: FieldPath = ()
     data = source.data
     last = len(detail["loc"]) - 1
     for i, key in enumerate(detail["loc"]):

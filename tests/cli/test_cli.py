@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from workspace import ROOT, Workspace
 
 LOCAL = str(ROOT / "stacks/Pulumi.local.yaml")
-PROBLEM_KEYS = {"path", "line", "column", "field", "level", "message", "help"}
+PROBLEM_KEYS = {"path", "line", "column", "field", "level", "message", "fix"}
 
 
 def run(*arguments: str | Path) -> Result:

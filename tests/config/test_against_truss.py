@@ -15,9 +15,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from truss.base.truss_config import TrussConfig
-from trussform.config import read_truss
-from trussform.config.fates import FATES
-from trussform.problem import Refused
+from trussform.config import load_config_folder
+from trussform.config.support import SUPPORT
+from trussform.problem import ProblemError
 from workspace import CONFIG, CORPUS, ROOT
 
 DIFFERENCES = {
@@ -45,7 +45,7 @@ DIFFERENCES = {
 """Our complaints about what Truss accepts, each with its reason."""
 
 NOT_CHECKED_WITHIN = {"bdn", "trt_llm", "bis_llm", "training_checkpoints"}
-"""Refused by name, whatever is in them."""
+"""ProblemError by name, whatever is in them."""
 
 
 RICH: dict[str, Any] = {
@@ -85,7 +85,7 @@ PARTS = (
     "base_image.docker_auth.registry", "runtime.oops", "oops",
 )  # fmt: skip
 """Fields of fields, and some that nobody knows."""
-FIELDS: list[tuple[Any, ...]] = [tuple(name.split(".")) for name in (*FATES, *PARTS)]
+FIELDS: list[tuple[Any, ...]] = [tuple(name.split(".")) for name in (*SUPPORT, *PARTS)]
 VALUES: list[Any] = [
     None, True, False, 0, 1, -1, 3.5, "", "x", "1", "true", "1e3", "L4", "H100:2", "B7", "10Gi",
     "500m", "hf://a/b", "s3://x/y", "s3://x@1", "s3:///x", "ftp://x", "/models", "py27", 8080,
@@ -146,11 +146,11 @@ def refusal(file: Path) -> str | None:
 def complaints(file: Path) -> list[str]:
     """Ours, as `field: what is wrong`."""
     try:
-        truss = read_truss(file)
-    except Refused as refused:
-        return [f"{problem.field}: {problem.message}" for problem in refused.problems]
-    found = [finding for finding in truss.findings if finding.level == "error"]
-    return [f"{'.'.join(map(str, finding.keys))}: {finding.message}" for finding in found]
+        truss = load_config_folder(file)
+    except ProblemError as error:
+        return [f"{problem.field}: {problem.message}" for problem in error.problems]
+    found = [problem for problem in truss.problems if problem.level == "error"]
+    return [f"{'.'.join(map(str, problem.path))}: {problem.message}" for problem in found]
 
 
 def disagreement(file: Path, config: dict[str, Any]) -> str | None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from trussform import project
-from trussform.config import Truss, read_truss
+from trussform.config import ConfigFolder, load_config_folder
 from trussform.config.config import Config
-from trussform.problem import Refused
+from trussform.problem import ProblemError
 from workspace import ROOT, Workspace
 
 VALID = """\
@@ -29,14 +29,14 @@ docker_server:
 def lines(workspace: Workspace, text: str) -> list[str]:
     """The complaints about a config, without the folder in front."""
     workspace.write_config(text)
-    with pytest.raises(Refused) as caught:
-        read_truss(workspace.config)
+    with pytest.raises(ProblemError) as caught:
+        load_config_folder(workspace.config)
     return [str(problem).rpartition("server/")[2] for problem in caught.value.problems]
 
 
 def test_both_examples_are_read() -> None:
-    llama = read_truss(ROOT / "examples/vllm-llama-3.1-8b").config
-    embeddings = read_truss(ROOT / "examples/infinity-embeddings/config.yaml").config
+    llama = load_config_folder(ROOT / "examples/vllm-llama-3.1-8b").config
+    embeddings = load_config_folder(ROOT / "examples/infinity-embeddings/config.yaml").config
     assert str(llama.resources.accelerator) == "L4"
     assert llama.secrets == {"hf_access_token": None}
     assert llama.runtime.predict_concurrency == 128
@@ -50,7 +50,7 @@ def test_variables_become_the_text_that_truss_makes_of_them(workspace: Workspace
     variables = {"t": True, "f": False, "n": None, "i": 8, "x": 1.5, "e": "", "s": "on"}
     path = workspace.write_config({"environment_variables": variables})
     expected = TrussConfig.from_yaml(path).environment_variables
-    assert read_truss(path).config.environment_variables == expected
+    assert load_config_folder(path).config.environment_variables == expected
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_variables_become_the_text_that_truss_makes_of_them(workspace: Workspace
         ),
         (
             ("docker_server:", "docker_server:\n  start_command: other"),
-            "config.yaml:5:3: docker_server.start_command: the key stands twice, first at line 4; "
+            "config.yaml:5:3: docker_server.start_command: duplicate key; the first is at line 4; "
             "keep one of the two",
         ),
     ],
@@ -290,31 +290,31 @@ def test_a_file_that_is_a_list_is_refused(workspace: Workspace) -> None:
 
 def test_a_field_of_the_trusss_server_is_a_warning(workspace: Workspace) -> None:
     workspace.write_config(VALID + "live_reload: true\n")
-    (finding,) = read_truss(workspace.config).findings
-    assert finding.level == "warning"
-    assert finding.keys == ("live_reload",)
+    (problem,) = load_config_folder(workspace.config).problems
+    assert problem.level == "warning"
+    assert problem.path == ("live_reload",)
 
 
-def beside(workspace: Workspace, text: str, config: str = VALID) -> Truss:
+def beside(workspace: Workspace, text: str, config: str = VALID) -> ConfigFolder:
     """A config with a requirements.txt beside it."""
     workspace.write_config(config)
     (workspace.folder / "server" / "requirements.txt").write_text(text)
-    return read_truss(workspace.config)
+    return load_config_folder(workspace.config)
 
 
 def test_requirements_beside_the_config_are_installed_with_a_warning(workspace: Workspace) -> None:
     text = "# mine\n--extra-index-url https://example.com\nsix\nnumpy==1.0 \\\n  --hash=sha256:0\n"
     truss = beside(workspace, text)
     assert truss.requirements == {"requirements.txt": text}
-    (finding,) = truss.findings
-    assert finding.level == "warning"
-    assert "its 2 packages (1 pinned)" in finding.message
-    assert "`requirements: []`" in finding.help
+    (problem,) = truss.problems
+    assert problem.level == "warning"
+    assert "its 2 packages (1 pinned)" in problem.message
+    assert "`requirements: []`" in problem.fix
 
 
 def test_an_empty_list_of_requirements_leaves_the_file_beside_it_out(workspace: Workspace) -> None:
     truss = beside(workspace, "six\n", VALID + "requirements: []\n")
-    assert (truss.requirements, truss.findings) == ({}, ())
+    assert (truss.requirements, truss.problems) == ({}, ())
 
 
 def test_a_stage_can_leave_out_the_requirements_beside_a_config(workspace: Workspace) -> None:
@@ -327,20 +327,20 @@ def test_a_stage_can_leave_out_the_requirements_beside_a_config(workspace: Works
 
 def test_a_list_of_requirements_is_the_whole_list(workspace: Workspace) -> None:
     truss = beside(workspace, "six\n", VALID + "requirements: [numpy]\n")
-    assert (truss.requirements, truss.findings) == ({"requirements.txt": "numpy\n"}, ())
+    assert (truss.requirements, truss.problems) == ({"requirements.txt": "numpy\n"}, ())
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "# nothing\n", "--index-url https://example.com\n"])
 def test_a_file_that_names_no_package_installs_nothing(workspace: Workspace, text: str) -> None:
     truss = beside(workspace, text)
-    assert (truss.requirements, truss.findings) == ({}, ())
+    assert (truss.requirements, truss.problems) == ({}, ())
 
 
 def test_no_build_passes_over_the_requirements_beside_it(workspace: Workspace) -> None:
     truss = beside(
         workspace, "six\n", VALID.replace("docker_server:", "docker_server:\n  no_build: true")
     )
-    assert (truss.requirements, truss.findings) == ({}, ())
+    assert (truss.requirements, truss.problems) == ({}, ())
 
 
 def test_a_requirements_file_that_is_not_there_is_an_error(workspace: Workspace) -> None:
@@ -360,7 +360,7 @@ def test_the_stage_overrides_the_config_as_strictly(workspace: Workspace) -> Non
         "docker_server.server_port",
         "docker_server.oops",
     }
-    assert {Path(problem.place.path).name for problem in problems} == {"Pulumi.dev.yaml"}
+    assert {Path(problem.location.path).name for problem in problems} == {"Pulumi.dev.yaml"}
 
 
 def test_null_in_an_override_deletes_and_a_list_replaces(
@@ -378,8 +378,8 @@ def test_null_in_an_override_deletes_and_a_list_replaces(
 def test_what_is_no_address_of_a_registry_is_refused(workspace: Workspace, address: str) -> None:
     auth = {"auth_method": "REGISTRY_SECRET", "registry": address}
     workspace.write_config({"base_image": {"docker_auth": auth}})
-    with pytest.raises(Refused) as caught:
-        read_truss(workspace.config)
+    with pytest.raises(ProblemError) as caught:
+        load_config_folder(workspace.config)
     assert [p.field for p in caught.value.problems] == ["base_image.docker_auth.registry"]
 
 
@@ -397,7 +397,7 @@ def test_a_config_larger_than_a_pod_can_carry_is_refused(workspace: Workspace, v
 def test_no_more_than_a_thousand_mistakes_are_told(workspace: Workspace) -> None:
     found = lines(workspace, VALID + "".join(f"a{i}: 1\n" for i in range(1500)))
     assert len(found) == 1001
-    assert found[-1] == "config.yaml:1:1: 500 more mistakes are not told; mend the others first"
+    assert found[-1] == "config.yaml:1:1: 500 more mistakes are not told; fix the others first"
 
 
 def test_a_name_longer_than_any_domain_is_refused(workspace: Workspace) -> None:

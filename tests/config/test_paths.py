@@ -11,9 +11,9 @@ from hostile import hostile, tried
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform import project
-from trussform.manifests import image
+from trussform.manifests import build_context
 from trussform.plan import Plan
-from trussform.problem import Problem, Refused, errors
+from trussform.problem import Problem, ProblemError, errors
 from workspace import Workspace
 
 OUTSIDE = "this stands outside"
@@ -93,8 +93,8 @@ class Machine:
         stack = self.workspace.write_stack()
         try:
             plans, problems = project.plan_servers(project.read_stack(stack))
-        except Refused as refused:
-            return [], list(refused.problems)
+        except ProblemError as error:
+            return [], list(error.problems)
         return ([] if errors(problems) else list(plans.values())), problems
 
 
@@ -109,10 +109,10 @@ def leaks(machine: Machine, plan: Plan) -> Iterator[str]:
     build = plan.image.build
     if build is None:
         return
-    context = image.context(build, plan.image.base.reference)
+    context = build_context.context(build, plan.image.base.reference)
     out = machine.root / "out"
-    image.write(context, out)
-    image.tag(context)
+    build_context.write(context, out)
+    build_context.tag(context)
     for file in out.rglob("*"):
         if file.is_symlink() or not (file.is_file() or file.is_dir()):
             yield f"no file: {file}"
@@ -247,4 +247,4 @@ def test_the_folder_of_a_config_may_be_a_link(machine: Machine) -> None:
     (machine.root / "project/elsewhere/data/file").write_text("mine")
     (plan,), _ = machine.plan({})
     assert plan.image.build is not None
-    assert "files/app/data/file" in image.context(plan.image.build, "python:3")
+    assert "files/app/data/file" in build_context.context(plan.image.build, "python:3")

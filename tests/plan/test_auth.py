@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from trussform import project
 from trussform.plan import Plan
-from trussform.problem import Problem, Refused
+from trussform.problem import Problem, ProblemError
 from workspace import Workspace
 
 ROUTES: dict[str, dict[str, Any]] = {
@@ -48,7 +48,7 @@ def planned(
 
 def told(problems: list[Problem], level: str = "error") -> list[str]:
     return [
-        f"{p.field}: {p.message}; {p.help}" if p.field else p.message
+        f"{p.field}: {p.message}; {p.fix}" if p.field else p.message
         for p in problems
         if p.level == level
     ]
@@ -80,7 +80,7 @@ def test_keys_want_envoy_gateway(
 ) -> None:
     plan, problems = planned(workspace, protocol, ("ci",), route=ROUTES[route], auth=KEYS)
     assert told(problems) == complaints
-    assert told(problems, "up") == []
+    assert told(problems, "blocks-deploy") == []
     assert plan.access.kind == ("none" if route == "none" else "api-key")
 
 
@@ -128,11 +128,11 @@ def test_a_key_that_the_stack_has_not_stops_an_up_and_names_the_command(
     lines = [
         str(problem).removeprefix(f"{workspace.stack}:")
         for problem in problems
-        if problem.level == "up"
+        if problem.level == "blocks-deploy"
     ]
     at = workspace.stack.read_text().splitlines().index("      keys:") + 1
     assert [line.partition(": ")[0] for line in lines] == [f"{at + 1}:9", f"{at + 2}:9"]
-    assert told(problems, "up") == [
+    assert told(problems, "blocks-deploy") == [
         "auth.keys[0]: the stage has no value for the secret `ci`; "
         "run: pulumi config set --secret --path 'trussform:secrets.ci'",
         "auth.keys[1]: the stage has no value for the secret `web.app`; "
@@ -147,7 +147,7 @@ def test_a_server_may_have_keys_of_its_own(workspace: Workspace) -> None:
     stage = {"route": ROUTES["envoy-gateway"], "auth": KEYS, "servers": servers}
     plan, problems = planned(workspace, **stage)
     assert plan.access.keys == ("batch",)
-    assert told(problems, "up") == [
+    assert told(problems, "blocks-deploy") == [
         "servers.server.auth.keys[0]: the stage has no value for the secret `batch`; "
         "run: pulumi config set --secret --path 'trussform:secrets.batch'"
     ]
@@ -162,7 +162,7 @@ def test_both_keys_of_a_client_need_values_while_they_rotate(workspace: Workspac
     auth = {**KEYS, "rotating": {"ci": "ci_next"}}
     plan, problems = planned(workspace, known=("ci",), route=ROUTES["envoy-gateway"], auth=auth)
     assert (plan.access.keys, str(plan.access)) == (("ci", "ci_next"), "api-key: ci (two keys)")
-    assert told(problems, "up") == [
+    assert told(problems, "blocks-deploy") == [
         "auth.rotating.ci: the stage has no value for the secret `ci_next`; "
         "run: pulumi config set --secret --path 'trussform:secrets.ci_next'"
     ]
@@ -182,7 +182,7 @@ def test_rotating_keys_are_of_the_clients(
 ) -> None:
     workspace.write_config()
     auth = {**KEYS, "rotating": rotating}
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(ProblemError) as raised:
         project.read_stack(workspace.write_stack({"route": ROUTES["envoy-gateway"], "auth": auth}))
     assert str(raised.value).endswith(complaint)
 
@@ -201,7 +201,7 @@ def test_keys_can_only_be_made_of_pulumis_secrets(
 ) -> None:
     _, problems = planned(workspace, route=ROUTES["envoy-gateway"], auth=KEYS, secrets=secrets)
     assert [(problem.field, problem.level) for problem in problems] == [("auth.keys", "error")]
-    assert problems[0].help == (
+    assert problems[0].fix == (
         "make a Secret with two entries per client, `KEY` and `Api-Key KEY`, and write "
         "`existing: NAME`"
     )
@@ -288,7 +288,7 @@ def test_a_login_is_not_made_of_a_stores_secrets(workspace: Workspace) -> None:
     auth = {"auth_method": "REGISTRY_SECRET", "secret_name": "hub"}
     config = {"base_image": {"image": "registry.example.com/a:1", "docker_auth": auth}}
     plan, (problem,) = workspace.plan(config, {"secrets": STORE})
-    assert (plan.pull.logins, problem.level) == ((), "up")
-    assert "kubectl create secret docker-registry NAME -n models" in problem.help
-    assert problem.help.endswith("add `pull_secret: NAME`")
+    assert (plan.pull.logins, problem.level) == ((), "blocks-deploy")
+    assert "kubectl create secret docker-registry NAME -n models" in problem.fix
+    assert problem.fix.endswith("add `pull_secret: NAME`")
     assert workspace.plan(config, {"secrets": STORE, "pull_secret": "login"})[1] == []

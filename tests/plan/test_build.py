@@ -25,21 +25,21 @@ def problems(
 def test_buildkit_gives_secrets_to_a_build(workspace: Workspace) -> None:
     secrets, (missing,) = problems(workspace, config(token="/root/token"), BUILDKIT)
     assert secrets == {"token": "/root/token"}
-    assert (missing.level, missing.field) == ("up", f"{FIELD}.token")
-    assert "trussform:secrets.token" in missing.help
+    assert (missing.level, missing.field) == ("blocks-deploy", f"{FIELD}.token")
+    assert "trussform:secrets.token" in missing.fix
 
 
 def test_a_build_command_is_what_reads_the_secrets(workspace: Workspace) -> None:
     given = {**config(token="/root/token"), "build_commands": [], "requirements": ["six"]}
     secrets, (unused,) = problems(workspace, given, BUILDKIT)
     assert secrets == {}
-    assert (unused.level, unused.help) == ("warning", "add build_commands, or remove it")
+    assert (unused.level, unused.fix) == ("warning", "add build_commands, or remove it")
 
 
 def test_another_builder_has_no_secrets_to_give(workspace: Workspace) -> None:
     _, found = problems(workspace, config(token="/t"), {"registry": "registry.example.com"})
     (problem,) = [problem for problem in found if problem.field == FIELD]
-    assert (problem.level, problem.help) == ("up", "add `builder: buildkit` to the stage")
+    assert (problem.level, problem.fix) == ("blocks-deploy", "add `builder: buildkit` to the stage")
 
 
 @pytest.mark.parametrize("path", ["", "token", "/a b", "/a,required=true", "/a\nUSER x", "/$HOME"])

@@ -51,7 +51,7 @@ def test_shell_syntax_without_a_shell_is_an_error_that_shows_what_to_write(
     _, (problem,) = workspace.plan({"docker_server": {"start_command": command}})
     assert problem.level == "error"
     assert problem.message.startswith(f"`{syntax}` is for a shell")
-    assert problem.help == f"write sh -c {shlex.quote(command)}"
+    assert problem.fix == f"write sh -c {shlex.quote(command)}"
 
 
 def test_a_variable_in_front_of_the_command_is_an_error(workspace: Workspace) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from trussform.cli.render import objects
 from trussform.manifests import Manifest
-from trussform.manifests.image import dockerfile
+from trussform.manifests.build_context import dockerfile
 from trussform.plan import Plan
 from workspace import Workspace
 
@@ -43,16 +43,16 @@ def test_a_reserved_variable_is_dropped_with_a_warning_at_its_line(
     assert made.environment_variables["KEPT"] == "1"
     (problem,) = problems
     assert (problem.level, problem.field) == ("warning", f"environment_variables.{name}")
-    assert problem.place.line > 0
+    assert problem.location.line > 0
     assert "as on Baseten" in problem.message
     # The name that the help proposes is not dropped as well.
-    for proposed in re.findall(r"as in `(\w+)`", problem.help):
+    for proposed in re.findall(r"as in `(\w+)`", problem.fix):
         assert workspace.plan({"environment_variables": {proposed: "mine"}})[1] == []
 
 
 def test_the_warning_of_path_says_what_to_write(workspace: Workspace) -> None:
     _, (problem,) = workspace.plan({"environment_variables": {"PATH": "/opt/venv/bin:$PATH"}})
-    assert "export PATH=" in problem.help
+    assert "export PATH=" in problem.fix
 
 
 @pytest.mark.parametrize("name", ["path", "MY_PORT", "K_OTHER", "HOSTNAMES", "SERVICE", "A_HOST"])

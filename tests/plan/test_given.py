@@ -27,9 +27,9 @@ def warnings(
 def test_a_secret_that_nothing_reads_is_a_warning_at_its_line(workspace: Workspace) -> None:
     (warning,) = warnings(workspace)
     lines = workspace.stack.read_text().splitlines()
-    assert lines[warning.place.line - 1].split(":")[0].strip() == "token"
-    assert (warning.place.path, warning.level) == (str(workspace.stack), "warning")
-    assert (warning.message, warning.help) == (
+    assert lines[warning.location.line - 1].split(":")[0].strip() == "token"
+    assert (warning.location.path, warning.level) == (str(workspace.stack), "warning")
+    assert (warning.message, warning.fix) == (
         UNREAD,
         "add it to `secrets` of the config that needs it, or "
         "run: pulumi config rm --path 'trussform:secrets.token'",
@@ -142,7 +142,7 @@ def test_a_value_beside_another_source_of_the_files_is_a_warning(
 ) -> None:
     (warning,) = warnings(workspace, {"secrets": {"token": None}}, {"secrets": source})
     assert "the stage's `secrets` names another source" in warning.message
-    assert warning.help == "run: pulumi config rm --path 'trussform:secrets.token'"
+    assert warning.fix == "run: pulumi config rm --path 'trussform:secrets.token'"
 
 
 def test_nothing_is_said_where_a_server_was_not_read(workspace: Workspace) -> None:

@@ -181,7 +181,7 @@ def test_every_known_server_that_names_127_0_0_1_is_an_error(
     for option in server.options:
         (problem,) = problems(workspace, f"{command} {option} 127.0.0.1:8000".replace(
             ":8000", ":8000" if server.port else ""))  # fmt: skip
-        assert problem.level == "up"
+        assert problem.level == "blocks-deploy"
         assert f"`{option} 127.0.0.1" in problem.message
     if server.variable:
         value = "127.0.0.1:8000" if server.port else "localhost"
@@ -252,7 +252,7 @@ def test_an_unknown_server_that_is_told_127_0_0_1_is_an_error(
     workspace: Workspace, command: str, told: str
 ) -> None:
     (problem,) = problems(workspace, command)
-    assert problem.level == "up"
+    assert problem.level == "blocks-deploy"
     assert problem.message.startswith(f"`{told}` keeps ")
 
 
@@ -276,7 +276,7 @@ def test_a_file_that_may_set_the_host_is_a_warning(workspace: Workspace) -> None
     command = "gunicorn --config gunicorn.conf.py app:app"
     (problem,) = workspace.plan({"docker_server": {"start_command": command}})[1]
     assert problem.level == "warning"
-    assert problem.help == "set `bind` to 0.0.0.0:8000 in that file"
+    assert problem.fix == "set `bind` to 0.0.0.0:8000 in that file"
 
 
 def test_a_config_that_sets_another_port_for_ollama_is_left_to_it(plan: MakePlan) -> None:
@@ -309,9 +309,9 @@ def test_a_script_of_the_config_is_read(workspace: Workspace, command: str) -> N
     script(workspace, "#!/bin/sh\nexec /app/data/do.sh\n", "outer.sh")
     script(workspace, "#!/bin/sh\nexec /app/data/do.sh\n", "docker-entrypoint.sh")
     (problem,) = problems(workspace, command)
-    assert problem.level == "up"
+    assert problem.level == "blocks-deploy"
     assert problem.message.startswith("data/do.sh:3: SGLang listens on 127.0.0.1 by default")
-    assert problem.help == "add `--host 0.0.0.0` there"
+    assert problem.fix == "add `--host 0.0.0.0` there"
 
 
 def test_a_script_gets_the_variable_of_its_server(workspace: Workspace) -> None:

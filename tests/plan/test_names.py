@@ -113,7 +113,7 @@ def test_two_servers_whose_objects_would_be_the_same_are_refused(workspace: Work
     problems = project.plan_servers(project.read_stack(workspace.write_stack(stage)))[1]
     (problem,) = errors(problems)
     assert problem.field == f"servers.{second}"
-    assert problem.place.line > 1
+    assert problem.location.line > 1
     assert f"and of `{first}` would both be named `{first}`" in problem.message
     only = project.plan_servers(project.read_stack(workspace.stack), [workspace.config])[1]
     assert errors(only) == [problem]

@@ -76,7 +76,7 @@ def test_a_tag_beside_a_digest_is_dropped(plan: MakePlan) -> None:
 
 def test_locked_tags_without_a_lock_stop_only_an_up(workspace: Workspace) -> None:
     made, (problem,) = workspace.plan(None, {"tags": "locked"})
-    assert problem.level == "up"
+    assert problem.level == "blocks-deploy"
     assert not made.image.base.look_up
 
 
@@ -171,13 +171,13 @@ def test_every_accelerator_of_truss_has_labels_or_a_reason_why_not(dialect: Dial
     assert {accelerator.value for accelerator in Accelerator} == set(ACCELERATORS)
     stage = Stage.model_validate({"environment": "dev", "gpu": {"dialect": dialect}})
     for name in ACCELERATORS:
-        made, findings = gpu(config_with(name), stage)
+        made, problems = gpu(config_with(name), stage)
         if made.products:
-            assert findings == []
+            assert problems == []
             assert name not in ABSENT[dialect]
         else:
-            (finding,) = findings
-            assert finding.message.endswith(f": {ABSENT[dialect][name]}")
+            (problem,) = problems
+            assert problem.message.endswith(f": {ABSENT[dialect][name]}")
     assert PRODUCTS[dialect].keys() | ABSENT[dialect].keys() <= set(ACCELERATORS)
 
 
@@ -200,8 +200,8 @@ def test_karpenter_tells_the_sizes_of_the_a100_by_their_instances(plan: MakePlan
 
 def test_a_missing_secret_stops_only_an_up_and_names_the_command(workspace: Workspace) -> None:
     _, (problem,) = workspace.plan({"secrets": {"token": None}})
-    assert problem.level == "up"
-    assert problem.help == "run: pulumi config set --secret --path 'trussform:secrets.token'"
+    assert problem.level == "blocks-deploy"
+    assert problem.fix == "run: pulumi config set --secret --path 'trussform:secrets.token'"
 
 
 def test_a_secret_that_is_read_and_not_declared_is_a_warning(workspace: Workspace) -> None:
@@ -348,7 +348,7 @@ def test_an_instance_type_that_says_nothing_is_an_error(workspace: Workspace) ->
 def test_an_unknown_instance_type_shows_near_names(workspace: Workspace) -> None:
     (problem,) = workspace.plan({"resources": {"instance_type": "a10gx8x3"}})[1]
     assert problem.level == "error"
-    assert "`A10Gx8x32`" in problem.help
+    assert "`A10Gx8x32`" in problem.fix
 
 
 def test_a_machine_of_unknown_size_gets_a_warning(workspace: Workspace) -> None:
@@ -369,7 +369,7 @@ def test_a_config_without_a_base_image_runs_on_trusss_own(workspace: Workspace) 
 
 def test_only_an_up_stops_at_a_placeholder(workspace: Workspace) -> None:
     made, problems = workspace.plan({"base_image": {"image": "<your-registry>/server:v1"}})
-    assert [problem.level for problem in problems] == ["up"]
+    assert [problem.level for problem in problems] == ["blocks-deploy"]
     assert "`<your-registry>/server:v1` has a placeholder" in problems[0].message
     assert not made.image.base.look_up
 

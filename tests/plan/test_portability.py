@@ -17,7 +17,7 @@ def gpus(accelerator: str, text: str) -> dict[str, Any]:
 def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]:
     _, problems = workspace.plan(config)
     assert {problem.level for problem in problems} <= {"warning"}
-    return [(problem.field, f"{problem.message}; {problem.help}") for problem in problems]
+    return [(problem.field, f"{problem.message}; {problem.fix}") for problem in problems]
 
 
 @pytest.mark.parametrize(

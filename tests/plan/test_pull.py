@@ -52,8 +52,8 @@ def test_a_login_comes_from_a_secret(
     workspace: Workspace, given: dict[str, Any], login: Login
 ) -> None:
     logins, (problem,) = found(workspace, given)
-    assert (logins, problem.level) == ((login,), "up")
-    assert "pulumi config set --secret" in problem.help
+    assert (logins, problem.level) == ((login,), "blocks-deploy")
+    assert "pulumi config set --secret" in problem.fix
 
 
 def test_a_login_is_no_file_of_the_server(workspace: Workspace) -> None:
@@ -86,8 +86,8 @@ def test_an_existing_secret_cannot_log_in_so_the_stage_names_one_that_can(
     given = config("REGISTRY_SECRET", secret_name="mine")
     existing = {"secrets": {"existing": "all"}}
     _, (problem,) = found(workspace, given, existing)
-    assert problem.level == "up"
-    assert "kubectl create secret docker-registry NAME -n models" in problem.help
+    assert problem.level == "blocks-deploy"
+    assert "kubectl create secret docker-registry NAME -n models" in problem.fix
     assert found(workspace, given, {**existing, "pull_secret": "made"}) == ((), [])
 
 
@@ -95,4 +95,4 @@ def test_a_build_pulls_the_base_where_it_runs(workspace: Workspace) -> None:
     given = {**config("REGISTRY_SECRET", secret_name="mine"), "requirements": ["six"]}
     logins, (problem,) = found(workspace, given)
     assert (logins, problem.level) == ((), "warning")
-    assert "docker login" in problem.help
+    assert "docker login" in problem.fix

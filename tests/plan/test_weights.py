@@ -72,7 +72,7 @@ def test_an_up_waits_for_the_lock_of_what_fetches(workspace: Workspace) -> None:
     server = {"path": "server", "weights": own}
     _, problems = workspace.plan(weight("hf://o/m@main"), {**locked, "servers": {"server": server}})
     (problem,) = [problem for problem in problems if problem.level != "warning"]
-    assert (problem.level, problem.field) == ("up", "servers.server.weights.image")
+    assert (problem.level, problem.field) == ("blocks-deploy", "servers.server.weights.image")
     assert "no digest of `registry.example.com/fetch:1`" in problem.message
 
 
@@ -117,7 +117,7 @@ def test_the_same_weights_at_another_place_are_the_same_folder(plan: MakePlan) -
 def test_a_place_that_cannot_be(workspace: Workspace, config: dict[str, Any], message: str) -> None:
     (problem,) = [p for p in workspace.plan(config)[1] if p.level == "error"]
     assert message in problem.message
-    assert problem.place.line > 0
+    assert problem.location.line > 0
 
 
 def test_a_revision_that_moves_is_told(workspace: Workspace) -> None:
@@ -133,7 +133,7 @@ def test_the_secret_of_a_source_must_be_there_and_the_usual_token_may_be(
     workspace: Workspace,
 ) -> None:
     def missing(config: dict[str, Any]) -> list[str]:
-        return [p.message for p in workspace.plan(config)[1] if p.level == "up"]
+        return [p.message for p in workspace.plan(config)[1] if p.level == "blocks-deploy"]
 
     named = weight(f"hf://o/m@{COMMIT}", auth_secret_name="mine")
     assert missing(named) == ["the stage has no value for the secret `mine`"]
@@ -144,7 +144,7 @@ def test_a_cloud_identity_comes_from_the_stages_service_account(workspace: Works
     auth = {"auth_method": "AWS_OIDC", "aws_oidc_role_arn": "arn:role", "aws_oidc_region": "x"}
     config = weight("s3://b/p", auth=auth)
     (problem,) = workspace.plan(config)[1]
-    assert (problem.level, "arn:role" in problem.message) == ("up", True)
+    assert (problem.level, "arn:role" in problem.message) == ("blocks-deploy", True)
     assert workspace.plan(config, {"service_account": "reader"})[1] == []
 
 
@@ -185,7 +185,7 @@ def test_a_claim_smaller_than_the_gpus_memory_is_a_warning(
     both = f"`server`, {size or '100Gi'}, is smaller than the {memory} of memory"
     assert both in problem.message
     assert accelerator in problem.message
-    assert memory in problem.help
+    assert memory in problem.fix
 
 
 def test_the_warning_is_about_the_servers_own_claim_where_it_has_one(workspace: Workspace) -> None:
@@ -246,7 +246,7 @@ def test_patterns_that_can_choose_no_file(
 def test_braces_of_a_shell_are_written_as_several_patterns(workspace: Workspace) -> None:
     (problem,) = workspace.plan(patterns(["*.{safetensors,json}"], []))[1]
     assert (problem.level, problem.field) == ("warning", "weights[0].allow_patterns[0]")
-    assert problem.help == "write each pattern: `*.safetensors`, `*.json`"
+    assert problem.fix == "write each pattern: `*.safetensors`, `*.json`"
 
 
 def test_model_cache_may_ignore_all_that_lies_in_folders(workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ import typer
 from trussform import project
 from trussform.config import Config
 from trussform.plan import Plan
-from trussform.problem import Place, Problem, Refused, counted, errors
+from trussform.problem import Location, Problem, ProblemError, counted, errors
 from trussform.schema import Model, json_schema
 from trussform.stage import Stage
 
@@ -118,10 +118,11 @@ def render(
     try:
         for file in rendered.write(plans, out):
             print(file)
-    except Refused as refused:
-        _stop(refused.problems)
+    except ProblemError as error:
+        _stop(error.problems)
     except OSError as error:
-        _stop([Problem(Place(str(error.filename)), "", str(error.strerror), "name another DIR")])
+        location = Location(str(error.filename))
+        _stop([Problem(None, (), str(error.strerror), "name another DIR", location=location)])
 
 
 @app.command()
@@ -143,9 +144,9 @@ def lock(stack: Stack) -> None:
         plans, problems = project.plan_servers(read)
         _stop(errors(problems))
         file, changes = locking.lock(read, stack_file, plans)
-    except Refused as refused:
-        _stop(refused.problems)
-        raise AssertionError("unreachable") from refused
+    except ProblemError as error:
+        _stop(error.problems)
+        raise AssertionError("unreachable") from error
     for line in changes:
         print(line)
     print(f"wrote {file}; commit it")
@@ -172,16 +173,16 @@ def _check(paths: list[Path], stack: str | None) -> list[Problem]:
             for path in dict.fromkeys(paths)
             for problem in project.plan_servers(project.without_stage(path), [path])[1]
         ]
-    except Refused as refused:
-        return list(refused.problems)
+    except ProblemError as error:
+        return list(error.problems)
 
 
 def _planned(stack: str, paths: list[Path] | None) -> dict[str, Plan]:
     try:
         read = project.read_stack(project.named_stack_file(stack))
         plans, problems = project.plan_servers(read, paths or [])
-    except Refused as refused:
-        plans, problems = {}, list(refused.problems)
+    except ProblemError as error:
+        plans, problems = {}, list(error.problems)
     _stop(problems)
     return plans
 

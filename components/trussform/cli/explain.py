@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from trussform import manifests
-from trussform.config.config import masked
 from trussform.manifests.metadata import EXAMPLE
 from trussform.plan import Plan
 from trussform.problem import printable
+from trussform.redact import redact_words
 
 _MAX_BODY = 2_000
 """Characters of an example input that a table can hold."""
@@ -79,4 +79,7 @@ def _request(plan: Plan) -> tuple[str, str]:
     body = json.dumps(plan.model_metadata[EXAMPLE], ensure_ascii=False, default=str)
     if len(body) > _MAX_BODY:
         return f"curl {url} --json @FILE", f"its example input has {len(body):,} characters"
-    return f"curl {url} --json {shlex.quote(masked(body))}", "model_metadata.example_model_input"
+    return (
+        f"curl {url} --json {shlex.quote(redact_words(body))}",
+        "model_metadata.example_model_input",
+    )

@@ -11,9 +11,9 @@ import yaml
 from oras.container import Container  # pyright: ignore[reportMissingTypeStubs]
 from oras.provider import Registry  # pyright: ignore[reportMissingTypeStubs]
 
-from trussform import project, reference
+from trussform import image_reference, project
 from trussform.plan import Plan
-from trussform.problem import Place, Problem, Refused
+from trussform.problem import Location, Problem, ProblemError
 from trussform.stage import is_digest
 
 TIMEOUT = 30
@@ -32,13 +32,13 @@ def lock(
 ) -> tuple[Path, list[str]]:
     """Write the lock file; gives its path and a line for each image.
 
-    Raises `Refused` where the stage's tags are not locked or an image cannot be looked up;
+    Raises `ProblemError` where the stage's tags are not locked or an image cannot be looked up;
     then the file stays as it was.
     """
     if stack.stage.tags != "locked":
         message = "the stage follows its tags, so there is nothing to lock"
-        place = stack.source.place(("tags",))
-        raise Refused([Problem(place, "tags", message, "write `tags: locked` in the stage")])
+        fix = "write `tags: locked` in the stage"
+        raise ProblemError([stack.source.locate(Problem("stage", ("tags",), message, fix))])
     named = [image for plan in plans.values() for image in (plan.image.base, plan.weights.fetcher)]
     images = sorted({image.name for image in named if image and "@" not in image.name})
     digests: dict[str, str] = {}
@@ -49,10 +49,10 @@ def lock(
             digests[image] = digest(image)
         except (requests.RequestException, ValueError) as error:
             message = f"`{image}` cannot be looked up: {error}"
-            help = "check the name, the network and `docker login`"
-            problems.append(Problem(Place(str(stack_file)), "", message, help))
+            fix = "check the name, the network and `docker login`"
+            problems.append(Problem(None, (), message, fix, location=Location(str(stack_file))))
     if problems:
-        raise Refused(problems)
+        raise ProblemError(problems)
     file = project.lock_file(stack_file)
     head = f"# The digests of {stack_file.name}; only `trussform lock` changes them.\n"
     file.write_text(head + yaml.safe_dump({"digests": digests}))
@@ -69,7 +69,7 @@ def _change(image: str, before: str | None, now: str) -> str:
 
 def digest(image: str) -> str:
     """The digest that the registry has for a tag now, by Docker's own login."""
-    name, tag, _ = reference.parse(image)
+    name, tag, _ = image_reference.parse(image)
     registry: Any = Registry()
     registry.session.request = functools.partial(registry.session.request, timeout=TIMEOUT)
     container = Container(f"{name}:{tag or 'latest'}")

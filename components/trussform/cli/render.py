@@ -5,18 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trussform import manifests
-from trussform.manifests import Manifest
-from trussform.manifests import image as spelled
-from trussform.manifests.access import guard_name, key_entries
+from trussform.manifests import Manifest, build_context
+from trussform.manifests.auth import guard_name, key_entries
 from trussform.manifests.secrets import secret_name
-from trussform.manifests.written import written
+from trussform.manifests.yaml_text import to_yaml
 from trussform.plan import Plan
 from trussform.stage import ApiKeyAuth
 
 
 def stream(plans: dict[str, Plan]) -> str:
     """All objects of all servers as one multi-document YAML."""
-    documents = [written(namespace) for namespace in _namespaces(plans)]
+    documents = [to_yaml(namespace) for namespace in _namespaces(plans)]
     for plan in plans.values():
         documents += [_document(plan, manifest) for manifest in objects(plan)]
     return "".join(f"---\n{document}" for document in documents)
@@ -26,7 +25,7 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
     """Write `out/<server>/*.yaml` and `out/<server>/image/`, giving each file as it is written."""
     for namespace in _namespaces(plans):
         # The name sorts first, and kubectl applies a folder in order.
-        yield _file(out / f"0-namespace-{namespace['metadata']['name']}.yaml", written(namespace))
+        yield _file(out / f"0-namespace-{namespace['metadata']['name']}.yaml", to_yaml(namespace))
     for plan in plans.values():
         folder = out / plan.name
         for stale in folder.glob("*.yaml"):
@@ -35,8 +34,8 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
         for manifest in objects(plan):
             yield _file(folder / _file_name(plan, manifest), _document(plan, manifest))
         if plan.image.build is not None:
-            context = spelled.context(plan.image.build, plan.image.base.reference)
-            spelled.write(context, folder / "image")
+            context = build_context.context(plan.image.build, plan.image.base.reference)
+            build_context.write(context, folder / "image")
             yield folder / "image" / "Dockerfile"
 
 
@@ -49,7 +48,7 @@ def _file_name(plan: Plan, manifest: Manifest) -> str:
 
 def _document(plan: Plan, manifest: Manifest) -> str:
     note = _secret_note(plan) if manifest["kind"] == "Deployment" else ""
-    return note + written(manifest)
+    return note + to_yaml(manifest)
 
 
 def objects(plan: Plan) -> list[Manifest]:
@@ -72,8 +71,8 @@ def _image(plan: Plan) -> str:
     image = plan.image
     if image.build is None:
         return image.base.reference
-    tag = spelled.tag(spelled.context(image.build, image.base.reference))
-    return spelled.name(image.build.registry, plan.name, tag)
+    tag = build_context.tag(build_context.context(image.build, image.base.reference))
+    return build_context.name(image.build.registry, plan.name, tag)
 
 
 def _api_keys(plan: Plan) -> str | None:

@@ -1,6 +1,6 @@
 """config.yaml -> Config: what one server is, in Truss's words."""
 
 from trussform.config.config import Config
-from trussform.config.truss import Truss, read_truss
+from trussform.config.folder import ConfigFolder, load_config_folder
 
-__all__ = ["Config", "Truss", "read_truss"]
+__all__ = ["Config", "ConfigFolder", "load_config_folder"]

@@ -4,9 +4,9 @@ import re
 
 from pydantic import field_validator
 
-from trussform import reference
+from trussform import image_reference
 from trussform.config.credentials import DockerAuth
-from trussform.schema import Model, refuse
+from trussform.schema import Model, invalid
 
 _PLACEHOLDER = re.compile(r"<[-_ a-zA-Z0-9]+>")
 
@@ -24,14 +24,14 @@ class BaseImage(Model):
     @field_validator("image")
     @classmethod
     def _reference(cls, image: str) -> str:
-        image_reference(_PLACEHOLDER.sub("placeholder", image))
+        check_image(_PLACEHOLDER.sub("placeholder", image))
         return image
 
     @field_validator("python_executable_path")
     @classmethod
     def _absolute(cls, path: str) -> str:
         if path and not path.startswith("/"):
-            raise refuse(f"`{path}` is not an absolute path", "start it with `/`")
+            raise invalid(f"`{path}` is not an absolute path", "start it with `/`")
         return path
 
 
@@ -46,15 +46,15 @@ def has_placeholder(image: str) -> bool:
     return _PLACEHOLDER.search(image) is not None
 
 
-def image_reference(image: str) -> str:
+def check_image(image: str) -> str:
     """The image name unchanged, if it is one; pydantic reports the error otherwise."""
     if any(char.isspace() for char in image):
-        raise refuse("an image has no white space in its name", "write repository:tag")
+        raise invalid("an image has no white space in its name", "write repository:tag")
     try:
-        reference.parse(image)
-    except reference.Invalid as error:
+        image_reference.parse(image)
+    except image_reference.Invalid as error:
         login = "://" in image or "@" in image.partition("/")[0]
-        raise refuse(
+        raise invalid(
             "this is not an image" if login else f"`{image}` is not an image{_why(image, error)}",
             "write repository:tag or repository@sha256:…",
         ) from None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from trussform.config.credentials import SecretName
-from trussform.schema import Model, refuse
+from trussform.schema import Model, invalid
 
 
 def _text(value: Any) -> str:
@@ -28,7 +28,7 @@ class Build(Model):
     @classmethod
     def _not_here(cls, value: bool) -> bool:
         if value:
-            raise refuse("Truss takes no_cache on its command line alone", "remove it")
+            raise invalid("Truss takes no_cache on its command line alone", "remove it")
         return value
 
     @field_validator("arguments")
@@ -36,5 +36,5 @@ class Build(Model):
     def _variables(cls, arguments: dict[str, str]) -> dict[str, str]:
         for name in arguments:
             if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
-                raise refuse(f"`{name}` is no name of a variable", "use letters, digits and `_`")
+                raise invalid(f"`{name}` is no name of a variable", "use letters, digits and `_`")
         return arguments

@@ -20,7 +20,8 @@ from trussform.config.docker_server import DockerServer
 from trussform.config.resources import Resources
 from trussform.config.runtime import Runtime
 from trussform.config.weights import CachedRepo, ExternalFile, ModelRepo, Weights, WeightsSource
-from trussform.schema import Model, refuse
+from trussform.redact import is_secret
+from trussform.schema import Model, invalid
 from trussform.source import is_mapping
 
 _NO_OPERATION: tuple[Any, ...] = (
@@ -33,16 +34,10 @@ _NO_OPERATION: tuple[Any, ...] = (
 )
 """Values that ask for nothing, whatever the field."""
 
-_TOKEN = re.compile(
-    r"-----BEGIN |[a-z+]+://[^/\s:]+:[^/\s@]+@"
-    r"|(hf|r8|gsk|ghp|github_pat|dckr_pat|glpat|xox[abp]|nvapi|sk|AKIA|AIza|eyJ)(?=\S*[0-9])\S{12,}$"
-    r"|(?=[^<>\s]*[0-9])(?=[^<>\s]*[a-zA-Z])[-\w.+/=]{20,}$|[a-zA-Z0-9]{32,}$"
-)
-
 
 def _variable_name(name: str) -> str:
     if not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
-        raise refuse(
+        raise invalid(
             f"`{name}` is no name for an environment variable",
             "use letters, digits, `_`, `-` and `.`, and no digit first",
         )
@@ -55,9 +50,9 @@ def _variable(value: Any) -> str:
 
 def _secret(value: Any) -> Any:
     if value is not None and not isinstance(value, str):
-        raise refuse("a secret's value has no place here", "write null")
-    if value is not None and _TOKEN.match(value.strip()):
-        raise refuse(
+        raise invalid("a secret's value has no place here", "write null")
+    if value is not None and is_secret(value):
+        raise invalid(
             "this looks like a real secret, and the file is no place for it",
             "write null, give the value to the stage, and have this one revoked",
         )
@@ -66,18 +61,18 @@ def _secret(value: Any) -> Any:
 
 def _package(name: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9][-a-zA-Z0-9.+:~=/*]*", name):
-        raise refuse(f"`{name}` is no Debian package", "write one package name per item")
+        raise invalid(f"`{name}` is no Debian package", "write one package name per item")
     return name
 
 
 def _inside(path: str) -> str:
     if path.strip("./") == "" and ".." not in path:
-        raise refuse("this is the config's own folder", "name something below the folder")
+        raise invalid("this is the config's own folder", "name something below the folder")
     parts = path.split("/")
     if path.startswith("/") or ".." in parts:
-        raise refuse(f"`{path}` leaves the config's folder", "name something below the folder")
+        raise invalid(f"`{path}` leaves the config's folder", "name something below the folder")
     if "\0" in path or any(len(part.encode()) > 255 for part in parts):
-        raise refuse("no file can have this name", "write the name of a file or folder")
+        raise invalid("no file can have this name", "write the name of a file or folder")
     return path
 
 
@@ -153,7 +148,7 @@ class Config(Model):
     @classmethod
     def _instead_of_requirements(cls, file: str | None, info: ValidationInfo) -> str | None:
         if file and info.data.get("requirements"):
-            raise refuse(
+            raise invalid(
                 "both `requirements` and `requirements_file` are given", "keep one of the two"
             )
         return file
@@ -169,18 +164,12 @@ class Config(Model):
     @model_validator(mode="after")
     def _together(self) -> "Config":
         if self.model_cache and self.weights:
-            raise refuse("`model_cache` and `weights` cannot stand together", "keep `weights`")
+            raise invalid("`model_cache` and `weights` cannot stand together", "keep `weights`")
         if self.runtime.remote_ssh.enabled and self.docker_server.run_as_user_id is not None:
-            raise refuse("`remote_ssh` and `run_as_user_id` cannot stand together", "keep one")
+            raise invalid("`remote_ssh` and `run_as_user_id` cannot stand together", "keep one")
         return self
 
 
 def asks_for_nothing(value: Any) -> bool:
     """Whether a field that cannot be honoured may stand in a config all the same."""
     return value in _NO_OPERATION
-
-
-def masked(text: str) -> str:
-    """Text to show to people, without the words that could be secrets."""
-    words = re.split(r"([\s='\"]+)", text)
-    return "".join("…" if _TOKEN.match(word) else word for word in words)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
-from trussform.schema import Model, refuse
+from trussform.schema import Model, invalid
 
 REGISTRY_SECRET_PREFIX = "DOCKER_REGISTRY_"
 """Truss's secrets for registries begin with this, and the registry's address follows."""
@@ -34,7 +34,7 @@ def is_secret_name(name: str) -> bool:
 
 def _file_name(name: str) -> str:
     if not is_secret_name(name):
-        raise refuse(f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`")
+        raise invalid(f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`")
     return name
 
 
@@ -45,7 +45,7 @@ def _secret_name(name: str) -> str:
 
 def _registry(address: str) -> str:
     if not _ADDRESS.fullmatch(address):
-        raise refuse("this is no address of a registry", "write it as in `registry.example.com`")
+        raise invalid("this is no address of a registry", "write it as in `registry.example.com`")
     return address
 
 
@@ -84,9 +84,9 @@ class Login(Model):
         given = {name for name in _OF_SOME_METHOD if fields.get(name)}
         needed = set(_NEEDED[method])
         if missing := sorted(needed - given):
-            raise refuse(f"{method} needs {', '.join(missing)}", "add what is missing")
+            raise invalid(f"{method} needs {', '.join(missing)}", "add what is missing")
         if others := sorted(given - needed):
-            raise refuse(f"{', '.join(others)} cannot stand with {method}", "remove it")
+            raise invalid(f"{', '.join(others)} cannot stand with {method}", "remove it")
         return self
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from trussform.schema import Int, Model, refuse
+from trussform.schema import Int, Model, invalid
 
 _TRUSS_APP_USER = 60000
 """Baseten's own user; Truss refuses it as `run_as_user_id`, and so does this."""
@@ -12,17 +12,17 @@ _TRUSS_APP_USER = 60000
 
 def _endpoint(path: str) -> str:
     if not path.startswith("/"):
-        raise refuse(f"`{path}` is not a path", "start it with `/`")
+        raise invalid(f"`{path}` is not a path", "start it with `/`")
     if bad := next((mark for mark in "?#" if mark in path), None):
-        raise refuse(
+        raise invalid(
             f"`{path}` has a `{bad}`; an endpoint is a path alone", f"end it before `{bad}`"
         )
     if len(path) > 1024:
-        raise refuse("the path is longer than 1,024 characters", "shorten it")
+        raise invalid("the path is longer than 1,024 characters", "shorten it")
     if any(ord(char) <= 32 or ord(char) >= 127 or char in '"\\^`{}<>|' for char in path):
-        raise refuse(f"`{path}` has characters that no path may have", "percent-encode them")
+        raise invalid(f"`{path}` has characters that no path may have", "percent-encode them")
     if "//" in path or "/../" in f"{path}/" or "/./" in f"{path}/":
-        raise refuse(f"`{path}` is not a plain path", "write it without `//`, `.` and `..`")
+        raise invalid(f"`{path}` is not a plain path", "write it without `//`, `.` and `..`")
     return path
 
 
@@ -55,16 +55,16 @@ class DockerServer(Model):
     @classmethod
     def _given(cls, command: str | None, info: ValidationInfo) -> str | None:
         if command is None and not info.data.get("no_build"):
-            raise refuse("required field is missing", "add `start_command: …` here")
+            raise invalid("required field is missing", "add `start_command: …` here")
         if command is not None and not command.strip():
-            raise refuse("the command is empty", "write the command that starts the server")
+            raise invalid("the command is empty", "write the command that starts the server")
         if command is not None and "\0" in command:
-            raise refuse("the command has a NUL character", "remove it")
+            raise invalid("the command has a NUL character", "remove it")
         return command
 
     @field_validator("run_as_user_id")
     @classmethod
     def _own_user(cls, user: int | None) -> int | None:
         if user == _TRUSS_APP_USER:
-            raise refuse(f"Truss keeps user {user} for itself", "use another user id")
+            raise invalid(f"Truss keeps user {user} for itself", "use another user id")
         return user

@@ -8,7 +8,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from trussform.config.instances import ACCELERATORS, machine
-from trussform.schema import Int, Model, refuse
+from trussform.schema import Int, Model, invalid
 from trussform.source import is_mapping
 
 _MAX_AMOUNT = 64
@@ -20,7 +20,7 @@ _MEMORY = re.compile(rf"{_NUMBER}([eE][+-]?[0-9]{{1,2}}|k|M|G|T|P|E|Ki|Mi|Gi|Ti|
 def quantity(memory: str) -> str:
     """An amount of memory or storage unchanged, if it is one; pydantic reports it otherwise."""
     if len(memory) > _MAX_AMOUNT or not _MEMORY.fullmatch(memory):
-        raise refuse(f"`{memory}` is not an amount", 'write it as in "10Gi" or "512Mi"')
+        raise invalid(f"`{memory}` is not an amount", 'write it as in "10Gi" or "512Mi"')
     return memory
 
 
@@ -36,10 +36,10 @@ class Accelerator(Model):
         if is_mapping(value) and set(value) <= {"accelerator", "count"}:
             return {"name": value.get("accelerator"), "count": value.get("count", 1)}
         if not isinstance(value, str):
-            raise refuse("expected the name of an accelerator", "write it as `L4` or `H100:8`")
+            raise invalid("expected the name of an accelerator", "write it as `L4` or `H100:8`")
         name, colon, count = value.strip().partition(":")
         if colon and not (count.isascii() and count.isdigit() and int(count) > 0):
-            raise refuse(
+            raise invalid(
                 "what follows the `:` is not a number of accelerators",
                 "write `L4:2` for two of them",
             )
@@ -49,7 +49,7 @@ class Accelerator(Model):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in ACCELERATORS:
-            raise refuse(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
+            raise invalid(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
         return name
 
     @classmethod
@@ -115,7 +115,7 @@ class Resources(Model):
     @classmethod
     def _cpu(cls, cpu: str) -> str:
         if len(cpu) > _MAX_AMOUNT or not _CPU.fullmatch(cpu):
-            raise refuse(f"`{cpu}` is not an amount of CPU", 'write cores, as in "4" or "500m"')
+            raise invalid(f"`{cpu}` is not an amount of CPU", 'write cores, as in "4" or "500m"')
         return cpu
 
     @field_validator("memory")
@@ -127,7 +127,7 @@ class Resources(Model):
     @classmethod
     def _one_node(cls, count: int | None) -> int | None:
         if count is not None and count != 1:
-            raise refuse(
+            raise invalid(
                 f"a server on {count} nodes is not possible here",
                 "use an accelerator count that one node has",
             )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from trussform.schema import Int, Model, refuse
+from trussform.schema import Int, Model, invalid
 from trussform.source import is_mapping
 
 WEEK = 604_800
@@ -46,7 +46,7 @@ def _ipv4(address: str) -> str:
     try:
         ipaddress.IPv4Network(address, strict=False)
     except ValueError:
-        raise refuse(
+        raise invalid(
             f"`{address}` is no IPv4 address or range", "write it as in 10.0.0.0/8"
         ) from None
     return address
@@ -55,7 +55,7 @@ def _ipv4(address: str) -> str:
 def _fqdn(name: str) -> str:
     label = r"[a-zA-Z0-9*]([-a-zA-Z0-9*]{0,61}[a-zA-Z0-9*])?"
     if len(name) > 253 or not re.fullmatch(rf"{label}(\.{label})*", name):
-        raise refuse(f"`{name}` is no domain name", "write it as in `*.example.com`")
+        raise invalid(f"`{name}` is no domain name", "write it as in `*.example.com`")
     return name
 
 
@@ -65,7 +65,7 @@ def _version(version: str) -> str:
     try:
         Version(version)
     except InvalidVersion:
-        raise refuse(f"`{version}` is no version", "write it as in 0.9.0") from None
+        raise invalid(f"`{version}` is no version", "write it as in 0.9.0") from None
     return version
 
 

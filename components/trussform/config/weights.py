@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from trussform.config.credentials import FileName, WeightsAuth
-from trussform.schema import Model, refuse
+from trussform.schema import Model, invalid
 from trussform.source import is_mapping
 
 _BUCKETS = ("s3", "gs", "azure", "r2", "cw")
@@ -19,17 +19,17 @@ def _source(source: str) -> str:
     scheme, colon, path = source.partition("://")
     if not colon or scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
-        raise refuse(f"`{source}` names no store of weights", f"begin with one of {known}")
+        raise invalid(f"`{source}` names no store of weights", f"begin with one of {known}")
     if not path or path.startswith("/"):
-        raise refuse(f"`{source}` names nothing in the store", f"write {scheme}://NAME/PATH")
+        raise invalid(f"`{source}` names nothing in the store", f"write {scheme}://NAME/PATH")
     if scheme in _BUCKETS and "@" in path:
-        raise refuse("only hf:// takes a revision", "remove what follows `@`")
+        raise invalid("only hf:// takes a revision", "remove what follows `@`")
     return source
 
 
 def _absolute(path: str) -> str:
     if not path.startswith("/"):
-        raise refuse(f"`{path}` is not an absolute path", "start it with `/`")
+        raise invalid(f"`{path}` is not an absolute path", "start it with `/`")
     return path
 
 
@@ -47,7 +47,7 @@ class WeightsSource(Model):
     @model_validator(mode="after")
     def _one_secret(self) -> "WeightsSource":
         if self.auth_secret_name and self.auth and self.auth.auth_secret_name:
-            raise refuse("auth_secret_name stands twice, here and in auth", "remove one of them")
+            raise invalid("auth_secret_name stands twice, here and in auth", "remove one of them")
         return self
 
 
@@ -55,7 +55,7 @@ def _distinct(sources: list[WeightsSource]) -> list[WeightsSource]:
     counts = Counter(source.mount_location for source in sources)
     for place, count in counts.items():
         if count > 1:
-            raise refuse(f"two sources have the mount_location {place}", "give each its own")
+            raise invalid(f"two sources have the mount_location {place}", "give each its own")
     return sources
 
 
@@ -79,15 +79,15 @@ class Repo(Model):
         if not is_mapping(data) or not data.get("use_volume"):
             return data
         if data.get("kind") in (None, "hf") and not data.get("revision"):
-            raise refuse("a repository on a volume needs its revision", "add `revision: …`")
+            raise invalid("a repository on a volume needs its revision", "add `revision: …`")
         if not data.get("volume_folder"):
-            raise refuse("a repository on a volume needs its folder", "add `volume_folder: …`")
+            raise invalid("a repository on a volume needs its folder", "add `volume_folder: …`")
         return data
 
     @model_validator(mode="after")
     def _revision(self) -> "Repo":
         if len(self.revision) == 1:
-            raise refuse("a revision has two characters or more", "write it in full")
+            raise invalid("a revision has two characters or more", "write it in full")
         return self
 
 

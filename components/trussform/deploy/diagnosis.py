@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 
 from trussform.manifests.metadata import NAME_LABEL
-from trussform.problem import plain
+from trussform.problem import one_line
 
 LOG_LINES = 15
 PODS = 3
@@ -33,7 +33,7 @@ def _show(args: pulumi.ErrorHookArgs) -> bool:
         return False
     about: Object = args.new_inputs["metadata"]
     namespace, name = str(about["namespace"]), str(about["name"])
-    if lines := [plain(line) for line in report(namespace, name)]:
+    if lines := [one_line(line) for line in report(namespace, name)]:
         pulumi.log.error("\n".join((f"{args.name}: why it does not come up:", *lines)))
     return False
 
@@ -43,8 +43,8 @@ def report(namespace: str, name: str) -> Iterator[str]:
     try:
         pods = _get("pods", namespace, f"--selector={NAME_LABEL}={name}")
     except (OSError, subprocess.SubprocessError, ValueError):
-        help = f"kubectl get pods,events --namespace {namespace}"
-        yield f"the pods cannot be looked at from here; run: {help}"
+        fix = f"kubectl get pods,events --namespace {namespace}"
+        yield f"the pods cannot be looked at from here; run: {fix}"
         return
     waiting = [pod for pod in pods if not _is_ready(pod)]
     waiting.sort(key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)

@@ -9,12 +9,12 @@ import pulumi_kubernetes as kubernetes
 
 from trussform import manifests, project
 from trussform.deploy import diagnosis, downtime
+from trussform.deploy.field_manager import with_field_manager
 from trussform.deploy.image import image, registry_provider, resolved
-from trussform.deploy.owner import owned
 from trussform.deploy.secrets import api_keys, login, secret
 from trussform.manifests import Manifest
 from trussform.plan import Plan
-from trussform.problem import Place, Problem, Refused
+from trussform.problem import Location, Problem, ProblemError
 from trussform.source import is_mapping
 
 
@@ -132,20 +132,20 @@ def _planned(name: str, args: DockerServerArgs) -> tuple[Plan, list[Problem]]:
         plan, problems = project.plan_server(
             stack, name, Path(args["config"]), (args.get("placement") or {}).keys()
         )
-    except Refused as refused:
-        raise pulumi.RunError(f"DockerServer {name}:\n{refused}") from None
+    except ProblemError as error:
+        raise pulumi.RunError(f"DockerServer {name}:\n{error}") from None
     if blocking := project.blocking(problems):
-        raise pulumi.RunError(f"DockerServer {name}:\n{Refused(blocking)}")
+        raise pulumi.RunError(f"DockerServer {name}:\n{ProblemError(blocking)}")
     unread = sorted(set(names or ()) - plan.given_secrets)
     return plan, [*problems, *(_unread(plan, secret) for secret in unread)]
 
 
 def _unread(plan: Plan, secret: str) -> Problem:
     message = "the server reads no secret of this name"
-    help = "add it to `secrets` of its config, or leave it out of the arguments"
+    fix = "add it to `secrets` of its config, or leave it out of the arguments"
     if project.elsewhere(plan, secret):
-        message, help = project.FROM_ELSEWHERE, "leave it out of the arguments"
-    return Problem(Place("secrets"), secret, message, help, "warning")
+        message, fix = project.FROM_ELSEWHERE, "leave it out of the arguments"
+    return Problem(None, (secret,), message, fix, "warning", Location("secrets"))
 
 
 def _misfits(args: Any) -> Iterator[str]:
@@ -222,7 +222,10 @@ def _resource(
     # One object of a kind is `llama-deployment`; several are `llama-ingress-predict`, ….
     suffix = manifest["metadata"]["name"].removeprefix(plan.name)
     child = f"{name}-{kind.lower()}{suffix}"
-    body: dict[str, Any] = {"metadata": owned(manifest["metadata"]), "spec": manifest["spec"]}
+    body: dict[str, Any] = {
+        "metadata": with_field_manager(manifest["metadata"]),
+        "spec": manifest["spec"],
+    }
     if kind in _RESOURCES:
         return _RESOURCES[kind](child, **body, opts=opts)
     return kubernetes.apiextensions.CustomResource(

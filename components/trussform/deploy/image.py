@@ -7,9 +7,9 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-from trussform import reference
+from trussform import image_reference
 from trussform.deploy.secrets import account
-from trussform.manifests import image as spelled
+from trussform.manifests import build_context
 from trussform.plan import Plan
 from trussform.plan.digest import Pinned
 from trussform.plan.image import Build
@@ -33,7 +33,7 @@ def image(
         return base
     context = base.apply(lambda known: _write(plan, plan.image.build, known))
     full_name = pulumi.Output.all(registry, context).apply(
-        lambda known: spelled.name(known[0], plan.name, known[1]["tag"])
+        lambda known: build_context.name(known[0], plan.name, known[1]["tag"])
     )
     if plan.image.offline:
         pulumi.Output.all(full_name, context).apply(
@@ -82,7 +82,7 @@ def _built_by_buildkit(
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return pulumi.Output.all(full_name, built.digest).apply(
-        lambda known: reference.by_digest(known[0], known[1])
+        lambda known: image_reference.by_digest(known[0], known[1])
     )
 
 
@@ -96,10 +96,10 @@ def resolved(
     if not image.look_up:
         return pulumi.Output.from_input(image.reference)
     theirs = [login.registry for login in plan.pull.logins]
-    own = image is plan.image.base or reference.registry(image.name) in theirs
+    own = image is plan.image.base or image_reference.registry(image.name) in theirs
     opts = pulumi.InvokeOutputOptions(parent=parent, provider=look_up if own else None)
     found = docker.get_registry_image_output(name=image.name, opts=opts)
-    return found.sha256_digest.apply(lambda digest: reference.by_digest(image.name, digest))
+    return found.sha256_digest.apply(lambda digest: image_reference.by_digest(image.name, digest))
 
 
 def registry_provider(
@@ -126,9 +126,9 @@ def registry_provider(
 
 def _write(plan: Plan, build: Build | None, base: str) -> dict[str, str]:
     assert build is not None
-    context = spelled.context(build, base)
+    context = build_context.context(build, base)
     folder = CONTEXTS / plan.environment / plan.name / "image"
     # The folder is ours, whatever an interrupted run has left there.
     shutil.rmtree(folder, ignore_errors=True)
-    spelled.write(context, folder)
-    return {"folder": folder.as_posix(), "tag": spelled.tag(context)}
+    build_context.write(context, folder)
+    return {"folder": folder.as_posix(), "tag": build_context.tag(context)}

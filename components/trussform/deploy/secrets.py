@@ -10,8 +10,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
-from trussform.deploy.owner import owned
-from trussform.manifests.access import key_entries
+from trussform.deploy.field_manager import with_field_manager
+from trussform.manifests.auth import key_entries
 from trussform.manifests.metadata import labels
 from trussform.manifests.secrets import secret_name
 from trussform.plan import Plan
@@ -134,7 +134,7 @@ def _fault(key: str) -> str | None:
 
 def _metadata(plan: Plan, placement: Mapping[str, Any]) -> ObjectMetaArgsDict:
     namespace = placement.get("namespace", plan.namespace)
-    return owned({"namespace": namespace, "labels": labels(plan)})
+    return with_field_manager({"namespace": namespace, "labels": labels(plan)})
 
 
 def account(login: Login, given: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[tuple[str, str]]:

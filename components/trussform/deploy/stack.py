@@ -11,9 +11,10 @@ import pulumi_kubernetes as kubernetes
 
 from trussform import project
 from trussform.deploy.docker_server import DockerServerArgs, Placement
-from trussform.deploy.owner import owned
-from trussform.problem import Place, Problem, Refused
-from trussform.source import Source, is_mapping, read
+from trussform.deploy.field_manager import with_field_manager
+from trussform.problem import Location, Problem, ProblemError
+from trussform.source import Source, is_mapping
+from trussform.yaml_reader import read
 
 
 class Stack(NamedTuple):
@@ -33,17 +34,17 @@ def read_stack() -> Stack:
     config = pulumi.Config("trussform")
     try:
         file = _stack_file()
-        given = read(file) if file.is_file() else Source({}, Place(str(file)))
+        given = read(file) if file.is_file() else Source({}, Location(str(file)))
         stage = _block(config, "stage", given)
         # Only the names are taken from here; the values stay secret, below.
         secrets = _block(config, "secrets", given)
         names = list(_object(config, "secrets", file) or {})
         stack = project.stack_from(stage, file, names, secrets)
         plans, problems = project.plan_servers(stack)
-    except Refused as refused:
-        raise pulumi.RunError(f"nothing was changed:\n{refused}") from None
+    except ProblemError as error:
+        raise pulumi.RunError(f"nothing was changed:\n{error}") from None
     if blocking := project.blocking(problems):
-        raise pulumi.RunError(f"nothing was changed:\n{Refused(blocking)}")
+        raise pulumi.RunError(f"nothing was changed:\n{ProblemError(blocking)}")
     for warning in project.unread_secrets(stack, plans):
         pulumi.log.warn(warning.text)
 
@@ -76,8 +77,10 @@ def _object(config: pulumi.Config, name: str, file: Path) -> dict[str, Any] | No
     if found is None or is_mapping(found):
         return found
     what = "expected fields and values, found something else"
-    help = f"write `trussform:{name}:` and `name: value` lines below it"
-    raise Refused([Problem(Place(str(file)), f"trussform:{name}", what, help)])
+    fix = f"write `trussform:{name}:` and `name: value` lines below it"
+    raise ProblemError(
+        [Problem(None, (f"trussform:{name}",), what, fix, location=Location(str(file)))]
+    )
 
 
 def _stack_file() -> Path:
@@ -88,10 +91,10 @@ def _stack_file() -> Path:
 
 def _block(config: pulumi.Config, name: str, file: Source) -> Source:
     """A block of the stack file; from Pulumi, as from an environment, where the file has none."""
-    block = file.below("config", f"trussform:{name}")
+    block = file.sub("config", f"trussform:{name}")
     if block.data is not None:
         return block
-    return Source(_object(config, name, Path(str(file.whole.path))), Place(file.whole.path))
+    return Source(_object(config, name, Path(str(file.whole.path))), Location(file.whole.path))
 
 
 def _provider(render_to: str | None) -> kubernetes.Provider | None:
@@ -106,7 +109,9 @@ def _namespace(stack: project.Stack, provider: kubernetes.Provider | None) -> pu
         return name
     # It may have been there before, and others may have put something into it.
     opts = pulumi.ResourceOptions(provider=provider, retain_on_delete=provider is None)
-    made = kubernetes.core.v1.Namespace(name, metadata=owned({"name": name}), opts=opts)
+    made = kubernetes.core.v1.Namespace(
+        name, metadata=with_field_manager({"name": name}), opts=opts
+    )
     return made.metadata["name"]
 
 

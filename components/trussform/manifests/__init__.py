@@ -1,13 +1,13 @@
 """Plan -> manifests: the plan in Kubernetes' own words, as plain data."""
 
-from trussform.manifests.access import guards
+from trussform.manifests.auth import guards
 from trussform.manifests.availability import budgets
+from trussform.manifests.deploy_values import Manifest, Text, Values, values
 from trussform.manifests.deployment import deployment
 from trussform.manifests.envoy import traffic_policies
-from trussform.manifests.policy import policies
+from trussform.manifests.network_policy import policies
 from trussform.manifests.routes import origin, routes, service
 from trussform.manifests.secrets import external_secrets
-from trussform.manifests.values import Manifest, Text, Values, values
 from trussform.manifests.weights import claims
 from trussform.plan import Plan
 

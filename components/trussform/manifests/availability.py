@@ -1,7 +1,7 @@
 """What keeps several replicas apart, and enough of them up while nodes are drained."""
 
+from trussform.manifests.deploy_values import Manifest, Values
 from trussform.manifests.metadata import NAME_LABEL, metadata
-from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from trussform.manifests import weights
 from trussform.manifests.availability import spread
+from trussform.manifests.deploy_values import Manifest, Values
 from trussform.manifests.metadata import NAME_LABEL, labels, metadata, with_model
-from trussform.manifests.values import Manifest, Values
-from trussform.manifests.written import written
+from trussform.manifests.yaml_text import to_yaml
 from trussform.plan import Plan
 from trussform.plan.pod import POD_FIELDS
 from trussform.plan.probes import PERIOD, TIMEOUT, Probe
@@ -50,7 +50,7 @@ def deployment(plan: Plan, values: Values) -> Manifest:
 
 def _annotations(plan: Plan) -> dict[str, str]:
     annotations = {
-        CONFIG_ANNOTATION: written(plan.config, _NO_WRAP),
+        CONFIG_ANNOTATION: to_yaml(plan.config, _NO_WRAP),
         ENVIRONMENT_ANNOTATION: json.dumps({"name": plan.environment}),
     }
     if plan.secrets.any and plan.secrets.version is not None:
@@ -119,7 +119,7 @@ def _server(plan: Plan, values: Values) -> Manifest:
         "livenessProbe": {**_probe(probes.liveness, probes.port), **hung},
     }
     if plan.command.argv:
-        container["command"] = [unexpanded(argument) for argument in plan.command.argv]
+        container["command"] = [escape_expansion(argument) for argument in plan.command.argv]
     return container
 
 
@@ -127,7 +127,7 @@ def _variables(plan: Plan) -> list[Manifest]:
     """The plan's variables, and those of the pod's fields that the config does not set."""
     texts = plan.environment_variables
     return [
-        *({"name": name, "value": unexpanded(text)} for name, text in texts.items()),
+        *({"name": name, "value": escape_expansion(text)} for name, text in texts.items()),
         *(
             {"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}}
             for name, field in POD_FIELDS.items()
@@ -136,7 +136,7 @@ def _variables(plan: Plan) -> list[Manifest]:
     ]
 
 
-def unexpanded(text: str) -> str:
+def escape_expansion(text: str) -> str:
     """The text such that Kubernetes, which replaces `$(NAME)` and `$$`, gives it back unchanged."""
     return re.sub(r"\$(?=[$(])", "$$", text)
 
@@ -248,9 +248,9 @@ def _init_containers(plan: Plan, values: Values) -> list[Manifest]:
     return [
         {
             **container,
-            "command": [unexpanded(argument) for argument in container["command"]],
+            "command": [escape_expansion(argument) for argument in container["command"]],
             "env": [
-                {**variable, "value": unexpanded(variable["value"])}
+                {**variable, "value": escape_expansion(variable["value"])}
                 for variable in container.get("env", ())
             ],
         }

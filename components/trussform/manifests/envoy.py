@@ -1,7 +1,7 @@
 """Objects of Envoy Gateway that do what the Gateway API cannot, apart from auth."""
 
+from trussform.manifests.deploy_values import Manifest, Values
 from trussform.manifests.metadata import metadata
-from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
 from trussform.plan.routes import REQUEST_ID
 

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any, cast
 
-from trussform.manifests.values import Manifest, Values
+from trussform.manifests.deploy_values import Manifest, Values
 from trussform.plan import Plan
 
 NAME_LABEL = "app.kubernetes.io/name"

@@ -1,9 +1,9 @@
 """The Service, and what brings requests to it: a route of the Gateway API, or Ingress objects."""
 
-from trussform.manifests.access import AUTH_LABEL, guard_name, has_middleware, nginx_annotations
+from trussform.manifests.auth import AUTH_LABEL, guard_name, has_middleware, nginx_annotations
+from trussform.manifests.deploy_values import Manifest, Text, Values
 from trussform.manifests.envoy import request_id_filters
 from trussform.manifests.metadata import NAME_LABEL, metadata
-from trussform.manifests.values import Manifest, Text, Values
 from trussform.plan import Plan
 from trussform.plan.routes import Rule
 from trussform.stage import GatewayRoute, IngressRoute, IssuedTls, NoRoute

@@ -2,8 +2,8 @@
 
 import hashlib
 
+from trussform.manifests.deploy_values import Manifest, Values
 from trussform.manifests.metadata import metadata
-from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
 
 

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from trussform.manifests.deploy_values import Manifest, Values
 from trussform.manifests.metadata import metadata
-from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
 from trussform.plan.weights import Source
 from trussform.stage import ClaimStorage, ExistingStorage, NodeStorage

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from trussform.config import Truss
-from trussform.config.config import masked
+from trussform.config import ConfigFolder
 from trussform.plan.listening import listening
 from trussform.plan.servers import Server
-from trussform.problem import Finding
+from trussform.problem import Problem
+from trussform.redact import redact_words
 
 _PIECE = re.compile(
     r"""(?P<space>[ \t\r\n]+)|(?P<plain>[^ \t\r\n'"\\#]+)|(?P<comment>\#[^\n]*)"""
@@ -35,18 +35,18 @@ class Command(NamedTuple):
         return shlex.join(self.argv) if self.argv else "the image's own"
 
 
-def command(truss: Truss) -> tuple[Command, list[Finding]]:
+def command(truss: ConfigFolder) -> tuple[Command, list[Problem]]:
     """Returns what the container runs: Truss's meaning of the command, and a host for servers
     that would listen on 127.0.0.1 alone."""
-    meant, findings = _meant_by_truss(truss)
+    meant, problems = _meant_by_truss(truss)
     if not meant.argv:
-        return meant, findings
+        return meant, problems
     heard = listening(truss, meant.argv)
     why = "; ".join((meant.why, *heard.why))
-    return Command(heard.argv, why, heard.variables, heard.servers), [*findings, *heard.findings]
+    return Command(heard.argv, why, heard.variables, heard.servers), [*problems, *heard.problems]
 
 
-def _meant_by_truss(truss: Truss) -> tuple[Command, list[Finding]]:
+def _meant_by_truss(truss: ConfigFolder) -> tuple[Command, list[Problem]]:
     server = truss.config.docker_server
     if server.start_command is None:
         return Command((), "no_build without start_command runs the image as it is"), []
@@ -56,29 +56,29 @@ def _meant_by_truss(truss: Truss) -> tuple[Command, list[Finding]]:
     # Supervisor, which runs the command in Truss, reads `%%` as `%`.
     read = _read(server.start_command.replace("\r\n", "\n").replace("%%", "%"))
     if read is None:
-        help = "close the quotes, or remove the backslash at the end"
-        return _refused("not a command: a quote or a backslash has no end", help)
+        fix = "close the quotes, or remove the backslash at the end"
+        return _refused("not a command: a quote or a backslash has no end", fix)
     argv, unquoted, text = read
     if not argv:
         return _refused("the command is empty", "write the command that starts the server")
     if found := _SHELL_SYNTAX.search(unquoted):
         return _refused(
             f"`{found.group()}` is for a shell, and Truss runs this command without one",
-            f"write sh -c {shlex.quote(masked(text))}",
+            f"write sh -c {shlex.quote(redact_words(text))}",
         )
     if "%(" in text:
         return _refused("`%(` is for Supervisor, which does not run here", "write the value itself")
     if "=" in argv[0]:
         return _refused(
             f"`{argv[0].partition('=')[0]}=…` in front of a command is for a shell",
-            f"use environment_variables, or write sh -c {shlex.quote(masked(text))}",
+            f"use environment_variables, or write sh -c {shlex.quote(redact_words(text))}",
         )
     return Command(argv, "split as a shell would, run without one"), []
 
 
-def _refused(message: str, help: str) -> tuple[Command, list[Finding]]:
-    finding = Finding("config", ("docker_server", "start_command"), message, help)
-    return Command((), message), [finding]
+def _refused(message: str, fix: str) -> tuple[Command, list[Problem]]:
+    problem = Problem("config", ("docker_server", "start_command"), message, fix)
+    return Command((), message), [problem]
 
 
 class _Read(NamedTuple):

@@ -2,8 +2,8 @@
 
 from typing import Literal, NamedTuple
 
-from trussform.problem import Finding, Keys
-from trussform.reference import by_digest
+from trussform.image_reference import by_digest
+from trussform.problem import FieldPath, Problem
 from trussform.stage import Stage
 
 
@@ -23,8 +23,8 @@ class Pinned(NamedTuple):
 
 
 def pin(
-    name: str, stage: Stage, about: Literal["config", "stage"], keys: Keys
-) -> tuple[Pinned, list[Finding]]:
+    name: str, stage: Stage, about: Literal["config", "stage"], keys: FieldPath
+) -> tuple[Pinned, list[Problem]]:
     """`about` and `keys`: where the image is written."""
     if "@" in name:
         return Pinned(name, name.partition("@")[2], False, "the name has the digest"), []
@@ -33,13 +33,13 @@ def pin(
         return Pinned(name, digest, False, why), []
     if stage.render_to is not None:
         message = f"the tag of `{name}` is not looked up, as this stage is offline"
-        help = "it is resolved to a digest on a real stage"
-        finding = Finding(about, keys, message, help, "warning")
-        return Pinned(name, None, False, "offline: the tag as it is"), [finding]
+        fix = "it is resolved to a digest on a real stage"
+        problem = Problem(about, keys, message, fix, "warning")
+        return Pinned(name, None, False, "offline: the tag as it is"), [problem]
     if stage.tags == "locked":
         message = f"the stage's tags are locked, and its lock file has no digest of `{name}`"
-        help = "run `trussform lock --stack STACK` and commit the lock file"
-        finding = Finding(about, keys, message, help, "up")
-        return Pinned(name, None, False, "not locked yet"), [finding]
+        fix = "run `trussform lock --stack STACK` and commit the lock file"
+        problem = Problem(about, keys, message, fix, "blocks-deploy")
+        return Pinned(name, None, False, "not locked yet"), [problem]
     why = "looked up at every up, so that a moved tag shows as a change"
     return Pinned(name, None, True, why), []

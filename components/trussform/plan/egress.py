@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.plan.weights import Weights
-from trussform.problem import Finding, Keys
+from trussform.problem import FieldPath, Problem
 from trussform.stage import Stage
 
-_KEYS: Keys = ("runtime", "egress_restrictions")
+_KEYS: FieldPath = ("runtime", "egress_restrictions")
 
 
 class Egress(NamedTuple):
@@ -25,7 +25,7 @@ class Egress(NamedTuple):
         return ", ".join((*self.addresses, *self.names)) or "closed"
 
 
-def egress(config: Config, stage: Stage, weights: Weights) -> tuple[Egress, list[Finding]]:
+def egress(config: Config, stage: Stage, weights: Weights) -> tuple[Egress, list[Problem]]:
     given = config.runtime.egress_restrictions
     if given is None:
         return Egress(False, (), (), "the config restricts nothing"), []
@@ -36,13 +36,13 @@ def egress(config: Config, stage: Stage, weights: Weights) -> tuple[Egress, list
         names=tuple(dict.fromkeys(given.fqdn_allow_list or ())),
         why="egress_restrictions; it holds where the cluster's network enforces its policies",
     )
-    findings: list[Finding] = []
+    problems: list[Problem] = []
     if plan.names and stage.network_policy != "cilium":
         message = "a NetworkPolicy knows addresses and no names"
-        help = "use ip_allow_list, or `network_policy: cilium` in the stage of such a cluster"
-        findings.append(Finding("config", (*_KEYS, "fqdn_allow_list"), message, help))
+        fix = "use ip_allow_list, or `network_policy: cilium` in the stage of such a cluster"
+        problems.append(Problem("config", (*_KEYS, "fqdn_allow_list"), message, fix))
     if weights.sources:
         message = "the weights are fetched by the same pod, under the same restrictions"
-        help = "allow the store too, or fetch them once without the restrictions"
-        findings.append(Finding("config", _KEYS, message, help, "warning"))
-    return plan, findings
+        fix = "allow the store too, or fetch them once without the restrictions"
+        problems.append(Problem("config", _KEYS, message, fix, "warning"))
+    return plan, problems

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.plan.gpu_labels import ABSENT, LABELS, OTHER_DIALECT, PRODUCTS
-from trussform.problem import Finding
+from trussform.problem import Problem
 from trussform.stage import Stage
 
 
@@ -24,7 +24,7 @@ class Gpu(NamedTuple):
         return f"{self.resource}: {self.per_pod}, {self.label} in [{', '.join(self.products)}]"
 
 
-def gpu(config: Config, stage: Stage) -> tuple[Gpu, list[Finding]]:
+def gpu(config: Config, stage: Stage) -> tuple[Gpu, list[Problem]]:
     accelerator = config.resources.accelerator
     given = stage.gpu
     if accelerator is None:
@@ -42,5 +42,5 @@ def gpu(config: Config, stage: Stage) -> tuple[Gpu, list[Finding]]:
     message = f"no value of the node label {label} is known for {accelerator.name}"
     if given.label is None:
         message += f": {ABSENT[dialect][accelerator.name]}"
-    help = f"give the stage's `gpu.products`: `{accelerator.name}: [value of the label]`"
-    return plan, [Finding("config", ("resources", "accelerator"), message, help)]
+    fix = f"give the stage's `gpu.products`: `{accelerator.name}: [value of the label]`"
+    return plan, [Problem("config", ("resources", "accelerator"), message, fix)]

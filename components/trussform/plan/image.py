@@ -5,17 +5,17 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from trussform.config import Config, Truss
+from trussform.config import Config, ConfigFolder
 from trussform.config.base_image import has_placeholder
-from trussform.config.truss import Folder
+from trussform.config.folder import Folder
 from trussform.plan.digest import Pinned, pin
 from trussform.plan.secrets import missing
-from trussform.problem import Finding, Keys
+from trussform.problem import FieldPath, Problem
 from trussform.stage import Stage
 
 _TRUSS_BASE_VERSION = "v0.13.0"
 """The version that Truss of today takes (`TRUSS_BASE_IMAGE_VERSION_TAG`)."""
-_BASE: Keys = ("base_image", "image")
+_BASE: FieldPath = ("base_image", "image")
 _DATA = "/app/data"
 _MOUNTABLE = re.compile(r"[-_./a-zA-Z0-9]+")
 _ARM = ("GB300",)
@@ -62,12 +62,12 @@ class Image(NamedTuple):
 
 
 def image(
-    truss: Truss,
+    truss: ConfigFolder,
     stage: Stage,
     name: str,
     available: Collection[str] | None,
     placed: Collection[str],
-) -> tuple[Image, list[Finding]]:
+) -> tuple[Image, list[Problem]]:
     """`available`: the names that the stage has values for; None where that is unknown."""
     config = truss.config
     written = config.base_image.image if config.base_image else _truss_base(config)
@@ -77,38 +77,38 @@ def image(
     about_downloads = _downloads(config)
     if given:
         build, why = None, "the stage names the finished image"
-        base, findings = pin(given, stage, "stage", ("servers", name, "image"))
+        base, problems = pin(given, stage, "stage", ("servers", name, "image"))
     elif has_placeholder(written):
-        base, findings = _unfilled(written)
+        base, problems = _unfilled(written)
     else:
-        base, findings = pin(written, stage, "config", _BASE)
+        base, problems = pin(written, stage, "config", _BASE)
     if build is not None:
-        findings += _buildable(stage, name, placed)
-        findings += _secrets(build, stage, available)
+        problems += _buildable(stage, name, placed)
+        problems += _secrets(build, stage, available)
     plan = Image(base, stage.render_to is not None, build, given is not None, why)
-    return plan, [*findings, *about_downloads]
+    return plan, [*problems, *about_downloads]
 
 
-def _downloads(config: Config) -> list[Finding]:
-    findings: list[Finding] = []
+def _downloads(config: Config) -> list[Problem]:
+    problems: list[Problem] = []
     for i, file in enumerate(config.external_data or ()):
-        keys: Keys = ("external_data", i)
+        keys: FieldPath = ("external_data", i)
         path = PurePosixPath(file.local_data_path)
         inside = path.parts and ".." not in path.parts and not path.is_absolute()
         if not inside or not file.local_data_path.isprintable():
             message = "local_data_path leaves the data folder"
-            findings.append(Finding("config", keys, message, "write it as in `folder/file`"))
+            problems.append(Problem("config", keys, message, "write it as in `folder/file`"))
         if not file.url.startswith(("https://", "http://")):
             message = "the url is none of the web"
-            findings.append(Finding("config", keys, message, "begin it with https://"))
+            problems.append(Problem("config", keys, message, "begin it with https://"))
         if config.docker_server.no_build:
             message = "no_build downloads nothing"
-            help = "remove it, or remove no_build"
-            findings.append(Finding("config", keys, message, help, "warning"))
-    return findings
+            fix = "remove it, or remove no_build"
+            problems.append(Problem("config", keys, message, fix, "warning"))
+    return problems
 
 
-def _build(truss: Truss, stage: Stage) -> tuple[Build | None, str]:
+def _build(truss: ConfigFolder, stage: Stage) -> tuple[Build | None, str]:
     config = truss.config
     bare = bool(config.docker_server.no_build)
     if bare and not truss.folders:
@@ -148,7 +148,7 @@ def _build(truss: Truss, stage: Stage) -> tuple[Build | None, str]:
     ), f"the config has {' and '.join(reasons)}"
 
 
-def _tools(truss: Truss) -> tuple[str, ...]:
+def _tools(truss: ConfigFolder) -> tuple[str, ...]:
     config = truss.config
     needed = {"curl": bool(config.external_data), "uv": bool(truss.requirements)}
     commands = " ".join(config.build_commands)
@@ -157,20 +157,20 @@ def _tools(truss: Truss) -> tuple[str, ...]:
     )
 
 
-def _secrets(build: Build, stage: Stage, available: Collection[str] | None) -> Iterator[Finding]:
+def _secrets(build: Build, stage: Stage, available: Collection[str] | None) -> Iterator[Problem]:
     """What keeps the build commands from reading their secrets."""
-    field: Keys = ("build", "secret_to_path_mapping")
+    field: FieldPath = ("build", "secret_to_path_mapping")
     for name, path in build.secrets.items():
         if not _MOUNTABLE.fullmatch(name) or not _MOUNTABLE.fullmatch(path) or path[0] != "/":
             message = f"a Dockerfile would not read `{name}` and `{path}` as they are"
-            help = "write an absolute path, and in both letters, digits and `-_./` alone"
-            yield Finding("config", (*field, name), message, help)
+            fix = "write an absolute path, and in both letters, digits and `-_./` alone"
+            yield Problem("config", (*field, name), message, fix)
         elif stage.render_to is None and available is not None and name not in available:
             yield missing(name, (*field, name))
     if build.secrets and not build.buildkit and stage.builder != "none":
         message = "only BuildKit gives secrets to a build, and the stage's builder is docker"
-        help = "add `builder: buildkit` to the stage"
-        yield Finding("config", field, message, help, "up")
+        fix = "add `builder: buildkit` to the stage"
+        yield Problem("config", field, message, fix, "blocks-deploy")
 
 
 def _truss_base(config: Config) -> str:
@@ -180,20 +180,20 @@ def _truss_base(config: Config) -> str:
     return f"baseten/truss-server-base:{python}{gpu}-{_TRUSS_BASE_VERSION}"
 
 
-def _unfilled(base: str) -> tuple[Pinned, list[Finding]]:
+def _unfilled(base: str) -> tuple[Pinned, list[Problem]]:
     message = f"`{base}` has a placeholder in it"
-    help = "write the image that you have pushed, here or in the stage's override"
-    finding = Finding("config", _BASE, message, help, "up")
-    return Pinned(base, None, False, "a placeholder has no digest"), [finding]
+    fix = "write the image that you have pushed, here or in the stage's override"
+    problem = Problem("config", _BASE, message, fix, "blocks-deploy")
+    return Pinned(base, None, False, "a placeholder has no digest"), [problem]
 
 
-def _buildable(stage: Stage, name: str, placed: Collection[str]) -> list[Finding]:
+def _buildable(stage: Stage, name: str, placed: Collection[str]) -> list[Problem]:
     if stage.render_to is not None:
         return []
     if stage.builder == "none":
-        keys: Keys = ("servers", name, "image") if name in stage.servers else ("builder",)
+        keys: FieldPath = ("servers", name, "image") if name in stage.servers else ("builder",)
         return [
-            Finding(
+            Problem(
                 "stage",
                 keys,
                 f"the server `{name}` needs a build, and the stage's builder is none",
@@ -202,7 +202,7 @@ def _buildable(stage: Stage, name: str, placed: Collection[str]) -> list[Finding
         ]
     if stage.registry is None and "registry" not in placed:
         return [
-            Finding(
+            Problem(
                 "stage",
                 ("registry",),
                 f"the server `{name}` needs a build, and the stage has no registry for it",

@@ -7,14 +7,14 @@ address, so a known server gets the option or variable for it.
 import re
 from typing import NamedTuple
 
-from trussform.config import Truss
+from trussform.config import ConfigFolder
 from trussform.plan.pod import own_variables
 from trussform.plan.servers import Server
 from trussform.plan.started import Started, started
-from trussform.problem import Finding, Keys
+from trussform.problem import FieldPath, Problem
 
 ANYWHERE = "0.0.0.0"
-_COMMAND: Keys = ("docker_server", "start_command")
+_COMMAND: FieldPath = ("docker_server", "start_command")
 _HOSTS = ("--host", "--hostname", "--bind", "--listen", "--server-name", "-b")
 """The options that set the host in most servers."""
 _FILES = ("--config", "-c")
@@ -39,7 +39,7 @@ class Listening(NamedTuple):
     servers: tuple[Server, ...]
     """The known servers that may answer at the config's port."""
     why: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
 
 
 class _Change(NamedTuple):
@@ -47,30 +47,30 @@ class _Change(NamedTuple):
 
     variable: str | None = None
     option: tuple[str, str] | None = None
-    finding: Finding | None = None
+    problem: Problem | None = None
 
 
-def listening(truss: Truss, argv: tuple[str, ...]) -> Listening:
+def listening(truss: ConfigFolder, argv: tuple[str, ...]) -> Listening:
     """Returns the command that listens on all addresses, or what its author must change."""
     running = started(argv, truss.folders)
     asked = [(one, one.server) for one in running if one.server and not _is_elsewhere(one, truss)]
     changes = [(one, server, _change(one, server, truss)) for one, server in asked]
     reasons = [_reason(server, change) for _, server, change in changes]
-    findings = [
-        change.finding
+    problems = [
+        change.problem
         for one, _, change in changes
-        if change.finding and not _is_behind(one, running, truss)
+        if change.problem and not _is_behind(one, running, truss)
     ]
     return Listening(
         _inserted(argv, [(one, change.option) for one, _, change in changes if change.option]),
         {change.variable: ANYWHERE for _, _, change in changes if change.variable},
         tuple(dict.fromkeys(server for _, server in asked)),
         tuple(dict.fromkeys(reason for reason in reasons if reason)),
-        tuple(dict.fromkeys(findings or _unknown(running, truss))),
+        tuple(dict.fromkeys(problems or _unknown(running, truss))),
     )
 
 
-def _is_elsewhere(one: Started, truss: Truss) -> bool:
+def _is_elsewhere(one: Started, truss: ConfigFolder) -> bool:
     """Returns true if a server listens on another port than the one that probes and routes ask."""
     server = one.server
     assert server is not None
@@ -84,7 +84,7 @@ def _is_elsewhere(one: Started, truss: Truss) -> bool:
     return bool(numbers) and asked not in numbers
 
 
-def _is_behind(one: Started, running: list[Started], truss: Truss) -> bool:
+def _is_behind(one: Started, running: list[Started], truss: ConfigFolder) -> bool:
     """Returns true if a server that names no port stands beside one that names the config's."""
     asked = str(truss.config.docker_server.server_port)
     names = {"--port", *(one.server.ports if one.server else ())}
@@ -102,7 +102,7 @@ Named = list[tuple[str, str]]
 """The option or variable that names the host, as it is written, and the host."""
 
 
-def _named(one: Started, server: Server, truss: Truss) -> Named:
+def _named(one: Started, server: Server, truss: ConfigFolder) -> Named:
     """Returns the hosts that are set for a server: by its options, else by its variable."""
     if told := [(f"{name} {value}", _expanded(value, one, truss)) for name, value in one.options()
                 if name in server.options]:  # fmt: skip
@@ -114,12 +114,12 @@ def _named(one: Started, server: Server, truss: Truss) -> Named:
     return []
 
 
-def _variables(one: Started, truss: Truss) -> dict[str, str]:
+def _variables(one: Started, truss: ConfigFolder) -> dict[str, str]:
     """Returns the config's variables and those that are exported where the server starts."""
     return {**own_variables(truss.config), **one.variables}
 
 
-def _expanded(text: str, one: Started, truss: Truss) -> str:
+def _expanded(text: str, one: Started, truss: ConfigFolder) -> str:
     """Returns a text of a shell with the variables that are known there, or their defaults."""
     if one.text is None:
         return text
@@ -133,17 +133,17 @@ def _expanded(text: str, one: Started, truss: Truss) -> str:
     return _EXPANSION.sub(value, _EXPANSION.sub(value, text))
 
 
-def _change(one: Started, server: Server, truss: Truss) -> _Change:
+def _change(one: Started, server: Server, truss: ConfigFolder) -> _Change:
     if named := _named(one, server, truss):
         if not all(_is_loopback(host) for _, host in named):
             return _Change()
-        return _Change(finding=_told_loopback(one, server.name, named[0][0], truss))
+        return _Change(problem=_told_loopback(one, server.name, named[0][0], truss))
     if not server.loopback:
         return _Change()
     if {name for name, _ in one.options()} & set(server.instead) & set(_FILES):
         message = f"{_place(one)}{server.name} listens on 127.0.0.1 unless its file sets `bind`"
-        help = f"set `bind` to {ANYWHERE}:{server.port} in that file"
-        return _Change(finding=Finding("config", _COMMAND, message, help, "warning"))
+        fix = f"set `bind` to {ANYWHERE}:{server.port} in that file"
+        return _Change(problem=Problem("config", _COMMAND, message, fix, "warning"))
     if _has_other_socket(one, server, truss):
         return _Change()
     if server.port not in (None, truss.config.docker_server.server_port):
@@ -156,23 +156,25 @@ def _change(one: Started, server: Server, truss: Truss) -> _Change:
     if _can_insert(one):
         return _Change(option=option)
     message = f"{_place(one)}{server.name} {_WHY}"
-    help = f"add `{' '.join(option)}` there"
-    return _Change(finding=Finding("config", _COMMAND, message, help, "up"))
+    fix = f"add `{' '.join(option)}` there"
+    return _Change(problem=Problem("config", _COMMAND, message, fix, "blocks-deploy"))
 
 
-def _has_other_socket(one: Started, server: Server, truss: Truss) -> bool:
+def _has_other_socket(one: Started, server: Server, truss: ConfigFolder) -> bool:
     variables = _variables(one, truss)
     options = {name for name, _ in one.options()}
     return bool(options & set(server.instead) or variables.keys() & set(server.others))
 
 
-def _told_loopback(one: Started, name: str, told: str, truss: Truss) -> Finding:
+def _told_loopback(one: Started, name: str, told: str, truss: ConfigFolder) -> Problem:
     message = f"{_place(one)}`{told}` keeps {name} from the pod's address, which {_COME}"
     keys = _COMMAND
     variable = told.partition("=")[0]
     if variable in own_variables(truss.config) and variable not in one.variables:
         keys = ("environment_variables", variable)
-    return Finding("config", keys, message, f"write {ANYWHERE} there, or remove it", "up")
+    return Problem(
+        "config", keys, message, f"write {ANYWHERE} there, or remove it", "blocks-deploy"
+    )
 
 
 def _is_loopback(host: str) -> bool:
@@ -220,8 +222,8 @@ def _reason(server: Server, change: _Change) -> str:
     return ""
 
 
-def _unknown(running: list[Started], truss: Truss) -> list[Finding]:
-    """Returns the finding of an unknown server whose host is the container's own.
+def _unknown(running: list[Started], truss: ConfigFolder) -> list[Problem]:
+    """Returns the problem of an unknown server whose host is the container's own.
 
     It is the last command that does not merely wait, as clients and helpers stand before it.
     """

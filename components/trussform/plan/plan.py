@@ -3,16 +3,16 @@
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from trussform.config import Truss
+from trussform.config import ConfigFolder
 from trussform.plan import pod
-from trussform.plan.access import Access, access
+from trussform.plan.auth import Access, access
 from trussform.plan.command import Command, command
 from trussform.plan.egress import Egress, egress
 from trussform.plan.given import given_secrets
 from trussform.plan.gpu import Gpu, gpu
 from trussform.plan.image import Image, image
+from trussform.plan.ingress import Peers, peers
 from trussform.plan.names import kubernetes_name
-from trussform.plan.peers import Peers, peers
 from trussform.plan.portability import portability
 from trussform.plan.probes import Probes, probes
 from trussform.plan.pull import Pull, pull
@@ -20,7 +20,7 @@ from trussform.plan.rollout import Rollout, rollout
 from trussform.plan.routes import Routes, routes
 from trussform.plan.secrets import Secrets, secrets
 from trussform.plan.weights import Weights, weights
-from trussform.problem import Finding
+from trussform.problem import Problem
 from trussform.stage import Stage
 
 
@@ -55,11 +55,11 @@ class Plan(NamedTuple):
     egress: Egress
     config: dict[str, Any]
     """The effective config, for `/app/config.yaml`."""
-    findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
 
 
 def plan(
-    truss: Truss,
+    truss: ConfigFolder,
     stage: Stage,
     name: str,
     secret_names: Collection[str] | None = None,
@@ -117,8 +117,8 @@ def plan(
         peers=peers_plan,
         egress=egress_plan,
         config=_without_values(truss),
-        findings=(
-            *truss.findings,
+        problems=(
+            *truss.problems,
             *about_image,
             *about_command,
             *about_gpu,
@@ -136,7 +136,7 @@ def plan(
     )
 
 
-def _without_values(truss: Truss) -> dict[str, Any]:
+def _without_values(truss: ConfigFolder) -> dict[str, Any]:
     """The config as data, its secrets null whatever stands there: pods and YAML show it."""
     data: dict[str, Any] = truss.source.data
     return {**data, "secrets": dict.fromkeys(truss.config.secrets)} if "secrets" in data else data

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.config.instances import machine, similar
-from trussform.problem import Finding, Keys
+from trussform.problem import FieldPath, Problem
 
 GROUP = 60000
 """The group that may read the secrets; any number serves, as the pod's processes get it."""
@@ -92,7 +92,7 @@ def files(config: Config, builds: bool) -> Files:
     )
 
 
-def size(config: Config) -> tuple[Size, list[Finding]]:
+def size(config: Config) -> tuple[Size, list[Problem]]:
     """Decides the requests for CPU and memory: those of the named machine, or of the fields."""
     resources = config.resources
     name = resources.instance_type
@@ -100,24 +100,24 @@ def size(config: Config) -> tuple[Size, list[Finding]]:
         why = "minimums in Truss: requests, never limits"
         return Size(resources.cpu, resources.memory, why), []
     plan = Size(resources.cpu, resources.memory, f"the machine `{name}`: requests, never limits")
-    field: Keys = ("resources", "instance_type")
+    field: FieldPath = ("resources", "instance_type")
     found = machine(name)
     if found is None:
         near = ", ".join(f"`{title}`" for title in similar(name))
         message = f"`{name}` is not an instance type of Baseten's"
-        help = "write `accelerator`, `cpu` and `memory` in its place"
-        help = f"write one of its names, as in {near}, or {help}" if near else help
-        return plan, [Finding("config", field, message, help)]
+        fix = "write `accelerator`, `cpu` and `memory` in its place"
+        fix = f"write one of its names, as in {near}, or {fix}" if near else fix
+        return plan, [Problem("config", field, message, fix)]
     if found.cpu is None:
         message = f"the CPU and memory of `{name}` are not known; the pod requests 1 CPU and 2Gi"
-        help = f"write both into the name, as in `{found.accelerator}:8x32`"
-        return plan, [Finding("config", field, message, help, "warning")]
+        fix = f"write both into the name, as in `{found.accelerator}:8x32`"
+        return plan, [Problem("config", field, message, fix, "warning")]
     return plan, []
 
 
 def environment_variables(
     config: Config, files: Files, name: str
-) -> tuple[dict[str, str], list[Finding]]:
+) -> tuple[dict[str, str], list[Problem]]:
     """Decides the variables of the server: what Baseten sets, then the config's, which win.
 
     `name`: the server's name in Kubernetes. Names that Baseten reserves are dropped, each with a
@@ -143,7 +143,7 @@ def _reserved(name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in RESERVED)
 
 
-def _dropped(config: Config) -> Iterator[Finding]:
+def _dropped(config: Config) -> Iterator[Problem]:
     helps = {
         "PATH": "write `export PATH=/folder:$PATH` in `sh -c`, or ENV PATH in the base image",
         "PORT": f"remove it; PORT is {config.docker_server.server_port} here, the `server_port`",
@@ -152,5 +152,5 @@ def _dropped(config: Config) -> Iterator[Finding]:
     for name in filter(_reserved, config.environment_variables):
         message = "the name is reserved: the variable is dropped here, as on Baseten"
         other = "" if _reserved(f"MY_{name}") else f", as in `MY_{name}`"
-        help = helps.get(name, f"remove it, or use another name{other}")
-        yield Finding("config", ("environment_variables", name), message, help, "warning")
+        fix = helps.get(name, f"remove it, or use another name{other}")
+        yield Problem("config", ("environment_variables", name), message, fix, "warning")

@@ -7,13 +7,13 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import zip_longest
 
-from trussform import reference
+from trussform import image_reference
 from trussform.config import Config
 from trussform.plan.command import Command
 from trussform.plan.image import Image
-from trussform.problem import Finding, Keys, counted
+from trussform.problem import FieldPath, Problem, counted
 
-_COMMAND: Keys = ("docker_server", "start_command")
+_COMMAND: FieldPath = ("docker_server", "start_command")
 _FLOATING = re.compile(r"(latest|main|master|nightly|edge|dev|stable)([-_.][a-z]+)*|.*-latest")
 _RESERVED_PORT = 8080
 _RESERVED_PATHS = ("/v1/models/model", "/v1/models/model:predict", "/v1/websocket")
@@ -30,15 +30,15 @@ _VISIBLE = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 
 def portability(
     config: Config, written: Collection[str], image: Image, command: Command
-) -> list[Finding]:
+) -> list[Problem]:
     """`written`: the names of the fields that stand in the file itself."""
     words = _words(command.argv or (config.docker_server.start_command or "").split())
     options = _options(words)
     # By the name of a program, or of a Python module.
     started = {word.rpartition("/")[2].partition(".")[0] for word in words}
     return [
-        Finding("config", keys, message, help, "warning")
-        for keys, message, help in (
+        Problem("config", keys, message, fix, "warning")
+        for keys, message, fix in (
             *_tag(config, image),
             *_ports(config, options),
             *_gpus(config, options),
@@ -50,7 +50,7 @@ def portability(
     ]
 
 
-Note = tuple[Keys, str, str]
+Note = tuple[FieldPath, str, str]
 
 
 def _words(words: Iterable[str]) -> list[str]:
@@ -79,7 +79,7 @@ def _values(options: Options, names: tuple[str, ...]) -> list[str]:
 def _tag(config: Config, image: Image) -> Iterator[Note]:
     if config.base_image is None or image.base.digest or "<" in image.base.name:
         return
-    tag = reference.parse(image.base.name).tag or "latest"
+    tag = image_reference.parse(image.base.name).tag or "latest"
     if _FLOATING.fullmatch(tag):
         message = f"the tag `{tag}` is made to move: the same file is another server tomorrow"
         yield ("base_image", "image"), message, "name a version, or a digest"
@@ -126,8 +126,8 @@ def _concurrency(config: Config, started: set[str]) -> Iterator[Note]:
     for program in _BATCHING:
         if program in started:
             message = f"Baseten gives {program} one request at a time; nothing limits it here"
-            help = "write what the server takes at once: autoscalers read it"
-            yield ("runtime", "predict_concurrency"), message, help
+            fix = "write what the server takes at once: autoscalers read it"
+            yield ("runtime", "predict_concurrency"), message, fix
 
 
 def _python(config: Config, written: Collection[str]) -> Iterator[Note]:
@@ -146,5 +146,5 @@ def _own_app(config: Config) -> Iterator[Note]:
     server = config.docker_server
     if server.run_as_user_id is not None and server.start_command is None:
         message = "no_build leaves the image's /app as it is, and this user may not write there"
-        help = "have the image give its folders to this user"
-        yield ("docker_server", "run_as_user_id"), message, help
+        fix = "have the image give its folders to this user"
+        yield ("docker_server", "run_as_user_id"), message, fix

@@ -3,15 +3,15 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from trussform import reference
+from trussform import image_reference
 from trussform.config import Config
 from trussform.config.credentials import REGISTRY_SECRET_PREFIX, DockerAuth
 from trussform.plan.image import Image
 from trussform.plan.secrets import missing
-from trussform.problem import Finding, Keys
+from trussform.problem import FieldPath, Problem
 from trussform.stage import Stage
 
-_AUTH: Keys = ("base_image", "docker_auth")
+_AUTH: FieldPath = ("base_image", "docker_auth")
 _IDENTITIES = {
     "AWS_IAM": "the nodes' role needs AmazonEC2ContainerRegistryReadOnly",
     "AWS_OIDC": "the nodes' role needs AmazonEC2ContainerRegistryReadOnly",
@@ -49,38 +49,38 @@ def pull(
     image: Image,
     available: Collection[str] | None,
     placed: Collection[str],
-) -> tuple[Pull, list[Finding]]:
+) -> tuple[Pull, list[Problem]]:
     """`available`: the names that the stage has values for; None where that is unknown."""
     auth = config.base_image.docker_auth if config.base_image else None
     logins = named_logins(config)
     has_secret = stage.pull_secret is not None or "pull_secret" in placed
     why = "the stage's pull_secret" if has_secret else "the config names no login"
-    findings: list[Finding] = []
+    problems: list[Problem] = []
     if image.given or (not logins and auth is None):
         logins = ()
     elif image.build is not None:
         logins = ()
         message = "the build pulls the base image with the login of the machine that it runs on"
-        help = "run `docker login` there; the nodes pull the built image alone"
-        findings = [Finding("config", _AUTH, message, help, "warning")]
+        fix = "run `docker login` there; the nodes pull the built image alone"
+        problems = [Problem("config", _AUTH, message, fix, "warning")]
     elif has_secret:
         logins = tuple(login for login in logins if login.secret in (available or ()))
     elif auth is not None and auth.auth_method in _IDENTITIES:
         why = f"{_IDENTITIES[auth.auth_method]}, or the stage a `pull_secret`"
         message = f"{auth.auth_method} gives logins of a few hours, so the nodes log in themselves"
-        findings = [Finding("config", _AUTH, message, why, "warning")]
+        problems = [Problem("config", _AUTH, message, why, "warning")]
     elif stage.secrets != "pulumi":
-        findings = [_no_pull_secret(_keys(auth, logins[0].secret), stage)]
+        problems = [_no_pull_secret(_keys(auth, logins[0].secret), stage)]
         logins = ()
     else:
         why = "the config's login"
         names = [login.secret for login in logins]
         unknown = [name for name in names if available is not None and name not in available]
-        findings = [missing(name, _keys(auth, name)) for name in unknown]
-    return Pull(stage.pull_secret, logins, why), findings
+        problems = [missing(name, _keys(auth, name)) for name in unknown]
+    return Pull(stage.pull_secret, logins, why), problems
 
 
-def _keys(auth: DockerAuth | None, secret: str) -> Keys:
+def _keys(auth: DockerAuth | None, secret: str) -> FieldPath:
     """Where the config asks for the login."""
     return _AUTH if auth else ("secrets", secret)
 
@@ -95,13 +95,15 @@ def named_logins(config: Config) -> tuple[Login, ...]:
     }
     if auth is None or config.base_image is None or auth.auth_method in _IDENTITIES:
         return tuple(found.values())
-    registry = auth.registry or reference.registry(config.base_image.image)
+    registry = auth.registry or image_reference.registry(config.base_image.image)
     name = auth.secret_name or f"{REGISTRY_SECRET_PREFIX}{registry}"
     user = "_json_key" if auth.auth_method == "GCP_SERVICE_ACCOUNT_JSON" else None
     return tuple({**found, name: Login(registry, name, user)}.values())
 
 
-def _no_pull_secret(keys: Keys, stage: Stage) -> Finding:
+def _no_pull_secret(keys: FieldPath, stage: Stage) -> Problem:
     message = "the stage's secrets are in a Secret that no node can log in with"
     command = f"kubectl create secret docker-registry NAME -n {stage.namespace} …"
-    return Finding("config", keys, message, f"run `{command}`, and add `pull_secret: NAME`", "up")
+    return Problem(
+        "config", keys, message, f"run `{command}`, and add `pull_secret: NAME`", "blocks-deploy"
+    )

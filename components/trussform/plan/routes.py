@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from trussform.config import Config
-from trussform.problem import Finding, Keys
+from trussform.problem import FieldPath, Problem
 from trussform.stage import GatewayRoute, IngressRoute, NoRoute, Route, Stage
 
 ALIASED = ("production", "development")
@@ -54,7 +54,7 @@ class Routes(NamedTuple):
         return f"{self.route.kind}: {rules}"
 
 
-def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Routes, list[Finding]]:
+def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Routes, list[Problem]]:
     predict = config.docker_server.predict_endpoint
     grpc = config.runtime.transport.kind == "grpc"
     envoy = isinstance(stage.route, GatewayRoute) and stage.route.controller == "envoy-gateway"
@@ -73,13 +73,13 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
     if isinstance(stage.route, NoRoute):
         return inside, []
     outside = inside._replace(domain=stage.domain, timeout=stage.request_timeout)
-    findings = _missing(stage, placed)
+    problems = _missing(stage, placed)
     if grpc:
         # A GRPCRoute knows no timeout, and gRPC's clients bring their own deadlines.
         why = "gRPC's paths are its services; the route sets no timeout"
         if envoy:
             why += f"; {_LIFTED}"
-        return outside._replace(timeout=None, why=why), [*findings, *_about_grpc(stage)]
+        return outside._replace(timeout=None, why=why), [*problems, *_about_grpc(stage)]
     timeout = stage.request_timeout
     cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
     bases = _bases(stage.environment)
@@ -88,7 +88,7 @@ def routes(config: Config, stage: Stage, placed: Collection[str]) -> tuple[Route
         predict_path=f"{bases[0]}/predict",
         sync_path=f"{bases[0]}/sync",
         why=f"Baseten's paths; {cut}{f'; {_LIFTED}' if envoy else ''}",
-    ), [*findings, *_unspellable(stage, predict)]
+    ), [*problems, *_unspellable(stage, predict)]
 
 
 _LIFTED = "a BackendTrafficPolicy lifts Envoy's limits on time and on requests in flight"
@@ -119,42 +119,42 @@ def _rules(config: Config, bases: tuple[str, ...]) -> tuple[Rule, ...]:
     return rules
 
 
-def _unspellable(stage: Stage, predict: str) -> list[Finding]:
+def _unspellable(stage: Stage, predict: str) -> list[Problem]:
     """nginx would read these characters as its own language."""
     if not (isinstance(stage.route, IngressRoute) and stage.route.controller == "nginx"):
         return []
     if not set(predict) & set("$;'"):
         return []
-    keys: Keys = ("docker_server", "predict_endpoint")
+    keys: FieldPath = ("docker_server", "predict_endpoint")
     message = f"`{predict}` cannot be written for ingress-nginx"
-    return [Finding("config", keys, message, "use another route, or an endpoint without `$;'`")]
+    return [Problem("config", keys, message, "use another route, or an endpoint without `$;'`")]
 
 
-def _about_grpc(stage: Stage) -> list[Finding]:
+def _about_grpc(stage: Stage) -> list[Problem]:
     route = stage.route
     if isinstance(route, GatewayRoute) and route.controller is None:
         message = (
             "a GRPCRoute cannot set a timeout, and Envoy ends gRPC calls after 15 s by default"
         )
-        help = "name the Gateway's controller: `controller: envoy-gateway` or `traefik`"
-        return [Finding("stage", ("route",), message, help, "warning")]
+        fix = "name the Gateway's controller: `controller: envoy-gateway` or `traefik`"
+        return [Problem("stage", ("route",), message, fix, "warning")]
     if not (isinstance(route, IngressRoute) and route.controller == "nginx"):
         return []
-    findings: list[Finding] = []
+    problems: list[Problem] = []
     if route.scheme == "http":
         message = "ingress-nginx takes gRPC by TLS alone"
-        findings.append(Finding("stage", ("route", "scheme"), message, "write `scheme: https`"))
+        problems.append(Problem("stage", ("route", "scheme"), message, "write `scheme: https`"))
     message = "ingress-nginx ends a call whose client may still send and is silent for 60 s"
-    help = "set `client-body-timeout` in its ConfigMap, or take a Gateway"
-    findings.append(Finding("stage", ("route", "controller"), message, help, "warning"))
-    return findings
+    fix = "set `client-body-timeout` in its ConfigMap, or take a Gateway"
+    problems.append(Problem("stage", ("route", "controller"), message, fix, "warning"))
+    return problems
 
 
-def _missing(stage: Stage, placed: Collection[str]) -> list[Finding]:
-    findings: list[Finding] = []
+def _missing(stage: Stage, placed: Collection[str]) -> list[Problem]:
+    problems: list[Problem] = []
 
-    def need(keys: Keys, message: str, help: str) -> None:
-        findings.append(Finding("stage", keys, message, help))
+    def need(keys: FieldPath, message: str, fix: str) -> None:
+        problems.append(Problem("stage", keys, message, fix))
 
     if stage.domain is None and "domain" not in placed:
         need(("domain",), "a route needs a host, and the stage has no domain",
@@ -166,4 +166,4 @@ def _missing(stage: Stage, placed: Collection[str]) -> list[Finding]:
     ):
         need(("route", "name"), "the route needs the name of the cluster's Gateway",
              "add `name: NAME`, or `kind: ingress`")  # fmt: skip
-    return findings
+    return problems

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from trussform.config import Config
 from trussform.config.credentials import REGISTRY_SECRET_PREFIX, is_secret_name
 from trussform.plan.weights import Weights
-from trussform.problem import Finding, Keys
+from trussform.problem import FieldPath, Problem
 from trussform.stage import ExistingSecret, ExternalSecrets, Stage
 
 _READ = re.compile(r"(?<![-\w./])/secrets/([-._a-zA-Z0-9]*[-_a-zA-Z0-9])")
@@ -39,7 +39,7 @@ class Secrets(NamedTuple):
 
 def secrets(
     config: Config, stage: Stage, available: Collection[str] | None, weights: Weights
-) -> tuple[Secrets, list[Finding]]:
+) -> tuple[Secrets, list[Problem]]:
     """`available`: the names that the stage has values for; None where that is unknown."""
     needed = [source.secret for source in weights.sources if source.secret and source.needs_secret]
     used = [source.secret for source in weights.sources if source.secret]
@@ -50,8 +50,8 @@ def secrets(
     undeclared = tuple(name for name in dict.fromkeys([*read, *used]) if name not in known)
     if not names and not undeclared:
         return Secrets((), (), None, None, None, "the config declares none and reads none"), []
-    findings = [
-        Finding(
+    problems = [
+        Problem(
             "config",
             ("docker_server", "start_command"),
             f"reads /secrets/{name}, which `secrets` does not declare",
@@ -69,7 +69,7 @@ def secrets(
             None,
             stage.secrets_version,
             "an existing Secret changes in place: `secrets_version` of the stage rolls the pods",
-        ), findings
+        ), problems
     if isinstance(stage.secrets, ExternalSecrets):
         # What the config does not declare may not be in the store, and would keep all from it.
         why = (
@@ -77,15 +77,15 @@ def secrets(
             "Secret in place: another `secrets_version` of the stage has it look at once, and "
             "rolls the pods"
         )
-        return Secrets(names, (), None, stage.secrets, stage.secrets_version, why), findings
-    findings += [
+        return Secrets(names, (), None, stage.secrets, stage.secrets_version, why), problems
+    problems += [
         missing(name, ("secrets", name))
         for name in names
         if available is not None and name not in available
     ]
     mounted = tuple(name for name in undeclared if name in (available or ()))
     why = "a changed value makes a new Secret, rolls the pods, then removes the old one"
-    return Secrets(names, mounted, None, None, stage.secrets_version, why), findings
+    return Secrets(names, mounted, None, None, stage.secrets_version, why), problems
 
 
 def read_by_command(config: Config) -> tuple[str, ...]:
@@ -94,10 +94,10 @@ def read_by_command(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(is_secret_name, words)))
 
 
-def missing(name: str, keys: Keys, about: Literal["config", "stage"] = "config") -> Finding:
+def missing(name: str, keys: FieldPath, about: Literal["config", "stage"] = "config") -> Problem:
     """The complaint, at `keys`, that an up needs a secret which the stage lacks."""
     message = f"the stage has no value for the secret `{name}`"
-    return Finding(about, keys, message, f"run: {set_command(name)}", "up")
+    return Problem(about, keys, message, f"run: {set_command(name)}", "blocks-deploy")
 
 
 def set_command(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from trussform.config import Config
 from trussform.config.weights import ModelRepo, WeightsSource
 from trussform.plan.digest import Pinned, pin
-from trussform.problem import Finding, Keys, Level
+from trussform.problem import FieldPath, Level, Problem
 from trussform.stage import NodeStorage, Stage, Storage
 
 MODEL_CACHE = "/app/model_cache"
@@ -70,7 +70,7 @@ _TAKEN = re.compile(
 class Source(NamedTuple):
     """What is fetched, and where the server finds it."""
 
-    keys: Keys
+    keys: FieldPath
     """Where the config says it."""
     source: str
     mount: str
@@ -133,7 +133,7 @@ class Weights(NamedTuple):
         return ", ".join(f"{source.source} -> {source.mount}" for source in self.sources)
 
 
-def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Finding]]:
+def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Problem]]:
     found = [
         *(_of_weights(i, given) for i, given in enumerate(config.weights)),
         *(_of_model_cache(i, given, config) for i, given in enumerate(config.model_cache)),
@@ -144,7 +144,7 @@ def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Find
         return Weights((), storage, None, {}, 0, False, "the config names none"), []
     hub_cache, about_cache = _hub_cache(config) if any(s.hub for s in found) else (None, "")
     own = stage.server(name).weights is not None
-    keys: Keys = ("servers", name, "weights", "image") if own else ("weights", "image")
+    keys: FieldPath = ("servers", name, "weights", "image") if own else ("weights", "image")
     fetcher, about_fetcher = pin(given.image, stage, "stage", keys)
     plan = Weights(
         sources=tuple(_with_folders(found)),
@@ -160,8 +160,8 @@ def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Find
     )
     return plan, [
         *about_fetcher,
-        *(finding for source in plan.sources for finding in _about(source, stage)),
-        *(finding for source in plan.sources for finding in _about_patterns(source)),
+        *(problem for source in plan.sources for problem in _about(source, stage)),
+        *(problem for source in plan.sources for problem in _about_patterns(source)),
         *_about_cache(config, hub_cache),
         *_nested(plan.sources),
         *_shared(plan, stage, name),
@@ -282,11 +282,11 @@ def _digest(*what: Any) -> str:
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
-def _about(source: Source, stage: Stage) -> list[Finding]:
-    findings: list[Finding] = []
+def _about(source: Source, stage: Stage) -> list[Problem]:
+    problems: list[Problem] = []
 
-    def say(message: str, help: str, level: Level = "error") -> None:
-        findings.append(Finding("config", source.keys, message, help, level))
+    def say(message: str, fix: str, level: Level = "error") -> None:
+        problems.append(Problem("config", source.keys, message, fix, level))
 
     if _TAKEN.fullmatch(source.mount):
         say(f"the mount {source.mount} would hide files that the server needs",
@@ -303,20 +303,20 @@ def _about(source: Source, stage: Stage) -> list[Finding]:
     wanted = source.identity or source.role
     if wanted and stage.service_account is None:
         say(f"the pod needs an identity of the cloud's for {wanted}",
-            "give the stage `service_account: NAME`, bound to it", "up")  # fmt: skip
+            "give the stage `service_account: NAME`, bound to it", "blocks-deploy")  # fmt: skip
     _, at, revision = source.source.partition("@")
     if source.source.startswith("hf://") and not _COMMIT.fullmatch(revision):
         what = f"`{revision}`" if at else "the default branch"
         say(f"{what} moves, and what is fetched first stays",
             "write a commit, so that a new one is fetched", "warning")  # fmt: skip
-    return findings
+    return problems
 
 
-def _about_cache(config: Config, place: str | None) -> list[Finding]:
+def _about_cache(config: Config, place: str | None) -> list[Problem]:
     """Warnings where a variable of the config sends the server past the cache."""
     given = config.environment_variables
     return [
-        Finding(
+        Problem(
             "config",
             ("environment_variables", name),
             f"some libraries look for Hugging Face's cache at `{given[name]}`; it is at {place}",
@@ -328,14 +328,14 @@ def _about_cache(config: Config, place: str | None) -> list[Finding]:
     ]
 
 
-def _about_patterns(source: Source) -> list[Finding]:
+def _about_patterns(source: Source) -> list[Problem]:
     """Complaints about patterns that can choose no file, whatever the source has."""
     allow, ignore = source.allow or (), source.ignore or ()
     every = {"*", "**"} if source.any_depth else {"**", "**/*", "**/"}
     if every & set(ignore) or (allow and set(allow) <= set(ignore)):
-        keys: Keys = (*source.keys, "ignore_patterns")
+        keys: FieldPath = (*source.keys, "ignore_patterns")
         message = "the patterns leave no file of the source"
-        return [Finding("config", keys, message, "remove what is to be fetched from them")]
+        return [Problem("config", keys, message, "remove what is to be fetched from them")]
     none = all(_NO_NAME.search(pattern) for pattern in allow)
     return [
         *_that_fit_nothing(source, "allow_patterns", allow, "error" if none else "warning"),
@@ -345,43 +345,43 @@ def _about_patterns(source: Source) -> list[Finding]:
 
 def _that_fit_nothing(
     source: Source, field: str, patterns: tuple[str, ...], level: Level
-) -> Iterator[Finding]:
+) -> Iterator[Problem]:
     for i, pattern in enumerate(patterns):
-        keys: Keys = (*source.keys, field, i)
+        keys: FieldPath = (*source.keys, field, i)
         if _NO_NAME.search(pattern):
             message = f"`{pattern}` fits no file: names begin at the top of the source, without `/`"
-            help = "write it as in `*.safetensors` or `folder/*`"
-            yield Finding("config", keys, message, help, level)
+            fix = "write it as in `*.safetensors` or `folder/*`"
+            yield Problem("config", keys, message, fix, level)
         elif found := _BRACES.search(pattern):
             before, after = pattern[: found.start()], pattern[found.end() :]
             each = ", ".join(f"`{before}{one}{after}`" for one in found[1].split(","))
             message = f"`{pattern}` fits only a name that has these braces"
-            yield Finding("config", keys, message, f"write each pattern: {each}", "warning")
+            yield Problem("config", keys, message, f"write each pattern: {each}", "warning")
 
 
-def _nested(sources: tuple[Source, ...]) -> list[Finding]:
-    findings: list[Finding] = []
+def _nested(sources: tuple[Source, ...]) -> list[Problem]:
+    problems: list[Problem] = []
     outer = "//"
     for source in sorted(sources, key=lambda source: source.mount.split("/")):
         if not source.mount.startswith(f"{outer}/"):
             outer = source.mount
             continue
         message = f"the mount {source.mount} lies within {outer}"
-        findings.append(Finding("config", source.keys, message, "give each a folder of its own"))
-    return findings
+        problems.append(Problem("config", source.keys, message, "give each a folder of its own"))
+    return problems
 
 
-def _shared(plan: Weights, stage: Stage, name: str) -> list[Finding]:
+def _shared(plan: Weights, stage: Stage, name: str) -> list[Problem]:
     replicas = stage.server(name).replicas
     if not plan.one_node or (stage.replicas if replicas is None else replicas) < 2:
         return []
-    keys: Keys = ("servers", name, "replicas") if replicas is not None else ("replicas",)
+    keys: FieldPath = ("servers", name, "replicas") if replicas is not None else ("replicas",)
     message = f"several replicas of `{name}` need one volume that only one node can have at a time"
-    help = "write `access_mode: ReadWriteMany`, or `kind: node`, in the stage's `weights.storage`"
-    return [Finding("stage", keys, message, help, "warning")]
+    fix = "write `access_mode: ReadWriteMany`, or `kind: node`, in the stage's `weights.storage`"
+    return [Problem("stage", keys, message, fix, "warning")]
 
 
-def _too_small(config: Config, storage: Storage, name: str, at: Keys) -> list[Finding]:
+def _too_small(config: Config, storage: Storage, name: str, at: FieldPath) -> list[Problem]:
     """Returns a warning where a claim is smaller than the memory that the weights are for.
 
     The files fill most of that memory, as a rule; their size is known to the fetch alone.
@@ -390,13 +390,13 @@ def _too_small(config: Config, storage: Storage, name: str, at: Keys) -> list[Fi
     memory = gpus.count * GPU_MEMORY.get(gpus.name, 0) if gpus else 0
     if storage.kind != "claim" or _bytes(storage.size) >= memory << 30:
         return []
-    keys: Keys = (*at, "weights", "storage", "size")
+    keys: FieldPath = (*at, "weights", "storage", "size")
     message = (
         f"the claim of `{name}`, {storage.size}, is smaller than the {memory}Gi of memory of its "
         f"GPUs, {gpus}"
     )
-    help = f"set the size that the weights need; {memory}Gi holds all that fits these GPUs"
-    return [Finding("stage", keys, message, help, "warning")]
+    fix = f"set the size that the weights need; {memory}Gi holds all that fits these GPUs"
+    return [Problem("stage", keys, message, fix, "warning")]
 
 
 def _bytes(quantity: str) -> float:

@@ -1,9 +1,9 @@
 """The stage block -> Stage: what one environment gives to every server."""
 
-from trussform.stage.access import ApiKeyAuth, Auth, ForwardAuth
+from trussform.stage.auth import ApiKeyAuth, Auth, ForwardAuth
 from trussform.stage.gpu import Dialect, Gpu
+from trussform.stage.ingress import AddressPeer, NamespacePeer, Peer
 from trussform.stage.names import Digest, is_digest
-from trussform.stage.peers import AddressPeer, NamespacePeer, Peer
 from trussform.stage.route import GatewayRoute, IngressRoute, IssuedTls, NoRoute, Route, SecretTls
 from trussform.stage.secrets import ExistingSecret, ExternalSecrets
 from trussform.stage.stage import Server, Stage

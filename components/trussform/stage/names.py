@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from trussform.config.base_image import image_reference
+from trussform.config.base_image import check_image
 from trussform.config.instances import ACCELERATORS
-from trussform.schema import Int, refuse
+from trussform.schema import Int, invalid
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -15,7 +15,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 def _dns_label(name: str) -> str:
     if not _DNS_LABEL.fullmatch(name):
-        raise refuse(
+        raise invalid(
             f"`{name}` is not a Kubernetes name", "use up to 63 lower-case letters, digits and `-`"
         )
     return name
@@ -27,7 +27,7 @@ def _is_subdomain(name: str) -> bool:
 
 def _object_name(name: str) -> str:
     if not _is_subdomain(name):
-        raise refuse(
+        raise invalid(
             f"`{name}` is not a Kubernetes name", "use lower-case letters, digits, `-` and `.`"
         )
     return name
@@ -35,7 +35,7 @@ def _object_name(name: str) -> str:
 
 def _domain(domain: str) -> str:
     if len(domain) > 190 or not all(map(_DNS_LABEL.fullmatch, domain.split("."))):
-        raise refuse(f"`{domain}` is not a domain", "write it as in `models.example.com`")
+        raise invalid(f"`{domain}` is not a domain", "write it as in `models.example.com`")
     return domain
 
 
@@ -43,25 +43,27 @@ def _qualified(name: str) -> str:
     prefix, slash, last = name.rpartition("/")
     plain = re.fullmatch(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", last)
     if not plain or (slash and not _is_subdomain(prefix)):
-        raise refuse(f"`{name}` is no name of a label or resource", "write it as `example.com/gpu`")
+        raise invalid(
+            f"`{name}` is no name of a label or resource", "write it as `example.com/gpu`"
+        )
     return name
 
 
 def _extended(name: str) -> str:
     if "/" not in _qualified(name) or "kubernetes.io/" in name:
-        raise refuse(f"`{name}` is no resource of a device's", "write it as `example.com/gpu`")
+        raise invalid(f"`{name}` is no resource of a device's", "write it as `example.com/gpu`")
     return name
 
 
 def _accelerator(name: str) -> str:
     if name not in ACCELERATORS:
-        raise refuse(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
+        raise invalid(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
     return name
 
 
 def _label_value(value: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", value):
-        raise refuse(f"`{value}` is no value of a label", "use letters, digits, `-`, `_` and `.`")
+        raise invalid(f"`{value}` is no value of a label", "use letters, digits, `-`, `_` and `.`")
     return value
 
 
@@ -72,36 +74,36 @@ def is_digest(text: str) -> bool:
 
 def _digest(digest: str) -> str:
     if not is_digest(digest):
-        raise refuse("this is no digest", "write sha256: and 64 hex digits")
+        raise invalid("this is no digest", "write sha256: and 64 hex digits")
     return digest
 
 
 def _digested(image: str) -> str:
-    if not is_digest(image_reference(image).partition("@")[2]):
-        raise refuse(f"`{image}` names no digest", "write repository@sha256:…")
+    if not is_digest(check_image(image).partition("@")[2]):
+        raise invalid(f"`{image}` names no digest", "write repository@sha256:…")
     return image
 
 
 def _registry(registry: str) -> str:
-    image_reference(f"{registry.rstrip('/')}/server")
+    check_image(f"{registry.rstrip('/')}/server")
     return registry.rstrip("/")
 
 
 def _path(path: str) -> str:
     if "\0" in path or any(len(part.encode()) > 255 for part in path.split("/")):
-        raise refuse("no file can have this name", "write the path of a folder")
+        raise invalid("no file can have this name", "write the path of a folder")
     return path
 
 
 def _server_name(name: str) -> str:
     if not name:
-        raise refuse("a server needs a name", "write one in front of the colon")
+        raise invalid("a server needs a name", "write one in front of the colon")
     return name
 
 
 def _node_path(path: str) -> str:
     if not re.fullmatch(r"/[-_.a-zA-Z0-9/]+", path) or ".." in path.split("/"):
-        raise refuse(
+        raise invalid(
             f"`{path}` is no path on a node",
             "write an absolute one of letters, digits and `-_./`, without `..`",
         )

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from trussform.config.runtime import WEEK
-from trussform.schema import Int, Model, refuse
-from trussform.stage.access import Auth
+from trussform.schema import Int, Model, invalid
+from trussform.stage.auth import Auth
 from trussform.stage.gpu import Gpu
+from trussform.stage.ingress import Peer
 from trussform.stage.names import (
     Digest,
     Digested,
@@ -18,7 +19,6 @@ from trussform.stage.names import (
     Registry,
     ServerName,
 )
-from trussform.stage.peers import Peer
 from trussform.stage.route import GatewayRoute, Route
 from trussform.stage.secrets import Secrets
 from trussform.stage.storage import Weights
@@ -126,7 +126,7 @@ class Stage(Model):
     @model_validator(mode="after")
     def _offline_secrets(self) -> "Stage":
         if self.render_to is not None and self.secrets == "pulumi":
-            raise refuse(
+            raise invalid(
                 "`render_to` writes files, and a Pulumi secret would stand in them in plain",
                 "add `secrets: {existing: NAME}`",
             )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from trussform.config.base_image import image_reference
+from trussform.config.base_image import check_image
 from trussform.config.config import VariableName
 from trussform.config.resources import quantity
 from trussform.schema import Model
@@ -53,7 +53,7 @@ class Weights(Model):
     """Where the weights of a config are kept, and what fetches them."""
 
     storage: Annotated[Storage, Field(discriminator="kind")] = ClaimStorage()
-    image: Annotated[str, AfterValidator(image_reference)] = "kserve/storage-initializer:v0.20.0"
+    image: Annotated[str, AfterValidator(check_image)] = "kserve/storage-initializer:v0.20.0"
     """An image with Python, huggingface_hub and the SDKs of the clouds; KServe's has all."""
     environment_variables: dict[VariableName, str] = Field(default_factory=dict)
     """For what fetches: `HF_ENDPOINT` of a mirror, `AWS_ENDPOINT_URL_S3`, `HTTPS_PROXY`."""

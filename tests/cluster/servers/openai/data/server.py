@@ -43,12 +43,12 @@ class Handler(BaseHTTPRequestHandler):
         asked = json.loads(body) if body else {}
         wanted = re.search(r"status-(\d+)", f"{path} {asked.get('model', '')}")
         if wanted:
-            return self.refuse(int(wanted[1]))
+            return self.invalid(int(wanted[1]))
         if path == "/v1/chat/completions" and asked.get("stream"):
             return self.stream(asked)
         if path in ANSWERS:
             return self.answer(ANSWERS[path](asked))
-        return self.refuse(404)
+        return self.invalid(404)
 
     def read(self) -> bytes:
         """The body, by its length or in chunks."""
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def refuse(self, status: int) -> None:
+    def invalid(self, status: int) -> None:
         kind = ERRORS.get(status, "error")
         error = {"message": f"asked for {status}", "type": kind, "param": None, "code": kind}
         self.answer({"error": error}, status)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from trussform.config.config import Config, asks_for_nothing
-from trussform.config.fates import FATES
-from trussform.problem import Finding, Keys, Problem, Refused, counted, dotted
+from trussform.config.support import SUPPORT
+from trussform.problem import FieldPath, Problem, ProblemError, counted
 from trussform.schema import fit
-from trussform.source import Source, is_mapping, read, read_text
+from trussform.source import Source, is_mapping
+from trussform.yaml_reader import read, read_text
 
 CONFIG_FILE = "config.yaml"
 _PUT_THERE = "put the files themselves there"
@@ -18,7 +19,7 @@ REQUIREMENTS_FILE = "requirements.txt"
 MAX_CONFIG_BYTES = 200_000
 """Kubernetes takes 256 KiB of annotations, and the config is one."""
 _REFUSED, _UNUSED = (
-    {tuple(name.split(".")): fate.text for name, fate in FATES.items() if fate.kind == kind}
+    {tuple(name.split(".")): fate.text for name, fate in SUPPORT.items() if fate.kind == kind}
     for kind in ("refused", "not applicable")
 )
 
@@ -32,7 +33,7 @@ class Folder(NamedTuple):
     files: tuple[Path, ...]
 
 
-class Truss(NamedTuple):
+class ConfigFolder(NamedTuple):
     """One server as its author wrote it, with the stage's override applied."""
 
     config: Config
@@ -40,9 +41,7 @@ class Truss(NamedTuple):
     requirements: Mapping[str, str | Path]
     """The files of the requirements that apply, by the names that uv knows; text or a file."""
     folders: tuple[Folder, ...]
-    findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
-    """What there is to say of the override."""
 
 
 def config_file(path: Path) -> Path:
@@ -51,10 +50,10 @@ def config_file(path: Path) -> Path:
     return path if is_file else path / CONFIG_FILE
 
 
-def read_truss(path: Path, patch: Source | None = None) -> Truss:
+def load_config_folder(path: Path, patch: Source | None = None) -> ConfigFolder:
     """Read a `config.yaml` (or the folder that holds one), overridden by `patch`.
 
-    Raises `Refused` with every problem of the file at its line.
+    Raises `ProblemError` with every problem of the file at its line.
     """
     file = config_file(path)
     source = read(file)
@@ -64,24 +63,23 @@ def read_truss(path: Path, patch: Source | None = None) -> Truss:
         source = source.patched(patch)
     if (size := _written(source.data)) > MAX_CONFIG_BYTES:
         message = f"the config has {size:,} bytes, and a pod can carry {MAX_CONFIG_BYTES:,}"
-        help = "move what is large into a file under data/"
-        raise Refused([source.problem(Finding("config", (), message, help))])
+        fix = "move what is large into a file under data/"
+        raise ProblemError([source.locate(Problem("config", (), message, fix))])
     problems = list(_not_yet(source))
     try:
         config = fit(Config, source)
-    except Refused as refused:
-        raise Refused([*refused.problems, *problems]) from None
+    except ProblemError as error:
+        raise ProblemError([*error.problems, *problems]) from None
     if problems:
-        raise Refused(problems)
+        raise ProblemError(problems)
     requirements, about_requirements = _requirements(config, file.parent)
     folders, about_folders = _folders(config, file.parent)
-    return Truss(
+    return ConfigFolder(
         config,
         source,
         requirements,
         folders,
-        (*_remarks(config, source), *about_requirements, *about_folders),
-        tuple(about_patch),
+        (*about_patch, *_remarks(config, source), *about_requirements, *about_folders),
     )
 
 
@@ -97,12 +95,14 @@ def _written(data: object, indent: int = 0) -> int:
     return len(json.dumps(text)) + (indent + 1) * text.count("\n")
 
 
-def _deletes_nothing(source: Source, patch: Source, part: object, keys: Keys) -> Iterator[Problem]:
+def _deletes_nothing(
+    source: Source, patch: Source, part: object, keys: FieldPath
+) -> Iterator[Problem]:
     """Nulls of an override, which delete, where the config has nothing to delete."""
     if part is None and keys and not source.has(keys):
-        help = "write the field into the config itself, or remove it here"
+        fix = "write the field into the config itself, or remove it here"
         message = "null deletes, and the config has nothing here"
-        yield Problem(patch.name_place(keys), dotted(keys), message, help, "warning")
+        yield Problem("config", keys, message, fix, "warning", patch.key_location(keys))
     for key, value in part.items() if is_mapping(part) else ():
         yield from _deletes_nothing(source, patch, value, (*keys, key))
 
@@ -110,38 +110,38 @@ def _deletes_nothing(source: Source, patch: Source, part: object, keys: Keys) ->
 def _not_yet(source: Source) -> Iterator[Problem]:
     """What Truss knows and Trussform does not honour yet."""
     for keys, why in _REFUSED.items():
-        if source.has(keys) and not asks_for_nothing(source.below(*keys).data):
+        if source.has(keys) and not asks_for_nothing(source.sub(*keys).data):
             message = "Trussform cannot honour this field yet"
-            yield Problem(source.name_place(keys), dotted(keys), message, why)
+            yield Problem("config", keys, message, why, location=source.key_location(keys))
 
 
-def _remarks(config: Config, source: Source) -> Iterator[Finding]:
+def _remarks(config: Config, source: Source) -> Iterator[Problem]:
     """What is worth a warning and not an error."""
     for keys, why in _UNUSED.items():
         if source.has(keys):
             message = f"has no effect here: {why}"
-            help = "nothing to do; remove it if it confuses readers"
-            yield Finding("config", keys, message, help, "warning")
+            fix = "nothing to do; remove it if it confuses readers"
+            yield Problem("config", keys, message, fix, "warning")
     if config.runtime.transport.kind == "grpc":
         message = "the probes ask gRPC's health service, and no endpoint of docker_server is used"
-        help = "serve grpc.health.v1.Health; without it the server never becomes ready"
-        yield Finding("config", ("runtime", "transport", "kind"), message, help, "warning")
+        fix = "serve grpc.health.v1.Health; without it the server never becomes ready"
+        yield Problem("config", ("runtime", "transport", "kind"), message, fix, "warning")
     for name, value in config.secrets.items():
         if value is not None:
-            help = "write null; the value comes from the stage"
-            yield Finding("config", ("secrets", name), "the text here is not used", help, "warning")
+            fix = "write null; the value comes from the stage"
+            yield Problem("config", ("secrets", name), "the text here is not used", fix, "warning")
     if config.docker_server.no_build:
         for name in ("requirements", "requirements_file", "system_packages", "build_commands"):
             if getattr(config, name):
-                help = "remove it, or remove no_build"
-                yield Finding("config", (name,), "no_build installs nothing", help, "warning")
+                fix = "remove it, or remove no_build"
+                yield Problem("config", (name,), "no_build installs nothing", fix, "warning")
 
 
 _PROJECT_FILES = {"pyproject.toml": ("pyproject.toml",), "uv.lock": ("pyproject.toml", "uv.lock")}
 """What is needed besides a file of requirements that is a project's."""
 
 
-def _requirements(config: Config, folder: Path) -> tuple[dict[str, str | Path], list[Finding]]:
+def _requirements(config: Config, folder: Path) -> tuple[dict[str, str | Path], list[Problem]]:
     """The files to install from. A list in the config, even an empty one, says all there is; a
     `requirements.txt` beside a config without one is installed, too."""
     named = config.requirements_file
@@ -150,27 +150,27 @@ def _requirements(config: Config, folder: Path) -> tuple[dict[str, str | Path], 
     if not named and (listed or config.docker_server.no_build or not beside):
         return _as_file("".join(f"{line}\n" for line in config.requirements)), []
     file = folder / (named or REQUIREMENTS_FILE)
-    field: Keys = ("requirements_file",) if named else ()
+    field: FieldPath = ("requirements_file",) if named else ()
     files = {name: file.with_name(name) for name in _PROJECT_FILES.get(file.name, (file.name,))}
-    findings = [
-        Finding("config", field, f"{path}: {message}", help)
+    problems = [
+        Problem("config", field, f"{path}: {message}", fix)
         for path in files.values()
-        for message, help in _no_file_of_the_config(path, folder)
+        for message, fix in _no_file_of_the_config(path, folder)
     ]
-    if findings or file.name in _PROJECT_FILES:
-        return {**files}, findings
+    if problems or file.name in _PROJECT_FILES:
+        return {**files}, problems
     try:
         text = read_text(file)
-    except Refused as refused:
-        (problem,) = refused.problems
-        message = f"{problem.place}: {problem.message}"
-        return {}, [Finding("config", field, message, problem.help)]
+    except ProblemError as error:
+        (problem,) = error.problems
+        message = f"{problem.location}: {problem.message}"
+        return {}, [Problem("config", field, message, problem.fix)]
     if named:
         return _as_file(text), []
     return _as_file(text), list(_unnamed(text))
 
 
-def _unnamed(text: str) -> Iterator[Finding]:
+def _unnamed(text: str) -> Iterator[Problem]:
     """The change by a `requirements.txt` that the config does not name."""
     lines = _packages(text)
     if not lines:
@@ -181,11 +181,11 @@ def _unnamed(text: str) -> Iterator[Finding]:
         f"{REQUIREMENTS_FILE} beside the config is installed, as in Baseten's guide, and Truss's "
         f"own build passes it over: its {count} ({pinned} pinned) may replace the base image's"
     )
-    help = (
+    fix = (
         f"write `requirements_file: {REQUIREMENTS_FILE}` so that both install it; write "
         "`requirements: []`, here or in the server's `config` in the stage, so that neither does"
     )
-    yield Finding("config", (), message, help, "warning")
+    yield Problem("config", (), message, fix, "warning")
 
 
 def _packages(text: str) -> list[str]:
@@ -206,59 +206,59 @@ def _as_file(text: str) -> dict[str, str | Path]:
     return {REQUIREMENTS_FILE: text} if _packages(text) else {}
 
 
-def _folders(config: Config, folder: Path) -> tuple[tuple[Folder, ...], list[Finding]]:
+def _folders(config: Config, folder: Path) -> tuple[tuple[Folder, ...], list[Problem]]:
     places = (
         ("data_dir", config.data_dir, "/app/data"),
         ("model_module_dir", config.model_module_dir, "/app/model"),
         ("bundled_packages_dir", config.bundled_packages_dir, "/packages"),
     )
     folders: list[Folder] = []
-    findings: list[Finding] = []
+    problems: list[Problem] = []
     for field, name, place in places:
         path = folder / name
         if not os.path.isdir(path):
             continue
         if config.docker_server.no_build and field != "data_dir":
             message = f"no_build brings the data folder alone, and not {name}"
-            help = "remove no_build, or the folder"
-            findings.append(Finding("config", (field,), message, help, "warning"))
+            fix = "remove no_build, or the folder"
+            problems.append(Problem("config", (field,), message, fix, "warning"))
             continue
         if not _may_bring(path, folder, folder):
             message = f"{path}: the folder is a link that leads out of the config's folder"
-            findings.append(Finding("config", (field,), message, _PUT_THERE))
+            problems.append(Problem("config", (field,), message, _PUT_THERE))
             continue
         files = _files(path)
-        findings += [
-            Finding("config", (field,), f"{path}: {problem}", _PUT_THERE)
+        problems += [
+            Problem("config", (field,), f"{path}: {problem}", _PUT_THERE)
             for problem in _unfit(path, files)
         ]
         folders.append(Folder(path, place, files))
     packages, about_packages = _external_packages(config, folder)
-    return (*folders, *packages), [*findings, *about_packages]
+    return (*folders, *packages), [*problems, *about_packages]
 
 
-def _external_packages(config: Config, folder: Path) -> tuple[list[Folder], list[Finding]]:
+def _external_packages(config: Config, folder: Path) -> tuple[list[Folder], list[Problem]]:
     """What is in these folders lies beside the bundled packages, as in Truss."""
     packages: list[Folder] = []
-    findings: list[Finding] = []
+    problems: list[Problem] = []
     project = _project(folder) if config.external_package_dirs else folder
     for i, name in enumerate(config.external_package_dirs):
         path, keys = folder / name, ("external_package_dirs", i)
         if "\0" in name or not os.path.isdir(path):
-            help = "give the path of a folder, relative to the config's own"
-            findings.append(Finding("config", keys, "no such folder", help))
+            fix = "give the path of a folder, relative to the config's own"
+            problems.append(Problem("config", keys, "no such folder", fix))
             continue
         if not _may_bring(path, folder, project):
             message = f"the folder is none of packages within the project, {project}"
-            help = "keep shared packages in a folder of their own, in the config's repository"
-            findings.append(Finding("config", keys, message, help))
+            fix = "keep shared packages in a folder of their own, in the config's repository"
+            problems.append(Problem("config", keys, message, fix))
             continue
         files = _files(path)
-        findings += [
-            Finding("config", keys, problem, _PUT_THERE) for problem in _unfit(path, files)
+        problems += [
+            Problem("config", keys, problem, _PUT_THERE) for problem in _unfit(path, files)
         ]
         packages.append(Folder(path, "/packages", files))
-    return ([], findings) if config.docker_server.no_build else (packages, findings)
+    return ([], problems) if config.docker_server.no_build else (packages, problems)
 
 
 def _project(folder: Path) -> Path:

@@ -6,19 +6,19 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from trussform.config.credentials import KeyName
-from trussform.schema import Model, refuse
+from trussform.schema import Model, invalid
 from trussform.stage.names import Label, ObjectName, Port
 
 
 def _path(path: str) -> str:
     if not re.fullmatch(r"(/[-._~a-zA-Z0-9]*)+", path):
-        raise refuse(f"`{path}` is not a plain path", "write it as in /verify")
+        raise invalid(f"`{path}` is not a plain path", "write it as in /verify")
     return path
 
 
 def _header(name: str) -> str:
     if not re.fullmatch(r"[a-zA-Z][-a-zA-Z0-9]*", name):
-        raise refuse(f"`{name}` is no name of a header", "write it as in X-User")
+        raise invalid(f"`{name}` is no name of a header", "write it as in X-User")
     return name
 
 
@@ -44,11 +44,11 @@ class ApiKeyAuth(Model):
     @model_validator(mode="after")
     def _one_of_them(self) -> "ApiKeyAuth":
         if (self.keys is None) == (self.existing is None):
-            raise refuse(
+            raise invalid(
                 "the keys come from one place", "write either `keys: [CLIENT]` or `existing: NAME`"
             )
         if len(set(self.keys or ())) < len(self.keys or ()):
-            raise refuse("a client stands twice among the keys", "name each client once")
+            raise invalid("a client stands twice among the keys", "name each client once")
         return self
 
     @model_validator(mode="after")
@@ -56,12 +56,12 @@ class ApiKeyAuth(Model):
         clients = set(self.keys or ())
         if strangers := self.rotating.keys() - clients:
             names = ", ".join(f"`{name}`" for name in sorted(strangers))
-            raise refuse(
+            raise invalid(
                 f"`rotating` names {names}, which `keys` does not", "name clients of `keys` alone"
             )
         seconds = list(self.rotating.values())
         if clients & set(seconds) or len(set(seconds)) < len(seconds):
-            raise refuse(
+            raise invalid(
                 "a secret of `rotating` is the key of another client, too",
                 "give each client a second secret of its own",
             )

@@ -67,7 +67,7 @@ def test_envoy_compares_the_header_of_the_key_and_hides_it_from_the_server(
 def test_keys_of_the_stack_are_a_secret_of_the_server(workspace: Workspace) -> None:
     auth = {"kind": "api-key", "keys": ["ci"]}
     made, (problem,) = workspace.plan(None, {"route": ENVOY, "auth": auth})
-    assert problem.level == "up"
+    assert problem.level == "blocks-deploy"
     keys = one(made, "SecurityPolicy")["spec"]["apiKeyAuth"]
     assert keys["credentialRefs"] == [{"name": "server-api-keys"}]
 
@@ -154,7 +154,7 @@ def test_a_grpc_server_behind_a_gateway_of_unknown_kind_is_a_warning(
 ) -> None:
     def about(route: dict[str, Any]) -> list[str]:
         problems = workspace.plan(GRPC, {"route": route, "auth": "none"})[1]
-        return [f"{p.level}: {p.message}; {p.help}" for p in problems if p.field == "route"]
+        return [f"{p.level}: {p.message}; {p.fix}" for p in problems if p.field == "route"]
 
     assert about({}) == [
         "warning: a GRPCRoute cannot set a timeout, and Envoy ends gRPC calls after 15 s by "

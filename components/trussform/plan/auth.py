@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.plan.secrets import missing
-from trussform.problem import Finding, Keys
+from trussform.problem import FieldPath, Problem
 from trussform.stage import (
     ApiKeyAuth,
     Auth,
@@ -46,7 +46,7 @@ class Access(NamedTuple):
 
 def access(
     config: Config, stage: Stage, name: str, available: Collection[str] | None
-) -> tuple[Access, list[Finding]]:
+) -> tuple[Access, list[Problem]]:
     """Decides who may call the server `name`.
 
     `available`: the names that the stage has values for; None where that is unknown.
@@ -55,11 +55,11 @@ def access(
         return Access("none", "the stage routes nothing to the outside"), []
     own = stage.server(name).auth
     auth = own or stage.auth
-    keys: Keys = ("servers", name, "auth") if own else ("auth",)
+    keys: FieldPath = ("servers", name, "auth") if own else ("auth",)
     if auth is None:
         message = "the route needs `auth`: it is open to the outside"
-        help = "write `auth: {kind: api-key, keys: [CLIENT]}`, or `auth: none` to let everybody in"
-        return Access("none", message), [Finding("stage", keys, message, help)]
+        fix = "write `auth: {kind: api-key, keys: [CLIENT]}`, or `auth: none` to let everybody in"
+        return Access("none", message), [Problem("stage", keys, message, fix)]
     if isinstance(auth, ApiKeyAuth):
         return Access(auth, _why_keys(config)), _about_keys(stage, auth, keys, available)
     if isinstance(auth, ForwardAuth):
@@ -76,39 +76,39 @@ def _why_keys(config: Config) -> str:
 
 
 def _about_keys(
-    stage: Stage, auth: ApiKeyAuth, field: Keys, available: Collection[str] | None
-) -> list[Finding]:
-    findings: list[Finding] = []
+    stage: Stage, auth: ApiKeyAuth, field: FieldPath, available: Collection[str] | None
+) -> list[Problem]:
+    problems: list[Problem] = []
     if not (isinstance(stage.route, GatewayRoute) and stage.route.controller == "envoy-gateway"):
         message = "only Envoy Gateway knows keys"
-        help = "add `controller: envoy-gateway` to the route of such a Gateway, or use `forward`"
-        findings.append(Finding("stage", (*field, "kind"), message, help))
+        fix = "add `controller: envoy-gateway` to the route of such a Gateway, or use `forward`"
+        problems.append(Problem("stage", (*field, "kind"), message, fix))
     if stage.secrets != "pulumi" and auth.keys:
         message = "the stage's secrets are not Pulumi's, so no Secret of keys can be made of them"
-        help = (
+        fix = (
             "make a Secret with two entries per client, `KEY` and `Api-Key KEY`, and write "
             "`existing: NAME`"
         )
-        findings.append(Finding("stage", (*field, "keys"), message, help))
-        return findings
-    places: dict[str, Keys] = {key: ("keys", i) for i, key in enumerate(auth.keys or ())}
+        problems.append(Problem("stage", (*field, "keys"), message, fix))
+        return problems
+    places: dict[str, FieldPath] = {key: ("keys", i) for i, key in enumerate(auth.keys or ())}
     places |= {key: ("rotating", client) for client, key in auth.rotating.items()}
-    findings += [
+    problems += [
         missing(key, (*field, *place), about="stage")
         for key, place in places.items()
         if available is not None and key not in available
     ]
-    return findings
+    return problems
 
 
-def _about_forward(config: Config, stage: Stage, field: Keys) -> list[Finding]:
+def _about_forward(config: Config, stage: Stage, field: FieldPath) -> list[Problem]:
     route = stage.route
     if isinstance(route, GatewayRoute) and route.controller is None:
         message = "the Gateway API has no words for it, so the Gateway's controller must be known"
-        help = "add `controller: envoy-gateway` or `traefik`"
-        return [Finding("stage", ("route",), message, help)]
+        fix = "add `controller: envoy-gateway` or `traefik`"
+        return [Problem("stage", ("route",), message, fix)]
     nginx = isinstance(route, IngressRoute) and route.controller == "nginx"
     if nginx and config.runtime.transport.kind == "grpc":
         message = "ingress-nginx answers gRPC's clients by a page when it lets one not in"
-        return [Finding("stage", field, message, "use a Gateway for a gRPC server")]
+        return [Problem("stage", field, message, "use a Gateway for a gRPC server")]
     return []

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Discriminator, Tag
 
-from trussform.schema import Model, refuse
+from trussform.schema import Model, invalid
 from trussform.source import is_mapping
 from trussform.stage.names import Label
 
@@ -15,7 +15,7 @@ def _range(address: str) -> str:
         return str(ipaddress.ip_network(address, strict=False))
     except ValueError:
         message = f"`{address}` is no address or range"
-        raise refuse(message, "write it as in 10.0.0.0/8") from None
+        raise invalid(message, "write it as in 10.0.0.0/8") from None
 
 
 class NamespacePeer(Model):

@@ -1,7 +1,7 @@
 """Who may reach the server and what it may reach, in the words of the cluster's network."""
 
+from trussform.manifests.deploy_values import Manifest, Values
 from trussform.manifests.metadata import NAME_LABEL, metadata
-from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
 from trussform.stage import AddressPeer, Peer
 

@@ -34,6 +34,6 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 _Dumper.add_representer(str, _text)
 
 
-def written(data: Any, width: int = 100) -> str:
+def to_yaml(data: Any, width: int = 100) -> str:
     """The data as one YAML document; lines longer than `width` are folded where they can be."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)

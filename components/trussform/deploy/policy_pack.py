@@ -19,8 +19,8 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from trussform.manifests.access import AUTH_LABEL
-from trussform.problem import shows_secret
+from trussform.manifests.auth import AUTH_LABEL
+from trussform.redact import shows_secret
 
 Object = Mapping[str, Any]
 """A Kubernetes object or a part of one; Pulumi's own kind of mapping in a pack."""
@@ -94,25 +94,25 @@ def auth(made: Object) -> Iterator[str]:
 def _tag(container: Object) -> Iterator[str]:
     name, image = container.get("name"), container.get("image")
     if not _BY_DIGEST.fullmatch(str(image)):
-        help = "run `trussform lock`, or give the server `image: repository@sha256:…` in the stage"
+        fix = "run `trussform lock`, or give the server `image: repository@sha256:…` in the stage"
         if name == "fetch-weights":
-            help = "run `trussform lock`, or write `weights.image` as repository@sha256:…"
-        yield f"container `{name}` runs {image}, which can change behind its name; {help}"
+            fix = "run `trussform lock`, or write `weights.image` as repository@sha256:…"
+        yield f"container `{name}` runs {image}, which can change behind its name; {fix}"
 
 
 def _secrets(container: Object) -> Iterator[str]:
     name = container.get("name")
-    help = "declare it under the config's `secrets`, and read it from /secrets"
+    fix = "declare it under the config's `secrets`, and read it from /secrets"
     for source in container.get("envFrom") or ():
         if secret := _below(source, "secretRef"):
             which = secret.get("name")
-            yield f"container `{name}` has the Secret {which} in its environment; {help}"
+            yield f"container `{name}` has the Secret {which} in its environment; {fix}"
 
     def told(variable: Object) -> Iterator[str]:
         if _below(variable, "valueFrom", "secretKeyRef") is not None:
-            yield f"container `{name}`: {variable.get('name')} is from a Secret; {help}"
+            yield f"container `{name}`: {variable.get('name')} is from a Secret; {fix}"
         elif shows_secret(str(variable.get("value"))):
-            yield f"container `{name}`: {variable.get('name')} looks like a secret; {help}"
+            yield f"container `{name}`: {variable.get('name')} looks like a secret; {fix}"
 
     yield from _each(container.get("env") or (), told)
 

@@ -12,7 +12,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
 from trussform.cli.render import objects
-from trussform.deploy import policies
+from trussform.deploy import policy_pack
 from trussform.manifests import Manifest
 from trussform.plan import Plan
 
@@ -25,7 +25,7 @@ CONFIG = {
     "weights": [{"source": "hf://a/b@" + "0" * 40, "mount_location": "/models/b"}],
 }
 STAGE = {"servers": {"server": {"image": IMAGE}}, "weights": {"image": IMAGE}}
-POLICIES = {policy.name: policy for policy in policies.POLICIES}
+POLICIES = {policy.name: policy for policy in policy_pack.POLICIES}
 CHILD = "urn:pulumi:dev::p::trussform:index:DockerServer$kubernetes:apps/v1:Deployment::a"
 OTHER = "urn:pulumi:dev::p::kubernetes:apps/v1:Deployment::a"
 
@@ -77,7 +77,7 @@ def test_what_trussform_makes_passes_all_but_the_rule_of_its_open_route(
 
 
 def test_all_are_mandatory() -> None:
-    levels = {policy.enforcement_level for policy in policies.POLICIES}
+    levels = {policy.enforcement_level for policy in policy_pack.POLICIES}
     assert levels == {EnforcementLevel.MANDATORY}
 
 

@@ -5,7 +5,7 @@ from docker_image import digest
 from docker_image import reference as docker
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from trussform import reference
+from trussform import image_reference
 
 HEX = "0123456789abcdef" * 4
 PIECES = st.sampled_from(
@@ -28,8 +28,8 @@ def by_docker(image: str) -> tuple[str, str | None, str | None] | None:
 
 def by_trussform(image: str) -> tuple[str, str | None, str | None] | None:
     try:
-        name, tag, digest = reference.parse(image)
-    except reference.Invalid:
+        name, tag, digest = image_reference.parse(image)
+    except image_reference.Invalid:
         return None
     return name, tag, digest
 
@@ -57,9 +57,9 @@ def test_a_line_end_is_no_part_of_an_image() -> None:
     ],
 )
 def test_a_digest_takes_the_place_of_the_tag(image: str, name: str) -> None:
-    assert reference.by_digest(image, "sha256:new") == f"{name}@sha256:new"
+    assert image_reference.by_digest(image, "sha256:new") == f"{name}@sha256:new"
 
 
 def test_the_registry_is_written_as_in_dockers_configuration() -> None:
-    assert reference.registry("python:3") == "https://index.docker.io/v1/"
-    assert reference.registry("quay.io/team/server") == "quay.io"
+    assert image_reference.registry("python:3") == "https://index.docker.io/v1/"
+    assert image_reference.registry("quay.io/team/server") == "quay.io"

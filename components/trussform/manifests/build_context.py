@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trussform.plan.image import Build
-from trussform.problem import Place, Problem, Refused
+from trussform.problem import Location, Problem, ProblemError
 
 _HEAD = "# Made by Trussform"
 _CHUNK = 1 << 20
@@ -55,11 +55,12 @@ def name(registry: str | None, server: str, tag: str) -> str:
 def write(context: Context, folder: Path) -> None:
     """Put the context into `folder`, in place of an earlier one.
 
-    Raises `Refused` where the folder holds something else, which would be lost.
+    Raises `ProblemError` where the folder holds something else, which would be lost.
     """
     if folder.is_dir() and any(folder.iterdir()) and not _is_context(folder):
         message = "the folder is not empty, and a build context would take its place"
-        raise Refused([Problem(Place(str(folder)), "", message, "name another folder")])
+        fix = "name another folder"
+        raise ProblemError([Problem(None, (), message, fix, location=Location(str(folder)))])
     shutil.rmtree(folder, ignore_errors=True)
     for name, content in context.items():
         file = folder / name

@@ -8,7 +8,7 @@ from typing import get_args
 import pydantic
 from truss.base.truss_config import TrussConfig
 from trussform.config import Config
-from trussform.config.fates import FATES
+from trussform.config.support import SUPPORT
 from workspace import ROOT
 
 NOT_IN_TRUSS_SCHEMA = {
@@ -31,7 +31,7 @@ def paths(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:
 def has_fate(path: str) -> bool:
     """Whether a field has a fate by itself, as part of another, or by all its own parts."""
     whole = {path.rsplit(".", count)[0] for count in range(path.count(".") + 1)}
-    return bool(whole & FATES.keys()) or any(name.startswith(f"{path}.") for name in FATES)
+    return bool(whole & SUPPORT.keys()) or any(name.startswith(f"{path}.") for name in SUPPORT)
 
 
 def test_every_field_of_truss_has_a_fate() -> None:
@@ -43,7 +43,7 @@ def test_every_field_that_is_read_has_a_fate() -> None:
 
 
 def test_every_fate_is_that_of_a_field_which_truss_knows() -> None:
-    assert FATES.keys() - set(paths(TrussConfig)) == NOT_IN_TRUSS_SCHEMA
+    assert SUPPORT.keys() - set(paths(TrussConfig)) == NOT_IN_TRUSS_SCHEMA
 
 
 def test_the_document_of_the_fields_is_as_the_code_has_it() -> None:

@@ -3,8 +3,8 @@ annotations for ingress-nginx."""
 
 from typing import Any
 
+from trussform.manifests.deploy_values import Manifest, Values
 from trussform.manifests.metadata import metadata
-from trussform.manifests.values import Manifest, Values
 from trussform.plan import Plan
 from trussform.stage import ApiKeyAuth, ForwardAuth, GatewayRoute, IngressRoute
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from trussform.problem import Finding
+from trussform.problem import Problem
 from trussform.stage import AddressPeer, GatewayRoute, Peer, Stage
 
 
@@ -21,7 +21,7 @@ class Peers(NamedTuple):
         return ", ".join(names) or "nobody"
 
 
-def peers(stage: Stage) -> tuple[Peers, list[Finding]]:
+def peers(stage: Stage) -> tuple[Peers, list[Problem]]:
     if stage.peers is None:
         return Peers(False, (), "the stage names no `peers`"), []
     plan = Peers(
@@ -36,5 +36,5 @@ def peers(stage: Stage) -> tuple[Peers, list[Finding]]:
     if gateway is None or addressed or gateway in named:
         return plan, []
     message = f"the Gateway's namespace `{gateway}` is no peer, so its requests may not get in"
-    help = "add the namespace of its pods, or the addresses of its nodes"
-    return plan, [Finding("stage", ("peers",), message, help, "warning")]
+    fix = "add the namespace of its pods, or the addresses of its nodes"
+    return plan, [Problem("stage", ("peers",), message, fix, "warning")]

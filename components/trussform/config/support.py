@@ -3,35 +3,35 @@
 from typing import Literal, NamedTuple
 
 
-class Fate(NamedTuple):
+class FieldSupport(NamedTuple):
     kind: Literal["honoured", "mapped", "not applicable", "refused"]
-    """Honoured: it means here what it means to Truss. Mapped: it becomes something of Kubernetes'
-    own. Not applicable: it is read, and a warning says that nothing follows. Refused: an error,
-    where it asks for something."""
+    """`honoured`: the field means the same as in Truss. `mapped`: it becomes a Kubernetes field.
+    `not applicable`: Trussform reads it, has no use for it, and warns. `refused`: it is an error
+    unless its value asks for nothing."""
     text: str
     """What it becomes, or why nothing does."""
 
 
-def _honoured(text: str) -> Fate:
-    return Fate("honoured", text)
+def _honoured(text: str) -> FieldSupport:
+    return FieldSupport("honoured", text)
 
 
-def _mapped(text: str) -> Fate:
-    return Fate("mapped", text)
+def _mapped(text: str) -> FieldSupport:
+    return FieldSupport("mapped", text)
 
 
-def _unused(text: str) -> Fate:
-    return Fate("not applicable", text)
+def _unused(text: str) -> FieldSupport:
+    return FieldSupport("not applicable", text)
 
 
-def _refused(text: str) -> Fate:
-    return Fate("refused", text)
+def _refused(text: str) -> FieldSupport:
+    return FieldSupport("refused", text)
 
 
 _OWN_SERVER = "Truss's own server reads it, and a custom server has none"
 _CLASS = "describes a model class, and a custom server has none"
 
-FATES: dict[str, Fate] = {
+SUPPORT: dict[str, FieldSupport] = {
     "model_name": _mapped("label `trussform/model-name`; the server's name is the stage's"),
     "model_metadata": _mapped("an annotation of the Deployment; its tags are labels too"),
     "model_metadata.example_model_input": _mapped("what `trussform explain` gives to `curl`"),
@@ -116,4 +116,4 @@ FATES: dict[str, Fate] = {
     "apply_library_patches": _unused(_OWN_SERVER),
     "spec_version": _unused("there is one version"),
 }
-"""Fate by the field's path."""
+"""FieldSupport by the field's path."""

@@ -12,7 +12,7 @@ FIELD_MANAGER = "pulumi.com/patchFieldManager"
 """The annotation that Pulumi's provider has the field manager's name from."""
 
 
-def owned(metadata: Mapping[str, Any]) -> ObjectMetaArgsDict:
+def with_field_manager(metadata: Mapping[str, Any]) -> ObjectMetaArgsDict:
     """An object's metadata, with the stack as its field manager.
 
     Pulumi would take another random name at each creation. By one that stays, the up after a

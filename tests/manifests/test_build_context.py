@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from trussform.config.truss import Folder
-from trussform.manifests import image
+from trussform.config.folder import Folder
+from trussform.manifests import build_context
 from trussform.plan import Plan
 from trussform.plan.image import Build
-from trussform.problem import Refused
+from trussform.problem import ProblemError
 from workspace import Workspace
 
 
@@ -37,7 +37,7 @@ def build(**changes: object) -> Build:
 
 
 def instructions(made: Build) -> list[str]:
-    return [line.split()[0] for line in image.dockerfile(made, "python:3").splitlines()]
+    return [line.split()[0] for line in build_context.dockerfile(made, "python:3").splitlines()]
 
 
 def test_the_dockerfile_goes_from_what_changes_least_to_what_changes_most(
@@ -46,7 +46,7 @@ def test_the_dockerfile_goes_from_what_changes_least_to_what_changes_most(
     config = {"requirements": ["six"], "system_packages": ["curl"], "build_commands": ["last"]}
     made = plan(config).image.build
     assert made is not None
-    text = image.dockerfile(made, "python:3.11-slim")
+    text = build_context.dockerfile(made, "python:3.11-slim")
     steps = ["FROM python:3.11-slim", "system-packages.txt", "requirements.txt", "last"]
     places = [text.index(step) for step in steps]
     assert places == sorted(places)
@@ -81,8 +81,8 @@ def test_folders_are_copied_to_where_truss_puts_them(tmp_path: Path) -> None:
     file = tmp_path / "data" / "deep" / "weights.bin"
     file.write_bytes(b"\0\1")
     folder = Folder(tmp_path / "data", "/app/data", (file,))
-    context = image.context(build(folders=(folder,)), "python:3")
-    image.write(context, tmp_path / "out")
+    context = build_context.context(build(folders=(folder,)), "python:3")
+    build_context.write(context, tmp_path / "out")
     assert (tmp_path / "out/files/app/data/deep/weights.bin").read_bytes() == b"\0\1"
     assert "COPY files/app/data /app/data" in (tmp_path / "out/Dockerfile").read_text()
 
@@ -103,7 +103,7 @@ def test_an_empty_folder_is_made_and_not_copied(workspace: Workspace) -> None:
     (workspace.folder / "server/data").mkdir()
     made = workspace.plan()[0].image.build
     assert made is not None
-    text = image.dockerfile(made, "python:3")
+    text = build_context.dockerfile(made, "python:3")
     assert "mkdir -p /app /packages /workspace /app/data" in text
     assert "COPY" not in text
 
@@ -115,8 +115,10 @@ def test_the_tag_is_of_the_content_and_of_nothing_else(tmp_path: Path) -> None:
         (data / "file").write_bytes(content)
         (data / "file").chmod(mode)
         os.utime(data / "file", (len(folder), len(folder)))
-        return image.tag(
-            image.context(build(folders=(Folder(data, "/app/data", (data / "file",)),)), base)
+        return build_context.tag(
+            build_context.context(
+                build(folders=(Folder(data, "/app/data", (data / "file",)),)), base
+            )
         )
 
     first = tag("here", b"1")
@@ -128,30 +130,31 @@ def test_the_tag_is_of_the_content_and_of_nothing_else(tmp_path: Path) -> None:
 
 def test_the_tag_knows_the_platform() -> None:
     tags = [
-        image.tag(image.context(build(platform=p), "a")) for p in ("linux/amd64", "linux/arm64")
+        build_context.tag(build_context.context(build(platform=p), "a"))
+        for p in ("linux/amd64", "linux/arm64")
     ]
     assert tags[0] != tags[1]
 
 
 def test_a_context_replaces_the_one_before_it(tmp_path: Path) -> None:
-    made = image.context(build(), "python:3")
-    image.write({**made, "old": "x"}, tmp_path / "context")
-    image.write(made, tmp_path / "context")
+    made = build_context.context(build(), "python:3")
+    build_context.write({**made, "old": "x"}, tmp_path / "context")
+    build_context.write(made, tmp_path / "context")
     assert {path.name for path in (tmp_path / "context").iterdir()} == set(made)
 
 
 def test_a_context_never_takes_the_place_of_somebodys_files(tmp_path: Path) -> None:
     (tmp_path / "image").mkdir()
     (tmp_path / "image/photo.png").write_bytes(b"1")
-    with pytest.raises(Refused, match="the folder is not empty"):
-        image.write(image.context(build(), "python:3"), tmp_path / "image")
+    with pytest.raises(ProblemError, match="the folder is not empty"):
+        build_context.write(build_context.context(build(), "python:3"), tmp_path / "image")
     assert (tmp_path / "image/photo.png").exists()
 
 
 def test_a_user_owns_what_truss_gives_it(plan: Callable[..., Plan], workspace: Workspace) -> None:
     made = plan({"requirements": ["six"], "docker_server": {"run_as_user_id": 1000}}).image.build
     assert made is not None
-    *_, chown, user = image.dockerfile(made, "python:3").splitlines()
+    *_, chown, user = build_context.dockerfile(made, "python:3").splitlines()
     assert "chown -R 1000:1000" in chown
     assert user == "USER 1000"
 
@@ -176,7 +179,7 @@ def test_a_project_installs_from_its_lock(workspace: Workspace) -> None:
         (workspace.folder / "server/deps" / name).write_text(name)
     made = workspace.plan({"requirements_file": "deps/uv.lock"})[0].image.build
     assert made is not None
-    image.write(image.context(made, "python:3"), workspace.folder / "out")
+    build_context.write(build_context.context(made, "python:3"), workspace.folder / "out")
     assert (workspace.folder / "out/uv.lock").read_text() == "uv.lock"
     text = (workspace.folder / "out/Dockerfile").read_text()
     assert "COPY pyproject.toml uv.lock /tmp/trussform/" in text
@@ -198,9 +201,9 @@ def test_external_packages_lie_beside_the_bundled_ones(workspace: Workspace) -> 
         (workspace.folder / folder / f"{Path(folder).name}.py").write_text("")
     made = workspace.plan({"external_package_dirs": ["../shared"]})[0].image.build
     assert made is not None
-    context = image.context(made, "python:3")
+    context = build_context.context(made, "python:3")
     assert {"files/packages/packages.py", "files/packages/shared.py"} <= context.keys()
-    assert image.dockerfile(made, "python:3").count("COPY files/packages /packages") == 1
+    assert build_context.dockerfile(made, "python:3").count("COPY files/packages /packages") == 1
 
 
 def test_no_build_brings_the_data_and_nothing_else(workspace: Workspace) -> None:
@@ -210,7 +213,7 @@ def test_no_build_brings_the_data_and_nothing_else(workspace: Workspace) -> None
     user = {"docker_server": {"no_build": True, "run_as_user_id": 1000}, "requirements": ["six"]}
     plan, _ = workspace.plan(user)
     assert plan.image.build is not None
-    assert image.dockerfile(plan.image.build, "python:3").splitlines()[1:] == [
+    assert build_context.dockerfile(plan.image.build, "python:3").splitlines()[1:] == [
         "FROM python:3",
         "COPY --chown=1000:1000 files/app/data /app/data",
     ]
@@ -240,13 +243,13 @@ def test_a_download_is_one_of_the_web(workspace: Workspace, url: str) -> None:
 
 def test_curl_reads_no_pattern_in_a_url() -> None:
     made = build(downloads=(("https://example.com/[1-9]{a,b}", "/app/data/x"),))
-    assert "--globoff" in image.dockerfile(made, "python:3")
+    assert "--globoff" in build_context.dockerfile(made, "python:3")
 
 
 def mounts(made: Build) -> dict[str, list[str]]:
     """The mounts of each command by the command."""
     found: dict[str, list[str]] = {}
-    for line in image.dockerfile(made, "python:3").splitlines():
+    for line in build_context.dockerfile(made, "python:3").splitlines():
         options, bracket, command = line.partition("[")
         if line.startswith("RUN "):
             found[json.loads(bracket + command)[2]] = options.split()[1:]
@@ -281,7 +284,7 @@ def test_a_file_larger_than_the_memory_gets_its_tag(tmp_path: Path) -> None:
     with open(tmp_path / "large", "wb") as file:
         file.truncate(100 << 20)
     tracemalloc.start()
-    image.tag({"large": tmp_path / "large"})
+    build_context.tag({"large": tmp_path / "large"})
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 10 << 20

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from trussform.manifests.written import written
+from trussform.manifests.yaml_text import to_yaml
 
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 WHOLE = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[0-9]+)")
@@ -24,22 +24,22 @@ def is_another(text: str) -> bool:
 )
 def test_a_number_to_kubernetes_is_quoted(text: str) -> None:
     assert is_another(text)
-    assert written({"a": text}) == f"a: '{text}'\n"
+    assert to_yaml({"a": text}) == f"a: '{text}'\n"
 
 
 @given(st.text("0189abefxXoOByYnN_.+-", max_size=6))
 def test_whatever_is_a_number_to_kubernetes_is_quoted(text: str) -> None:
     if is_another(text):
-        assert written([text])[2] in "'\""
+        assert to_yaml([text])[2] in "'\""
 
 
 @pytest.mark.parametrize("text", ["vllm/vllm-openai:v0.11.0", "10Gi", "500m", "/predict", "name"])
 def test_a_plain_text_stays_without_quotes(text: str) -> None:
-    assert written({"a": text}) == f"a: {text}\n"
+    assert to_yaml({"a": text}) == f"a: {text}\n"
 
 
 def test_lines_stay_lines() -> None:
-    assert written({"a": "one\n  two\n"}) == "a: |\n  one\n    two\n"
+    assert to_yaml({"a": "one\n  two\n"}) == "a: |\n  one\n    two\n"
 
 
 texts = st.text(st.characters(codec="utf-8")) | st.text(" \n\t\r\x85\u2028\ufeff#:-'\"|>a")
@@ -52,4 +52,4 @@ texts = st.text(st.characters(codec="utf-8")) | st.text(" \n\t\r\x85\u2028\ufeff
 def test_what_is_written_is_read_back(data: object) -> None:
     for loader in (yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         for width in (20, 1 << 20):
-            assert yaml.load(written(data, width), Loader=loader) == data
+            assert yaml.load(to_yaml(data, width), Loader=loader) == data
