@@ -3,10 +3,11 @@
 import ast
 import inspect
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from textwrap import dedent
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, cast, get_args, get_origin
 
 import pydantic
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -20,17 +21,21 @@ def _described(schema: dict[str, Any], model: type[pydantic.BaseModel]) -> None:
 
     Pydantic's own `use_attribute_docstrings` parses the source at every import.
     """
-    (definition,) = ast.parse(dedent(inspect.getsource(model))).body
-    for field, below in pairwise(cast(ast.ClassDef, definition).body):
-        match field, below:
-            case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
-                schema["properties"][name]["description"] = inspect.cleandoc(text)
-            case _:
-                pass
+    for part in reversed(model.__mro__[: model.__mro__.index(Model)]):
+        (definition,) = ast.parse(dedent(inspect.getsource(part))).body
+        for field, below in pairwise(cast(ast.ClassDef, definition).body):
+            match field, below:
+                case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                    schema["properties"][name]["description"] = inspect.cleandoc(text)
+                case _:
+                    pass
 
 
 class Model(pydantic.BaseModel):
     """A part of a file: frozen, and closed to fields it does not name."""
+
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """New names by former ones; the error of a former name says the new one."""
 
     model_config = pydantic.ConfigDict(
         extra="forbid",
@@ -131,8 +136,12 @@ def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Proble
         message, fix = "required field is missing", f"add `{keys[-1]}: …` here"
     elif kind == "extra_forbidden":
         location = source.key_location(keys)
-        others = [name for name in _fields(model, detail["loc"]) if name != keys[-1]]
-        message, fix = "unknown field", _suggestion(str(keys[-1]), others)
+        name = str(keys[-1])
+        if new := _renamed(model, detail["loc"]).get(name):
+            message, fix = f"the field is now `{new}`", f"write `{new}` in its place"
+        else:
+            others = [known for known in _fields(model, detail["loc"]) if known != name]
+            message, fix = "unknown field", _suggestion(name, others)
     elif kind == "refused":
         message, fix = context["message"], context["fix"]
         if detail["loc"][-1:] == ("[key]",):
@@ -177,13 +186,22 @@ def _has_index(data: Any, key: Key) -> bool:
 
 
 def _fields(model: type[Model], loc: tuple[Key, ...]) -> list[str]:
-    """The names allowed where `loc` ends, found by following it through the model's types; of all
-    the arms where a union leaves it open."""
+    """Returns the names of the fields allowed where `loc` ends."""
+    models = _models(model, loc)
+    return list(dict.fromkeys(name for part in models for name in part.model_fields))
+
+
+def _renamed(model: type[Model], loc: tuple[Key, ...]) -> dict[str, str]:
+    """Returns the new names of fields that had another name in an earlier version."""
+    return {old: new for part in _models(model, loc) for old, new in part.renamed.items()}
+
+
+def _models(model: type[Model], loc: tuple[Key, ...]) -> list[type[Model]]:
+    """Returns the models where `loc` ends; more than one if a union leaves it open."""
     annotation: Any = model
     for key in loc[:-1]:
         annotation = _step(annotation, key)
-    found = [part for part in _parts(annotation) if _is_model(part)]
-    return list(dict.fromkeys(name for part in found for name in part.model_fields))
+    return [part for part in _parts(annotation) if _is_model(part)]
 
 
 def _step(annotation: Any, key: Key) -> Any:

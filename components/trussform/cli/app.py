@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from trussform import project
+from trussform import planning, stack_file
 from trussform.config import Config
 from trussform.plan import Plan
-from trussform.problem import Location, Problem, ProblemError, counted, errors
+from trussform.problem import Location, Problem, ProblemError, as_errors, counted, errors
 from trussform.schema import Model, json_schema
 from trussform.stage import Stage
 
@@ -139,17 +139,17 @@ def lock(stack: Stack) -> None:
     from trussform.cli import lock as locking  # Imported here, as what asks registries is large.
 
     try:
-        stack_file = project.named_stack_file(stack)
-        read = project.read_stack(stack_file)
-        plans, problems = project.plan_servers(read)
-        _stop(errors(problems))
-        file, changes = locking.lock(read, stack_file, plans)
+        file = stack_file.named_stack_file(stack)
+        read = stack_file.read_stack(file)
+        planned = planning.plan_stack(read)
+        _stop(errors(planned.problems))
+        lock_file, changes = locking.lock(read, file, planned.plans)
     except ProblemError as error:
         _stop(error.problems)
         raise AssertionError("unreachable") from error
     for line in changes:
         print(line)
-    print(f"wrote {file}; commit it")
+    print(f"wrote {lock_file}; commit it")
 
 
 @app.command()
@@ -164,14 +164,14 @@ def schema(
 def _check(paths: list[Path], stack: str | None) -> list[Problem]:
     try:
         if stack is not None:
-            read = project.read_stack(project.named_stack_file(stack))
-            problems = project.plan_servers(read, paths)[1]
+            read = stack_file.read_stack(stack_file.named_stack_file(stack))
+            problems = planning.plan_stack(read, paths).problems
             warnings = [problem for problem in problems if problem.level == "warning"]
-            return [*project.blocking(problems), *warnings]
+            return [*as_errors(problems), *warnings]
         return [
             problem
             for path in dict.fromkeys(paths)
-            for problem in project.plan_servers(project.without_stage(path), [path])[1]
+            for problem in planning.plan_stack(planning.without_stage(path), [path]).problems
         ]
     except ProblemError as error:
         return list(error.problems)
@@ -179,12 +179,13 @@ def _check(paths: list[Path], stack: str | None) -> list[Problem]:
 
 def _planned(stack: str, paths: list[Path] | None) -> dict[str, Plan]:
     try:
-        read = project.read_stack(project.named_stack_file(stack))
-        plans, problems = project.plan_servers(read, paths or [])
+        read = stack_file.read_stack(stack_file.named_stack_file(stack))
+        planned = planning.plan_stack(read, paths or [])
     except ProblemError as error:
-        plans, problems = {}, list(error.problems)
-    _stop(problems)
-    return plans
+        _stop(error.problems)
+        raise AssertionError("unreachable") from error
+    _stop(planned.problems)
+    return planned.plans
 
 
 def _stop(problems: list[Problem] | tuple[Problem, ...]) -> None:

@@ -11,9 +11,10 @@ import yaml
 from oras.container import Container  # pyright: ignore[reportMissingTypeStubs]
 from oras.provider import Registry  # pyright: ignore[reportMissingTypeStubs]
 
-from trussform import image_reference, project
+from trussform import image_reference
 from trussform.plan import Plan
 from trussform.problem import Location, Problem, ProblemError
+from trussform.stack_file import Stack, lock_file
 from trussform.stage import is_digest
 
 TIMEOUT = 30
@@ -27,9 +28,7 @@ _MANIFESTS = (
 )
 
 
-def lock(
-    stack: project.Stack, stack_file: Path, plans: Mapping[str, Plan]
-) -> tuple[Path, list[str]]:
+def lock(stack: Stack, stack_file: Path, plans: Mapping[str, Plan]) -> tuple[Path, list[str]]:
     """Write the lock file; gives its path and a line for each image.
 
     Raises `ProblemError` where the stage's tags are not locked or an image cannot be looked up;
@@ -39,7 +38,7 @@ def lock(
         message = "the stage follows its tags, so there is nothing to lock"
         fix = "write `tags: locked` in the stage"
         raise ProblemError([stack.source.locate(Problem("stage", ("tags",), message, fix))])
-    named = [image for plan in plans.values() for image in (plan.image.base, plan.weights.fetcher)]
+    named = [image for plan in plans.values() for image in (plan.digest, plan.fetcher.image)]
     images = sorted({image.name for image in named if image and "@" not in image.name})
     digests: dict[str, str] = {}
     problems: list[Problem] = []
@@ -53,7 +52,7 @@ def lock(
             problems.append(Problem(None, (), message, fix, location=Location(str(stack_file))))
     if problems:
         raise ProblemError(problems)
-    file = project.lock_file(stack_file)
+    file = lock_file(stack_file)
     head = f"# The digests of {stack_file.name}; only `trussform lock` changes them.\n"
     file.write_text(head + yaml.safe_dump({"digests": digests}))
     return file, [

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from trussform import manifests
 from trussform.manifests import Manifest, build_context
-from trussform.manifests.auth import guard_name, key_entries
-from trussform.manifests.secrets import secret_name
+from trussform.manifests.auth import key_entries
 from trussform.manifests.yaml_text import to_yaml
 from trussform.plan import Plan
-from trussform.stage import ApiKeyAuth
 
 
 def stream(plans: dict[str, Plan]) -> str:
@@ -34,14 +32,14 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
         for manifest in objects(plan):
             yield _file(folder / _file_name(plan, manifest), _document(plan, manifest))
         if plan.image.build is not None:
-            context = build_context.context(plan.image.build, plan.image.base.reference)
+            context = build_context.context(plan.image.build, plan.digest.reference)
             build_context.write(context, folder / "image")
             yield folder / "image" / "Dockerfile"
 
 
 def _file_name(plan: Plan, manifest: Manifest) -> str:
     kind, name = manifest["kind"].lower(), manifest["metadata"]["name"]
-    if name == guard_name(plan):
+    if name == plan.names.auth_policy:
         return f"auth-{kind}.yaml"  # Sorts before the routes, so that none is ever open.
     return f"{kind}{name.removeprefix(plan.name)}.yaml"
 
@@ -52,63 +50,57 @@ def _document(plan: Plan, manifest: Manifest) -> str:
 
 
 def objects(plan: Plan) -> list[Manifest]:
-    """The objects of one server, with the names that are known without a deployment."""
-    return manifests.manifests(
+    """Returns the objects of one server, with the names that are known without a deploy."""
+    values = manifests.deploy_values(plan, lambda *parts: "".join(map(str, parts)))
+    fetcher = plan.fetcher.image
+    return manifests.render_objects(
         plan,
-        manifests.values(
-            plan,
-            lambda *parts: "".join(parts),
+        values._replace(
             image=_image(plan),
-            secret=secret_name(plan) if plan.secrets.any else None,
-            login=_login(plan) if plan.pull.logins else None,
+            fetcher=fetcher.reference if fetcher else "",
+            secret=plan.secrets.secret,
+            login=plan.names.registry_login if plan.pull.logins else None,
             api_keys=_api_keys(plan),
-            fetcher=plan.weights.fetcher and plan.weights.fetcher.reference,
         ),
     )
 
 
 def _image(plan: Plan) -> str:
-    image = plan.image
-    if image.build is None:
-        return image.base.reference
-    tag = build_context.tag(build_context.context(image.build, image.base.reference))
-    return build_context.name(image.build.registry, plan.name, tag)
+    build = plan.image.build
+    if build is None:
+        return plan.digest.reference
+    tag = build_context.tag(build_context.context(build, plan.digest.reference))
+    return build_context.name(build.registry, plan.name, tag)
 
 
-def _api_keys(plan: Plan) -> str | None:
-    auth = plan.access.auth
-    if not isinstance(auth, ApiKeyAuth):
-        return None
-    return auth.existing or f"{plan.name}-api-keys"
-
-
-def _login(plan: Plan) -> str:
-    return f"{plan.name}-registry"
+def _api_keys(plan: Plan) -> str:
+    return plan.auth.existing or plan.names.api_keys
 
 
 def _secret_note(plan: Plan) -> str:
     note = ""
     if plan.secrets.any and plan.secrets.store is None:
         files = " ".join(f"--from-file={key}=FILE" for key in plan.secrets.names)
-        note += _needs(plan, "generic", secret_name(plan), files)
+        note += _needs(plan, "generic", plan.secrets.secret, files)
     if plan.pull.logins:
         servers = shlex.join(f"--docker-server={login.registry}" for login in plan.pull.logins)
-        note += _needs(plan, "docker-registry", _login(plan), f"{servers} --docker-username=… …")
-    if keys := _api_keys(plan):
-        clients = plan.access.keys or ("CLIENT",)
+        options = f"{servers} --docker-username=… …"
+        note += _needs(plan, "docker-registry", plan.names.registry_login, options)
+    if plan.auth.kind == "api-key":
+        clients = plan.auth.keys or ("CLIENT",)
         entries = [entry for key in clients for entry in key_entries(key, "KEY").items()]
         literals = " ".join(f"--from-literal={name}={shlex.quote(text)}" for name, text in entries)
-        note += _needs(plan, "generic", keys, literals)
+        note += _needs(plan, "generic", _api_keys(plan), literals)
     return note
 
 
 def _needs(plan: Plan, kind: str, name: str, options: str) -> str:
-    command = f"kubectl create secret {kind} {name} -n {plan.namespace} {options}".rstrip()
-    return f"# Needs the Secret {name}; make it by: {command}\n"
+    command = f"kubectl create secret {kind} {name} -n {plan.namespace.name} {options}".rstrip()
+    return f"# Needs the Secret {name}; make it with: {command}\n"
 
 
 def _namespaces(plans: dict[str, Plan]) -> list[Manifest]:
-    names = {plan.namespace: None for plan in plans.values() if plan.create_namespace}
+    names = {plan.namespace.name: None for plan in plans.values() if plan.namespace.create}
     return [manifests.namespace(name) for name in names]
 
 

@@ -1,21 +1,22 @@
 """The component: one config and one stage become resources."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from trussform import manifests, project
+from trussform import manifests, planning
 from trussform.deploy import diagnosis, downtime
 from trussform.deploy.field_manager import with_field_manager
 from trussform.deploy.image import image, registry_provider, resolved
-from trussform.deploy.secrets import api_keys, login, secret
+from trussform.deploy.secrets import Values, api_keys, login, secret
 from trussform.manifests import Manifest
-from trussform.plan import Plan
-from trussform.problem import Location, Problem, ProblemError
+from trussform.plan import UNKNOWN, Plan
+from trussform.problem import Location, Problem, ProblemError, as_errors
 from trussform.source import is_mapping
+from trussform.stack_file import Stack
 
 
 class Gateway(TypedDict):
@@ -27,8 +28,8 @@ class Gateway(TypedDict):
     """The Gateway's namespace. Default: the server's own."""
 
 
-class Placement(TypedDict, total=False):
-    """What a platform stack hands over; each goes before the stage's word."""
+class Platform(TypedDict, total=False):
+    """The values that a platform stack gives; each takes precedence over the stage's."""
 
     namespace: pulumi.Input[str]
     """The namespace of every object; it must exist."""
@@ -37,22 +38,32 @@ class Placement(TypedDict, total=False):
     gateway: Gateway
     """The Gateway of the route."""
     registry: pulumi.Input[str]
-    """Where a built image is pushed: `registry.example.com/models`."""
+    """The registry that a built image is pushed to: `registry.example.com/models`."""
     pull_secret: pulumi.Input[str]
     """An existing Secret with the registry's login."""
 
 
 class DockerServerArgs(TypedDict):
-    """Arguments of `DockerServer`. `config` and `stage` are plain: they decide what exists."""
+    """Arguments of `DockerServer`. `config` and `stage` are plain: they decide which resources
+    exist."""
 
     config: str
     """Path of the `config.yaml` or of its folder, relative to the program's folder."""
     stage: Mapping[str, Any]
-    """The environment: what `trussform:stage` of a stack file holds."""
+    """The environment: the content of `trussform:stage` in a stack file."""
     secrets: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Values by name, for a stage whose secrets are Pulumi's."""
-    placement: NotRequired[Placement]
-    """What comes from other stacks."""
+    platform: NotRequired[Platform]
+    """Values from other stacks."""
+
+
+class PlannedArgs(dict[str, Any]):
+    """The arguments of a server that `read_stack` has planned; a plain dict is planned anew."""
+
+    def __init__(self, args: DockerServerArgs, plan: Plan, warnings: Sequence[Problem]) -> None:
+        super().__init__(args)
+        self.plan = plan
+        self.warnings = warnings
 
 
 class DockerServer(pulumi.ComponentResource):
@@ -83,24 +94,10 @@ class DockerServer(pulumi.ComponentResource):
         super().__init__("trussform:index:DockerServer", name, None, opts)
         for warning in warnings:
             pulumi.log.warn(warning.text, self)
-        pulumi.log.info(f"an update: {plan.rollout.why}", self)
+        pulumi.log.info(f"rollout: {plan.rollout.why}", self)
 
-        placement = args.get("placement") or {}
-        secrets = args.get("secrets") or {}
-        fetcher = plan.weights.fetcher
-        look_up = registry_provider(name, plan, secrets, self)
-        registry = placement.get("registry", _registry(plan))
-        values = manifests.values(
-            plan,
-            pulumi.Output.concat,
-            image=image(name, plan, registry, secrets, look_up, self),
-            fetcher=resolved(fetcher, plan, look_up, self) if fetcher else None,
-            secret=secret(plan, secrets, placement, self),
-            login=login(plan, secrets, placement, self),
-            api_keys=api_keys(plan, secrets, placement, self),
-            placement=placement,
-        )
-        _register(name, plan, manifests.manifests(plan, values), self)
+        values = _values(name, plan, args, self)
+        _register(name, plan, manifests.render_objects(plan, values), self)
 
         origin = manifests.origin(plan, values)
         self.predict_url = pulumi.Output.concat(origin, plan.routes.predict_path)
@@ -108,7 +105,7 @@ class DockerServer(pulumi.ComponentResource):
         self.image = pulumi.Output.from_input(values.image)
         self.namespace = pulumi.Output.from_input(values.namespace)
         self.service = pulumi.Output.from_input(plan.name)
-        self.environment = pulumi.Output.from_input(plan.environment)
+        self.environment = pulumi.Output.from_input(plan.labels.environment)
         self.register_outputs(
             {
                 "predict_url": self.predict_url,
@@ -121,35 +118,57 @@ class DockerServer(pulumi.ComponentResource):
         )
 
 
-def _planned(name: str, args: DockerServerArgs) -> tuple[Plan, list[Problem]]:
+def _values(
+    name: str, plan: Plan, args: DockerServerArgs, server: pulumi.ComponentResource
+) -> Values:
+    """Returns the values of the manifests; registers the image and the Secrets."""
+    secrets = args.get("secrets") or {}
+    values: Values = manifests.deploy_values(plan, pulumi.Output.concat, args.get("platform"))
+    look_up = registry_provider(name, plan, secrets, server)
+    fetcher = plan.fetcher.image
+    return values._replace(
+        image=image(name, plan, values.registry, secrets, look_up, server),
+        fetcher=resolved(fetcher, plan, look_up, server) if fetcher else "",
+        secret=secret(plan, secrets, values, server),
+        login=login(plan, secrets, values, server),
+        api_keys=api_keys(plan, secrets, values, server),
+    )
+
+
+def _planned(name: str, args: DockerServerArgs) -> tuple[Plan, Sequence[Problem]]:
+    if isinstance(args, PlannedArgs):
+        return args.plan, args.warnings
     if mistakes := list(_misfits(args)):
         raise pulumi.RunError(f"DockerServer {name}:\n" + "\n".join(mistakes))
     secrets = args.get("secrets") or {}
+    names = UNKNOWN if isinstance(secrets, pulumi.Output) else secrets.keys()
     try:
-        stage, source = project.stage_from_dict(dict(args["stage"]))
-        names = None if isinstance(secrets, pulumi.Output) else secrets.keys()
-        stack = project.Stack(stage, source, Path(), names)
-        plan, problems = project.plan_server(
-            stack, name, Path(args["config"]), (args.get("placement") or {}).keys()
+        stage, source = planning.stage_from_dict(dict(args["stage"]))
+        plan, problems = planning.plan_server(
+            Stack(stage, source, Path(), names),
+            name,
+            Path(args["config"]),
+            (args.get("platform") or {}).keys(),
         )
     except ProblemError as error:
         raise pulumi.RunError(f"DockerServer {name}:\n{error}") from None
-    if blocking := project.blocking(problems):
+    if blocking := as_errors(problems):
         raise pulumi.RunError(f"DockerServer {name}:\n{ProblemError(blocking)}")
-    unread = sorted(set(names or ()) - plan.given_secrets)
-    return plan, [*problems, *(_unread(plan, secret) for secret in unread)]
+    return plan, [*problems, *_unread(plan, secrets)]
 
 
-def _unread(plan: Plan, secret: str) -> Problem:
-    message = "the server reads no secret of this name"
-    fix = "add it to `secrets` of its config, or leave it out of the arguments"
-    if project.elsewhere(plan, secret):
-        message, fix = project.FROM_ELSEWHERE, "leave it out of the arguments"
-    return Problem(None, (secret,), message, fix, "warning", Location("secrets"))
+def _unread(plan: Plan, secrets: Mapping[str, pulumi.Input[str]]) -> Iterator[Problem]:
+    if isinstance(secrets, pulumi.Output):
+        return
+    for name, message in planning.unread_secrets(plan, secrets):
+        fix = "leave it out of the arguments"
+        if message != planning.FROM_ELSEWHERE:
+            fix = f"add it to `secrets` of its config, or {fix}"
+        yield Problem(None, (name,), message, fix, "warning", Location("secrets"))
 
 
 def _misfits(args: Any) -> Iterator[str]:
-    """What keeps arguments from being `DockerServerArgs`; they are only promised to be."""
+    """Yields the mistakes of arguments that are not `DockerServerArgs`."""
     if not is_mapping(args):
         yield "args: expected a dict; write {'config': …, 'stage': …}"
         return
@@ -158,51 +177,67 @@ def _misfits(args: Any) -> Iterator[str]:
         if not isinstance(args.get(name), kind):
             yield f"args.{name}: missing or of another type; see DockerServerArgs"
     secrets: Any = args.get("secrets") or {}
-    placement: Any = args.get("placement") or {}
-    for name, value in (("secrets", secrets), ("placement", placement)):
+    platform: Any = args.get("platform") or {}
+    for name, value in (("secrets", secrets), ("platform", platform)):
         if not isinstance(value, Mapping | pulumi.Output):
             yield f"args.{name}: expected a dict; give values by name"
     gateway: Any = {"name": ""}
-    if is_mapping(placement):
-        gateway = placement.get("gateway", gateway)
+    if is_mapping(platform):
+        gateway = platform.get("gateway", gateway)
     if not is_mapping(gateway) or "name" not in gateway:
-        yield "args.placement.gateway: expected a dict with the Gateway's name; see Gateway"
-    parts: list[tuple[str, Any, Any]] = [
-        ("args", args, DockerServerArgs),
-        ("args.placement", placement, Placement),
-        ("args.placement.gateway", gateway, Gateway),
-    ]
-    for where, given, known in parts:
-        for key in given.keys() - known.__annotations__.keys() if is_mapping(given) else ():
-            yield f"{where}.{key}: unknown; use {', '.join(known.__annotations__)}"
+        yield "args.platform.gateway: expected a dict with the Gateway's name; see Gateway"
+    yield from _unknown("args", args, DockerServerArgs)
+    yield from _unknown("args.platform", platform, Platform)
+    yield from _unknown("args.platform.gateway", gateway, Gateway)
 
 
-def _registry(plan: Plan) -> str | None:
-    return plan.image.build.registry if plan.image.build else None
+def _unknown(where: str, given: Any, known: Any) -> Iterator[str]:
+    names = known.__annotations__
+    for name in given.keys() - names.keys() if is_mapping(given) else ():
+        if name in _RENAMED:
+            yield f"{where}.{name}: the argument is now `{_RENAMED[name]}`; use that name"
+        else:
+            yield f"{where}.{name}: unknown; use {', '.join(names)}"
+
+
+_RENAMED = {"placement": "platform"}
+"""New names of arguments by former ones."""
 
 
 def _timeouts(plan: Plan) -> pulumi.CustomTimeouts:
-    timeout = f"{plan.rollout.timeout}s"
+    timeout = f"{plan.deadlines.timeout}s"
     return pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout)
+
+
+_AFTER = {
+    # A route without its policy would be open, or serve nobody.
+    "HTTPRoute": ("SecurityPolicy", "Middleware"),
+    "GRPCRoute": ("SecurityPolicy", "Middleware"),
+    "Ingress": ("Middleware",),
+    # Pulumi waits for a Service until it has a pod.
+    "Service": ("Deployment",),
+}
+"""The kinds of objects that a kind needs first; all others are registered side by side."""
 
 
 def _register(
     name: str, plan: Plan, made: Iterable[Manifest], server: pulumi.ComponentResource
 ) -> None:
-    """Each object after the one before it, so that no route is there without its guard."""
     hooks = pulumi.ResourceHookBinding(
-        before_update=[downtime.hook(name, server)] if plan.rollout.away else [],
+        before_update=[downtime.hook(name, server)] if plan.rollout.downtime else [],
         on_error=[diagnosis.hook(name)],
     )
-    before: list[pulumi.Resource] = []
+    registered: dict[str, list[pulumi.Resource]] = {}
     for manifest in made:
+        kind = manifest["kind"]
+        first = [one for needed in _AFTER.get(kind, ()) for one in registered.get(needed, ())]
         opts = pulumi.ResourceOptions(
             parent=server,
-            depends_on=before,
+            depends_on=first,
             custom_timeouts=_timeouts(plan),
-            hooks=hooks if manifest["kind"] == "Deployment" else None,
+            hooks=hooks if kind == "Deployment" else None,
         )
-        before = [_resource(name, plan, manifest, opts)]
+        registered.setdefault(kind, []).append(_resource(name, plan, manifest, opts))
 
 
 _RESOURCES: dict[str, Any] = {

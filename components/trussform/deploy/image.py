@@ -1,17 +1,16 @@
 """The image of a server as an output: looked up, built and pushed, or as the plan has it."""
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
 
 from trussform import image_reference
-from trussform.deploy.secrets import account
+from trussform.deploy.secrets import Secrets, account
 from trussform.manifests import build_context
 from trussform.plan import Plan
-from trussform.plan.digest import Pinned
+from trussform.plan.digest import DigestPlan
 from trussform.plan.image import Build
 
 CONTEXTS = Path(".trussform")
@@ -23,15 +22,16 @@ def image(
     name: str,
     plan: Plan,
     registry: pulumi.Input[str] | None,
-    secrets: Mapping[str, pulumi.Input[str]],
+    secrets: Secrets,
     look_up: docker.Provider | None,
     parent: pulumi.Resource,
 ) -> pulumi.Output[str]:
-    """`repository@sha256:…`, or a tag where the stage is offline."""
-    base = resolved(plan.image.base, plan, look_up, parent)
-    if plan.image.build is None:
+    """Returns the image as `repository@sha256:…`, or with its tag if the stage is offline."""
+    base = resolved(plan.digest, plan, look_up, parent)
+    build = plan.image.build
+    if build is None:
         return base
-    context = base.apply(lambda known: _write(plan, plan.image.build, known))
+    context = base.apply(lambda known: _write(plan, build, known))
     full_name = pulumi.Output.all(registry, context).apply(
         lambda known: build_context.name(known[0], plan.name, known[1]["tag"])
     )
@@ -42,15 +42,15 @@ def image(
             )
         )
         return full_name
-    if plan.image.build.buildkit:
-        return _built_by_buildkit(name, plan.image.build, full_name, context, secrets, parent)
+    if build.buildkit:
+        return _built_by_buildkit(name, build, full_name, context, secrets, parent)
     built = docker.Image(
         f"{name}-image",
         image_name=full_name,
         build=docker.DockerBuildArgs(
             context=context["folder"],
             dockerfile=pulumi.Output.concat(context["folder"], "/Dockerfile"),
-            platform=plan.image.build.platform,
+            platform=build.platform,
         ),
         opts=pulumi.ResourceOptions(parent=parent),
     )
@@ -62,7 +62,7 @@ def _built_by_buildkit(
     build: Build,
     full_name: pulumi.Output[str],
     context: pulumi.Output[dict[str, str]],
-    secrets: Mapping[str, pulumi.Input[str]],
+    secrets: Secrets,
     parent: pulumi.Resource,
 ) -> pulumi.Output[str]:
     try:
@@ -87,26 +87,26 @@ def _built_by_buildkit(
 
 
 def resolved(
-    image: Pinned, plan: Plan, look_up: docker.Provider | None, parent: pulumi.Resource
+    image: DigestPlan, plan: Plan, look_up: docker.Provider | None, parent: pulumi.Resource
 ) -> pulumi.Output[str]:
-    """An image by the digest that the plan knows, or that its registry has now.
+    """Returns an image by the digest that the plan knows, or that its registry has now.
 
-    `look_up` knows the server's own logins alone; other registries are asked as the machine may.
+    `look_up` has the server's own logins alone; for other registries, the machine's login applies.
     """
     if not image.look_up:
         return pulumi.Output.from_input(image.reference)
     theirs = [login.registry for login in plan.pull.logins]
-    own = image is plan.image.base or image_reference.registry(image.name) in theirs
+    own = image is plan.digest or image_reference.registry(image.name) in theirs
     opts = pulumi.InvokeOutputOptions(parent=parent, provider=look_up if own else None)
     found = docker.get_registry_image_output(name=image.name, opts=opts)
     return found.sha256_digest.apply(lambda digest: image_reference.by_digest(image.name, digest))
 
 
 def registry_provider(
-    name: str, plan: Plan, secrets: Mapping[str, pulumi.Input[str]], parent: pulumi.Resource
+    name: str, plan: Plan, secrets: Secrets, parent: pulumi.Resource
 ) -> docker.Provider | None:
-    """What looks up images with the server's own logins; None: it has none, or none is asked."""
-    images = (plan.image.base, plan.weights.fetcher)
+    """Returns the provider that looks up images with the server's logins; None if it has no use."""
+    images = (plan.digest, plan.fetcher.image)
     if not plan.pull.logins or not any(image and image.look_up for image in images):
         return None
     accounts = [(login.registry, account(login, secrets)) for login in plan.pull.logins]
@@ -124,11 +124,10 @@ def registry_provider(
     )
 
 
-def _write(plan: Plan, build: Build | None, base: str) -> dict[str, str]:
-    assert build is not None
+def _write(plan: Plan, build: Build, base: str) -> dict[str, str]:
     context = build_context.context(build, base)
-    folder = CONTEXTS / plan.environment / plan.name / "image"
-    # The folder is ours, whatever an interrupted run has left there.
+    folder = CONTEXTS / plan.labels.environment / plan.name / "image"
+    # The folder is Trussform's own, whatever an interrupted run has left there.
     shutil.rmtree(folder, ignore_errors=True)
     build_context.write(context, folder)
     return {"folder": folder.as_posix(), "tag": build_context.tag(context)}

@@ -4,41 +4,40 @@ import base64
 import binascii
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 from trussform.deploy.field_manager import with_field_manager
+from trussform.manifests import DeployValues
 from trussform.manifests.auth import key_entries
-from trussform.manifests.metadata import labels
-from trussform.manifests.secrets import secret_name
 from trussform.plan import Plan
+from trussform.plan.known_secrets import set_command
 from trussform.plan.pull import Login
-from trussform.plan.secrets import set_command
-from trussform.stage import ApiKeyAuth
+
+Secrets = Mapping[str, pulumi.Input[str]]
+"""The values that the program gives, by name."""
+
+Values = DeployValues[pulumi.Input[str]]
 
 
 def secret(
-    plan: Plan,
-    given: Mapping[str, pulumi.Input[str]],
-    placement: Mapping[str, Any],
-    parent: pulumi.Resource,
-) -> pulumi.Input[str] | None:
-    """The name of the Secret; None where the server reads none.
+    plan: Plan, given: Secrets, values: Values, parent: pulumi.Resource
+) -> pulumi.Input[str]:
+    """Returns the name of the Secret behind `/secrets`; empty if the server reads none.
 
-    A Secret made here has no fixed name, so that a changed value makes a new one beside
-    the old, which the old pods still need.
+    A Secret of Pulumi's has no fixed name, so that a changed value makes a new one beside the old,
+    which the old pods still need.
     """
     if not plan.secrets.any:
-        return None
-    if plan.secrets.existing is not None or plan.secrets.store is not None:
-        return secret_name(plan)
+        return ""
+    if plan.secrets.source != "pulumi":
+        return plan.secrets.secret
     names = (*plan.secrets.names, *plan.secrets.undeclared)
     made = kubernetes.core.v1.Secret(
-        f"{plan.name}-secrets",
-        metadata=_metadata(plan, placement),
+        plan.names.secrets,
+        metadata=_metadata(plan, values),
         string_data={name: pulumi.Output.secret(given[name]) for name in names},
         opts=pulumi.ResourceOptions(parent=parent),
     )
@@ -46,12 +45,9 @@ def secret(
 
 
 def login(
-    plan: Plan,
-    given: Mapping[str, pulumi.Input[str]],
-    placement: Mapping[str, Any],
-    parent: pulumi.Resource,
+    plan: Plan, given: Secrets, values: Values, parent: pulumi.Resource
 ) -> pulumi.Input[str] | None:
-    """The name of the Secret that logs in to registries; None where the config names no login."""
+    """Returns the name of the Secret for registries; None if the config has no login."""
     if not plan.pull.logins:
         return None
     auths = {
@@ -61,8 +57,8 @@ def login(
         for login in plan.pull.logins
     }
     made = kubernetes.core.v1.Secret(
-        f"{plan.name}-registry",
-        metadata=_metadata(plan, placement),
+        plan.names.registry_login,
+        metadata=_metadata(plan, values),
         type="kubernetes.io/dockerconfigjson",
         string_data={".dockerconfigjson": pulumi.Output.json_dumps({"auths": auths})},
         opts=pulumi.ResourceOptions(parent=parent),
@@ -71,30 +67,25 @@ def login(
 
 
 def api_keys(
-    plan: Plan,
-    given: Mapping[str, pulumi.Input[str]],
-    placement: Mapping[str, Any],
-    parent: pulumi.Resource,
-) -> pulumi.Input[str] | None:
-    """Returns the name of the Secret with the clients' keys, as the gateway compares them; None
-    where callers send no key."""
-    auth = plan.access.auth
-    if not isinstance(auth, ApiKeyAuth):
-        return None
-    if auth.existing is not None:
-        return auth.existing
+    plan: Plan, given: Secrets, values: Values, parent: pulumi.Resource
+) -> pulumi.Input[str]:
+    """Returns the name of the Secret with the clients' keys; empty if callers send no key."""
+    if plan.auth.kind != "api-key":
+        return ""
+    if plan.auth.existing is not None:
+        return plan.auth.existing
     made = kubernetes.core.v1.Secret(
-        f"{plan.name}-api-keys",
-        metadata=_metadata(plan, placement),
+        plan.names.api_keys,
+        metadata=_metadata(plan, values),
         string_data=pulumi.Output.all(
-            **{name: pulumi.Output.secret(given[name]) for name in plan.access.keys}
-        ).apply(lambda keys: _credentials(auth, keys)),
+            **{name: pulumi.Output.secret(given[name]) for name in plan.auth.keys}
+        ).apply(lambda keys: _credentials(plan.auth.rotating, keys)),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return made.metadata["name"]
 
 
-def _credentials(auth: ApiKeyAuth, keys: Mapping[str, str]) -> dict[str, str]:
+def _credentials(rotating: Mapping[str, str], keys: Mapping[str, str]) -> dict[str, str]:
     """Returns the entries of the Secret for the `keys` by name.
 
     Raises `pulumi.RunError` with every key that cannot work. With one key of two clients, Envoy
@@ -107,7 +98,7 @@ def _credentials(auth: ApiKeyAuth, keys: Mapping[str, str]) -> dict[str, str]:
             mistakes.append(f"the key `{name}` {fault}; set another: {set_command(name)}")
             continue
         owner = owners.setdefault(key, name)
-        if name not in (owner, auth.rotating.get(owner)):
+        if name not in (owner, rotating.get(owner)):
             mistakes.append(
                 f"the keys `{owner}` and `{name}` are the same, and a key is of one client; "
                 f"set another: {set_command(name)}"
@@ -132,26 +123,25 @@ def _fault(key: str) -> str | None:
     return "has characters other than ASCII's letters, digits and signs"
 
 
-def _metadata(plan: Plan, placement: Mapping[str, Any]) -> ObjectMetaArgsDict:
-    namespace = placement.get("namespace", plan.namespace)
-    return with_field_manager({"namespace": namespace, "labels": labels(plan)})
+def _metadata(plan: Plan, values: Values) -> ObjectMetaArgsDict:
+    return with_field_manager({"namespace": values.namespace, "labels": dict(plan.labels.every)})
 
 
-def account(login: Login, given: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[tuple[str, str]]:
-    """User and password, secret."""
+def account(login: Login, given: Secrets) -> pulumi.Output[tuple[str, str]]:
+    """Returns the user and the password of a login, as secret outputs."""
     return pulumi.Output.secret(given[login.secret]).apply(
         lambda value: (login.user, value) if login.user else _pair(value, login.secret)
     )
 
 
 def _pair(value: str, name: str) -> tuple[str, str]:
-    """User and password of `user:password`, plain or in base64."""
+    """Returns the user and the password of `user:password`, plain or in base64."""
     text = value.strip()
     with suppress(binascii.Error, UnicodeDecodeError):  # The colon of a plain one is no base64.
         text = base64.b64decode(text, validate=True).decode()
     user, colon, password = text.partition(":")
     if not colon:
         raise pulumi.RunError(
-            f"the secret `{name}` is no login; give it as user:password, plain or in base64"
+            f"the secret `{name}` is not a login; give it as user:password, plain or in base64"
         )
     return user, password

@@ -4,15 +4,17 @@ import json
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from trussform import project
-from trussform.deploy.docker_server import DockerServerArgs, Placement
+from trussform import planning, stack_file
+from trussform.deploy.docker_server import DockerServerArgs, PlannedArgs, Platform
 from trussform.deploy.field_manager import with_field_manager
-from trussform.problem import Location, Problem, ProblemError
+from trussform.plan import Plan
+from trussform.plan.namespace import creates_namespace
+from trussform.problem import Location, Problem, ProblemError, as_errors
 from trussform.source import Source, is_mapping
 from trussform.yaml_reader import read
 
@@ -34,37 +36,37 @@ def read_stack() -> Stack:
     config = pulumi.Config("trussform")
     try:
         file = _stack_file()
-        given = read(file) if file.is_file() else Source({}, Location(str(file)))
-        stage = _block(config, "stage", given)
+        written = read(file) if file.is_file() else Source({}, Location(str(file)))
+        stage = _block(config, "stage", written)
         # Only the names are taken from here; the values stay secret, below.
-        secrets = _block(config, "secrets", given)
+        secrets = _block(config, "secrets", written)
         names = list(_object(config, "secrets", file) or {})
-        stack = project.stack_from(stage, file, names, secrets)
-        plans, problems = project.plan_servers(stack)
+        stack = stack_file.stack_from(stage, file, names, secrets)
+        planned = planning.plan_stack(stack, platform=("namespace",))
     except ProblemError as error:
         raise pulumi.RunError(f"nothing was changed:\n{error}") from None
-    if blocking := project.blocking(problems):
+    if blocking := as_errors(planned.problems):
         raise pulumi.RunError(f"nothing was changed:\n{ProblemError(blocking)}")
-    for warning in project.unread_secrets(stack, plans):
+    for warning in planned.stack_problems:
         pulumi.log.warn(warning.text)
 
     provider = _provider(stack.stage.render_to)
-    placement: Placement = {"namespace": _namespace(stack, provider)}
+    platform: Platform = {"namespace": _namespace(stack, provider)}
     values = config.get_secret_object("secrets")
+
+    def args(name: str, plan: Plan) -> DockerServerArgs:
+        given: DockerServerArgs = {
+            "config": str(planned.paths[name]),
+            "stage": {**stage.data, "digests": stack.stage.digests},
+            "secrets": {
+                secret: _value(values, secret) for secret in names if secret in plan.secrets.given
+            },
+            "platform": platform,
+        }
+        return cast(DockerServerArgs, PlannedArgs(given, plan, planned.server_problems[name]))
+
     return Stack(
-        {
-            name: {
-                "config": str(path),
-                "stage": {**stage.data, "digests": stack.stage.digests},
-                "secrets": {
-                    secret: _value(values, secret)
-                    for secret in names
-                    if secret in plans[name].given_secrets
-                },
-                "placement": placement,
-            }
-            for name, path in project.servers(stack).items()
-        },
+        {name: args(name, plan) for name, plan in planned.plans.items()},
         pulumi.ResourceOptions(provider=provider),
     )
 
@@ -84,8 +86,8 @@ def _object(config: pulumi.Config, name: str, file: Path) -> dict[str, Any] | No
 
 
 def _stack_file() -> Path:
-    return project.stack_file(
-        project.project_file(Path()) or Path("Pulumi.yaml"), pulumi.get_stack()
+    return stack_file.stack_file(
+        stack_file.project_file(Path()) or Path("Pulumi.yaml"), pulumi.get_stack()
     )
 
 
@@ -103,9 +105,9 @@ def _provider(render_to: str | None) -> kubernetes.Provider | None:
     return kubernetes.Provider("render", render_yaml_to_directory=render_to)
 
 
-def _namespace(stack: project.Stack, provider: kubernetes.Provider | None) -> pulumi.Input[str]:
+def _namespace(stack: stack_file.Stack, provider: kubernetes.Provider | None) -> pulumi.Input[str]:
     name = stack.stage.namespace
-    if not stack.stage.create_namespace or name == "default":
+    if not creates_namespace(stack.stage):
         return name
     # It may have been there before, and others may have put something into it.
     opts = pulumi.ResourceOptions(provider=provider, retain_on_delete=provider is None)

@@ -1,29 +1,36 @@
-"""Plan -> manifests: the plan in Kubernetes' own words, as plain data."""
+"""Plan -> manifests: the plan as Kubernetes objects, plain data."""
 
-from trussform.manifests.auth import guards
-from trussform.manifests.availability import budgets
-from trussform.manifests.deploy_values import Manifest, Text, Values, values
+from trussform.manifests.auth import auth_policies
+from trussform.manifests.availability import disruption_budgets
+from trussform.manifests.deploy_values import DeployValues, Manifest, Text, deploy_values
 from trussform.manifests.deployment import deployment
 from trussform.manifests.envoy import traffic_policies
-from trussform.manifests.network_policy import policies
+from trussform.manifests.network_policy import network_policies
 from trussform.manifests.routes import origin, routes, service
 from trussform.manifests.secrets import external_secrets
 from trussform.manifests.weights import claims
 from trussform.plan import Plan
 
-__all__ = ["Manifest", "Text", "Values", "manifests", "namespace", "origin", "values"]
+__all__ = [
+    "DeployValues",
+    "Manifest",
+    "deploy_values",
+    "namespace",
+    "origin",
+    "render_objects",
+]
 
 
-def manifests(plan: Plan, values: Values) -> list[Manifest]:
-    """Every object of one server but its Secret, in the order to make them."""
+def render_objects(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
+    """Returns every object of one server except its Secrets, in an order to create them."""
     return [
         *claims(plan, values),
         *external_secrets(plan, values),
-        *policies(plan, values),
-        *budgets(plan, values),
+        *network_policies(plan, values),
+        *disruption_budgets(plan, values),
         deployment(plan, values),
         service(plan, values),
-        *guards(plan, values),
+        *auth_policies(plan, values),
         *traffic_policies(plan, values),
         *routes(plan, values),
     ]

@@ -1,12 +1,12 @@
-"""What keeps several replicas apart, and enough of them up while nodes are drained."""
+"""The PodDisruptionBudget of several replicas, and their spread over the nodes."""
 
-from trussform.manifests.deploy_values import Manifest, Values
+from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.metadata import NAME_LABEL, metadata
 from trussform.plan import Plan
 
 
-def budgets(plan: Plan, values: Values) -> list[Manifest]:
-    if plan.rollout.replicas < 2:
+def disruption_budgets(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
+    if plan.availability.max_unavailable is None:
         return []
     return [
         {
@@ -14,7 +14,7 @@ def budgets(plan: Plan, values: Values) -> list[Manifest]:
             "kind": "PodDisruptionBudget",
             "metadata": metadata(plan, values, plan.name),
             "spec": {
-                "maxUnavailable": 1,
+                "maxUnavailable": plan.availability.max_unavailable,
                 "selector": {"matchLabels": {NAME_LABEL: plan.name}},
                 # A pod that is broken anyway must not keep its node from being drained.
                 "unhealthyPodEvictionPolicy": "AlwaysAllow",
@@ -23,9 +23,8 @@ def budgets(plan: Plan, values: Values) -> list[Manifest]:
     ]
 
 
-def spread(plan: Plan) -> list[Manifest]:
-    """Over the nodes as evenly as it goes, and on one node where that has all the GPUs."""
-    if plan.rollout.replicas < 2:
+def topology_spread(plan: Plan) -> list[Manifest]:
+    if not plan.availability.spread:
         return []
     return [
         {

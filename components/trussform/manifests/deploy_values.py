@@ -1,63 +1,65 @@
-"""What only the deployment knows: strings in `render`, Pulumi outputs in `up`."""
+"""The values that only a deploy knows: text in `render`, Pulumi inputs in `pulumi up`."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from trussform.plan import Plan
-from trussform.stage import GatewayRoute
 
-Text = Any
-"""A string, or an output that will be one. Opaque here: only `concat` may look inside."""
+Text = TypeVar("Text")
+"""`str` in `render`, `pulumi.Input[str]` in `pulumi up`."""
 
 Manifest = dict[str, Any]
+"""A Kubernetes object, or a part of one, as plain data."""
 
 
-class Values(NamedTuple):
-    image: Text
-    namespace: Text
+class DeployValues(NamedTuple, Generic[Text]):
     concat: Callable[..., Text]
-    """Joins pieces of text, outputs among them."""
-    secret: Text | None = None
+    """Joins pieces of text, some of them known only at deploy time."""
+    namespace: Text | str
+    domain: Text | str | None
+    gateway: Text | str | None
+    gateway_namespace: Text | str | None
+    """None: the server's own."""
+    registry: Text | str | None
+    """The registry of a built image; None: it is not pushed."""
+    pull_secret: Text | str | None
+    """The Secret of the stage or the platform with the registry's login."""
+    image: Text | str = ""
+    """The server's image."""
+    fetcher: Text | str = ""
+    """The image of the init container that fetches weights."""
+    secret: Text | str = ""
     """The name of the Secret behind `/secrets`."""
-    fetcher: Text | None = None
-    """The image of what fetches weights."""
-    api_keys: Text | None = None
+    login: Text | str | None = None
+    """The name of the Secret with the config's own login to a registry."""
+    api_keys: Text | str = ""
     """The name of the Secret with the clients' keys."""
-    pull_secrets: tuple[Text, ...] = ()
-    """The names of the Secrets that log in to registries."""
-    domain: Text | None = None
-    gateway: Text | None = None
-    gateway_namespace: Text | None = None
+
+    @property
+    def pull_secrets(self) -> list[Text | str]:
+        """The names of the Secrets with logins to registries."""
+        return [name for name in (self.pull_secret, self.login) if name is not None]
 
 
-def values(
-    plan: Plan,
-    concat: Callable[..., Text],
-    *,
-    image: Text = None,
-    fetcher: Text | None = None,
-    secret: Text | None = None,
-    login: Text | None = None,
-    api_keys: Text | None = None,
-    placement: Mapping[str, Any] | None = None,
-) -> Values:
-    """What the placement gives, and the stage's word for the rest."""
-    placed = placement or {}
-    route = plan.routes.route
+def deploy_values(
+    plan: Plan, concat: Callable[..., Text], platform: Mapping[str, Any] | None = None
+) -> DeployValues[Text]:
+    """Returns the platform's values, and the plan's for the rest.
+
+    Images and names of Secrets are added by `_replace`, as some of them need these values first.
+    """
+    given = {name: (platform or {})[name] for name in plan.platform.fields}
     gateway = {"name": None, "namespace": None}
-    if isinstance(route, GatewayRoute):
-        gateway = {"name": route.name, "namespace": route.namespace}
-    gateway |= placed.get("gateway", {})
-    pull_secret = placed.get("pull_secret", plan.pull.existing)
-    return Values(
-        image=image,
-        namespace=placed.get("namespace", plan.namespace),
+    if plan.routes.gateway is not None:
+        gateway = {"name": plan.routes.gateway.name, "namespace": plan.routes.gateway.namespace}
+    gateway |= given.get("gateway", {})
+    build = plan.image.build
+    return DeployValues(
         concat=concat,
-        secret=secret,
-        fetcher=fetcher,
-        api_keys=api_keys,
-        pull_secrets=tuple(name for name in (pull_secret, login) if name is not None),
-        domain=placed.get("domain", plan.routes.domain),
+        namespace=given.get("namespace", plan.namespace.name),
+        domain=given.get("domain", plan.routes.domain),
         gateway=gateway["name"],
         gateway_namespace=gateway["namespace"],
+        registry=given.get("registry", build.registry if build else None),
+        pull_secret=given.get("pull_secret", plan.pull.existing),
     )

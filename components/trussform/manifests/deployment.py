@@ -1,4 +1,4 @@
-"""The Deployment: one pod template, all that the plan says of the server."""
+"""The Deployment and its pod template."""
 
 import json
 import re
@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from trussform.manifests import weights
-from trussform.manifests.availability import spread
-from trussform.manifests.deploy_values import Manifest, Values
-from trussform.manifests.metadata import NAME_LABEL, labels, metadata, with_model
+from trussform.manifests.availability import topology_spread
+from trussform.manifests.deploy_values import DeployValues, Manifest, Text
+from trussform.manifests.metadata import NAME_LABEL, model_metadata
 from trussform.manifests.yaml_text import to_yaml
 from trussform.plan import Plan
-from trussform.plan.pod import POD_FIELDS
 from trussform.plan.probes import PERIOD, TIMEOUT, Probe
 
 CONFIG_ANNOTATION = "trussform/config.yaml"
@@ -23,15 +22,15 @@ _NO_WRAP = 1 << 20
 _PRE_STOP = Path(__file__).with_name("pre_stop.sh")
 
 
-def deployment(plan: Plan, values: Values) -> Manifest:
+def deployment(plan: Plan, values: DeployValues[Text]) -> Manifest:
     rollout = plan.rollout
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": with_model(plan, metadata(plan, values, plan.name)),
+        "metadata": model_metadata(plan, values),
         "spec": {
             "replicas": rollout.replicas,
-            "progressDeadlineSeconds": rollout.progress_deadline,
+            "progressDeadlineSeconds": plan.deadlines.progress,
             "selector": {"matchLabels": {NAME_LABEL: plan.name}},
             "strategy": {
                 "type": "RollingUpdate",
@@ -41,7 +40,7 @@ def deployment(plan: Plan, values: Values) -> Manifest:
                 },
             },
             "template": {
-                "metadata": {"labels": labels(plan), "annotations": _annotations(plan)},
+                "metadata": {"labels": dict(plan.labels.every), "annotations": _annotations(plan)},
                 "spec": _pod(plan, values),
             },
         },
@@ -50,8 +49,8 @@ def deployment(plan: Plan, values: Values) -> Manifest:
 
 def _annotations(plan: Plan) -> dict[str, str]:
     annotations = {
-        CONFIG_ANNOTATION: to_yaml(plan.config, _NO_WRAP),
-        ENVIRONMENT_ANNOTATION: json.dumps({"name": plan.environment}),
+        CONFIG_ANNOTATION: to_yaml(plan.files.config, _NO_WRAP),
+        ENVIRONMENT_ANNOTATION: json.dumps({"name": plan.labels.environment}),
     }
     if plan.secrets.any and plan.secrets.version is not None:
         annotations["trussform/secrets-version"] = plan.secrets.version
@@ -60,13 +59,13 @@ def _annotations(plan: Plan) -> dict[str, str]:
     return annotations
 
 
-def _pod(plan: Plan, values: Values) -> Manifest:
+def _pod(plan: Plan, values: DeployValues[Text]) -> Manifest:
     spec: Manifest = {
-        "terminationGracePeriodSeconds": plan.rollout.grace,
+        "terminationGracePeriodSeconds": plan.drain.grace,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {
-            "fsGroup": plan.user.group,
+            "fsGroup": plan.security.group,
             # Handing a terabyte of weights to the group at every start would take minutes.
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
@@ -76,13 +75,13 @@ def _pod(plan: Plan, values: Values) -> Manifest:
     }
     if before := _init_containers(plan, values):
         spec["initContainers"] = before
-    if plan.service_account is not None:
-        spec["serviceAccountName"] = plan.service_account
+    if plan.security.service_account is not None:
+        spec["serviceAccountName"] = plan.security.service_account
     if values.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in values.pull_secrets]
     if plan.gpu.per_pod:
         spec |= _placement(plan)
-    if apart := spread(plan):
+    if apart := topology_spread(plan):
         spec["topologySpreadConstraints"] = apart
     return spec
 
@@ -102,9 +101,9 @@ def _placement(plan: Plan) -> Manifest:
     }
 
 
-def _server(plan: Plan, values: Values) -> Manifest:
+def _server(plan: Plan, values: DeployValues[Text]) -> Manifest:
     probes = plan.probes
-    hung = {"terminationGracePeriodSeconds": plan.rollout.hung_grace}
+    hung = {"terminationGracePeriodSeconds": plan.drain.hung_grace}
     container: Manifest = {
         "name": "server",
         "image": values.image,
@@ -124,14 +123,12 @@ def _server(plan: Plan, values: Values) -> Manifest:
 
 
 def _variables(plan: Plan) -> list[Manifest]:
-    """The plan's variables, and those of the pod's fields that the config does not set."""
-    texts = plan.environment_variables
+    texts, fields = plan.variables.texts, plan.variables.fields
     return [
         *({"name": name, "value": escape_expansion(text)} for name, text in texts.items()),
         *(
             {"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}}
-            for name, field in POD_FIELDS.items()
-            if name not in texts
+            for name, field in fields.items()
         ),
     ]
 
@@ -147,7 +144,7 @@ def _pre_stop(plan: Plan) -> Manifest:
 
     An image that runs by its own command may have no shell, so its hook only sleeps.
     """
-    delay, drain = plan.rollout.drain_delay, plan.rollout.waits
+    delay, drain = plan.drain.delay, plan.drain.waits
     if not plan.command.argv:
         return {"sleep": {"seconds": delay}}
     script = _without_comments(_PRE_STOP.read_text())
@@ -162,7 +159,7 @@ def _without_comments(script: str) -> str:
 
 
 def _resources(plan: Plan) -> Manifest:
-    requests = {"cpu": plan.size.cpu, "memory": plan.size.memory}
+    requests = {"cpu": plan.resources.cpu, "memory": plan.resources.memory}
     if not plan.gpu.per_pod:
         return {"requests": requests}
     gpus = {plan.gpu.resource: str(plan.gpu.per_pod)}
@@ -170,13 +167,13 @@ def _resources(plan: Plan) -> Manifest:
 
 
 def _security(plan: Plan) -> Manifest:
-    if plan.user.id is None:
+    if plan.security.user is None:
         return {"allowPrivilegeEscalation": False}
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
         "runAsNonRoot": True,
-        "runAsUser": plan.user.id,
+        "runAsUser": plan.security.user,
     }
 
 
@@ -200,7 +197,7 @@ def _mounts(plan: Plan) -> list[Manifest]:
         {"name": "shm", "mountPath": "/dev/shm"},
         {"name": "config", "mountPath": _ENVIRONMENT_FILE, "subPath": "environment"},
     ]
-    if plan.files.config:
+    if plan.files.mounts_config:
         mounts.append({"name": "config", "mountPath": "/app/config.yaml", "subPath": "config.yaml"})
     return [*mounts, *_secret_mounts(plan)]
 
@@ -210,9 +207,9 @@ def _secret_mounts(plan: Plan) -> list[Manifest]:
     return [mount] if plan.secrets.any else []
 
 
-def _volumes(plan: Plan, values: Values) -> list[Manifest]:
+def _volumes(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
     items = [_annotated("environment", ENVIRONMENT_ANNOTATION)]
-    if plan.files.config:
+    if plan.files.mounts_config:
         items.append(_annotated("config.yaml", CONFIG_ANNOTATION))
     volumes: list[Manifest] = [
         *({"name": folder[1:], "emptyDir": {}} for folder in plan.files.copied),
@@ -229,7 +226,7 @@ def _annotated(file: str, annotation: str) -> Manifest:
     return {"path": file, "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"}}
 
 
-def _secret_files(plan: Plan, values: Values) -> Manifest:
+def _secret_files(plan: Plan, values: DeployValues[Text]) -> Manifest:
     """Declared secrets must be there; those that the command merely reads may be missing."""
 
     def source(names: tuple[str, ...], optional: bool) -> Any:
@@ -242,7 +239,7 @@ def _secret_files(plan: Plan, values: Values) -> Manifest:
     return {"defaultMode": 0o440, "sources": sources}
 
 
-def _init_containers(plan: Plan, values: Values) -> list[Manifest]:
+def _init_containers(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
     copies = [_copy(plan, values)] if plan.files.copied else []
     made = [*copies, *weights.init_containers(plan, values, _secret_mounts(plan))]
     return [
@@ -258,7 +255,7 @@ def _init_containers(plan: Plan, values: Values) -> list[Manifest]:
     ]
 
 
-def _copy(plan: Plan, values: Values) -> Manifest:
+def _copy(plan: Plan, values: DeployValues[Text]) -> Manifest:
     """Fills the volumes that take the place of folders with what the image has there.
 
     A file that the user may not read is left out; the others are copied all the same.
@@ -269,7 +266,7 @@ def _copy(plan: Plan, values: Values) -> Manifest:
         "name": "copy-app",
         "image": values.image,
         "command": ["sh", "-c", f"for folder in {folders}; do {copy}; done"],
-        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+        "resources": {"requests": plan.files.copy_requests._asdict()},
         "securityContext": _security(plan),
         "volumeMounts": [
             {"name": folder[1:], "mountPath": f"/copy{folder}"} for folder in plan.files.copied

@@ -1,18 +1,15 @@
 """Objects of Envoy Gateway that do what the Gateway API cannot, apart from auth."""
 
-from trussform.manifests.deploy_values import Manifest, Values
+from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.metadata import metadata
 from trussform.plan import Plan
-from trussform.plan.routes import REQUEST_ID
+from trussform.plan.routes import IDLE, REQUEST_ID
 
 _UNLIMITED = 2**32 - 1
 _LIMITS = ("maxConnections", "maxPendingRequests", "maxParallelRequests")
-_IDLE = "5s"
-"""Envoy closes a connection to a pod after this time without a request. Its default is an hour, and
-a stopping pod, which waits while clients are connected, would wait as long."""
 
 
-def traffic_policies(plan: Plan, values: Values) -> list[Manifest]:
+def traffic_policies(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
     """Returns the policy of the server's route; none where another controller runs the Gateway.
 
     Envoy answers 503 beyond 1,024 requests in flight and as many waiting, and ends a gRPC call
@@ -31,7 +28,7 @@ def traffic_policies(plan: Plan, values: Values) -> list[Manifest]:
         # A policy of the whole Gateway goes on applying, as in a rate limit.
         "mergeType": "StrategicMerge",
         "circuitBreaker": dict.fromkeys(_LIMITS, _UNLIMITED),
-        "timeout": {"http": {"connectionIdleTimeout": _IDLE}},
+        "timeout": {"http": {"connectionIdleTimeout": f"{IDLE}s"}},
     }
     if grpc:
         spec["timeout"]["http"]["requestTimeout"] = "0s"
@@ -39,7 +36,7 @@ def traffic_policies(plan: Plan, values: Values) -> list[Manifest]:
         {
             "apiVersion": "gateway.envoyproxy.io/v1alpha1",
             "kind": "BackendTrafficPolicy",
-            "metadata": metadata(plan, values, f"{plan.name}-traffic"),
+            "metadata": metadata(plan, values, plan.names.traffic_policy),
             "spec": spec,
         }
     ]

@@ -1,19 +1,18 @@
 """Who may reach the server and what it may reach, in the words of the cluster's network."""
 
-from trussform.manifests.deploy_values import Manifest, Values
+from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.metadata import NAME_LABEL, metadata
 from trussform.plan import Plan
-from trussform.stage import AddressPeer, Peer
 
 _DNS_PODS = {"k8s:io.kubernetes.pod.namespace": "kube-system", "k8s-app": "kube-dns"}
 
 
-def policies(plan: Plan, values: Values) -> list[Manifest]:
+def network_policies(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
     by_name = plan.egress.restricted and bool(plan.egress.names)
     made = [_cilium(plan, values)] if by_name else []
     kinds: Manifest = {}
-    if plan.peers.restricted:
-        kinds["ingress"] = _rules("from", [_peer(peer) for peer in plan.peers.peers])
+    if plan.ingress.restricted:
+        kinds["ingress"] = _rules("from", _sources(plan))
     if plan.egress.restricted and not by_name:
         ranges = [{"ipBlock": {"cidr": at}} for at in plan.egress.addresses]
         kinds["egress"] = _rules("to", ranges)
@@ -25,14 +24,18 @@ def _rules(direction: str, peers: list[Manifest]) -> list[Manifest]:
     return [{direction: peers}] if peers else []
 
 
-def _peer(peer: Peer) -> Manifest:
-    if isinstance(peer, AddressPeer):
-        return {"ipBlock": {"cidr": peer.address}}
-    name = {"kubernetes.io/metadata.name": peer.namespace}
-    return {"namespaceSelector": {"matchLabels": name}}
+def _sources(plan: Plan) -> list[Manifest]:
+    label = "kubernetes.io/metadata.name"
+    return [
+        *(
+            {"namespaceSelector": {"matchLabels": {label: namespace}}}
+            for namespace in plan.ingress.namespaces
+        ),
+        *({"ipBlock": {"cidr": cidr}} for cidr in plan.ingress.cidrs),
+    ]
 
 
-def _kubernetes(plan: Plan, values: Values, kinds: Manifest) -> Manifest:
+def _kubernetes(plan: Plan, values: DeployValues[Text], kinds: Manifest) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -45,7 +48,7 @@ def _kubernetes(plan: Plan, values: Values, kinds: Manifest) -> Manifest:
     }
 
 
-def _cilium(plan: Plan, values: Values) -> Manifest:
+def _cilium(plan: Plan, values: DeployValues[Text]) -> Manifest:
     names = [{"matchPattern" if "*" in name else "matchName": name} for name in plan.egress.names]
     ports = [{"port": "53", "protocol": "ANY"}]
     rules: list[Manifest] = [

@@ -1,27 +1,20 @@
-"""The Service, and what brings requests to it: a route of the Gateway API, or Ingress objects."""
+"""The Service, and the objects that route to it: a route of the Gateway API, or Ingresses."""
 
-from trussform.manifests.auth import AUTH_LABEL, guard_name, has_middleware, nginx_annotations
-from trussform.manifests.deploy_values import Manifest, Text, Values
+from trussform.manifests.auth import AUTH_LABEL, nginx_annotations
+from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.envoy import request_id_filters
 from trussform.manifests.metadata import NAME_LABEL, metadata
 from trussform.plan import Plan
-from trussform.plan.routes import Rule
-from trussform.stage import GatewayRoute, IngressRoute, IssuedTls, NoRoute
-
-PORT = 80
-_DAY = 86_400
+from trussform.plan.routes import SERVICE_PORT, Rule
 
 
-def service(plan: Plan, values: Values) -> Manifest:
+def service(plan: Plan, values: DeployValues[Text]) -> Manifest:
     about = metadata(plan, values, plan.name)
     protocol = plan.routes.protocol
-    port: Manifest = {"name": protocol, "port": PORT, "targetPort": plan.probes.port}
+    port: Manifest = {"name": protocol, "port": SERVICE_PORT, "targetPort": plan.probes.port}
     if protocol == "grpc":
         port["appProtocol"] = "kubernetes.io/h2c"
-        if (
-            isinstance(plan.routes.route, IngressRoute)
-            and plan.routes.route.controller == "traefik"
-        ):
+        if plan.routes.kind == "ingress" and plan.routes.controller == "traefik":
             # For an Ingress, Traefik does not look at appProtocol.
             about["annotations"] = {"traefik.ingress.kubernetes.io/service.serversscheme": "h2c"}
     return {
@@ -32,39 +25,35 @@ def service(plan: Plan, values: Values) -> Manifest:
     }
 
 
-def routes(plan: Plan, values: Values) -> list[Manifest]:
-    route = plan.routes.route
-    if isinstance(route, GatewayRoute):
-        return [_gateway_route(plan, values, route)]
-    if isinstance(route, IngressRoute) and plan.routes.protocol == "grpc":
-        return [_grpc_ingress(plan, values, route)]
-    if isinstance(route, IngressRoute):
-        spell = _traefik if route.controller == "traefik" else _nginx
-        return [
-            manifest for rule in plan.routes.rules for manifest in spell(plan, values, route, rule)
-        ]
-    return []
+def routes(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
+    if plan.routes.kind == "none":
+        return []
+    if plan.routes.kind == "gateway":
+        return [_gateway_route(plan, values)]
+    if plan.routes.protocol == "grpc":
+        return [_grpc_ingress(plan, values)]
+    spell = _traefik if plan.routes.controller == "traefik" else _nginx
+    return [manifest for rule in plan.routes.rules for manifest in spell(plan, values, rule)]
 
 
-def host(plan: Plan, values: Values) -> Text:
+def host(plan: Plan, values: DeployValues[Text]) -> Text:
     return values.concat(plan.name, ".", values.domain)
 
 
-def origin(plan: Plan, values: Values) -> Text:
-    """What the URLs of the server begin with."""
-    route = plan.routes.route
-    if isinstance(route, NoRoute):
+def origin(plan: Plan, values: DeployValues[Text]) -> Text:
+    """Returns the beginning of the server's URLs: scheme, host and port."""
+    if plan.routes.kind == "none":
         return values.concat("http://", plan.name, ".", values.namespace, ".svc")
-    port = f":{route.port}" if route.port else ""
-    return values.concat(route.scheme, "://", host(plan, values), port)
+    port = f":{plan.routes.port}" if plan.routes.port else ""
+    return values.concat(plan.routes.scheme, "://", host(plan, values), port)
 
 
-def _gateway_route(plan: Plan, values: Values, route: GatewayRoute) -> Manifest:
+def _gateway_route(plan: Plan, values: DeployValues[Text]) -> Manifest:
     parent: Manifest = {"name": values.gateway}
     if values.gateway_namespace is not None:
         parent["namespace"] = values.gateway_namespace
-    if route.listener is not None:
-        parent["sectionName"] = route.listener
+    if plan.routes.gateway is not None and plan.routes.gateway.listener is not None:
+        parent["sectionName"] = plan.routes.gateway.listener
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "GRPCRoute" if plan.routes.protocol == "grpc" else "HTTPRoute",
@@ -77,16 +66,16 @@ def _gateway_route(plan: Plan, values: Values, route: GatewayRoute) -> Manifest:
     }
 
 
-def _metadata(plan: Plan, values: Values, name: str) -> Manifest:
+def _metadata(plan: Plan, values: DeployValues[Text], name: str) -> Manifest:
     about = metadata(plan, values, name)
-    return {**about, "labels": {**about["labels"], AUTH_LABEL: plan.access.kind}}
+    return {**about, "labels": {**about["labels"], AUTH_LABEL: plan.auth.kind}}
 
 
 def _gateway_rules(plan: Plan) -> list[Manifest]:
     if plan.routes.protocol == "grpc":
-        filters = [*_guards(plan), *request_id_filters(plan)]
+        filters = [*_auth_filters(plan), *request_id_filters(plan)]
         filtered = {"filters": filters} if filters else {}
-        return [{**filtered, "backendRefs": [{"name": plan.name, "port": PORT}]}]
+        return [{**filtered, "backendRefs": [{"name": plan.name, "port": SERVICE_PORT}]}]
     # A rule that replaces a prefix may match one path only.
     return [_http_rule(plan, rule, path) for rule in plan.routes.rules for path in rule.paths]
 
@@ -102,32 +91,31 @@ def _http_rule(plan: Plan, rule: Rule, outside: str) -> Manifest:
     return {
         "matches": [{"path": {"type": kind, "value": outside}}],
         "filters": [
-            *_guards(plan),
+            *_auth_filters(plan),
             {"type": "URLRewrite", "urlRewrite": {"path": path}},
             *request_id_filters(plan),
         ],
-        "backendRefs": [{"name": plan.name, "port": PORT}],
+        "backendRefs": [{"name": plan.name, "port": SERVICE_PORT}],
         "timeouts": {"request": f"{plan.routes.timeout or 0}s"},
     }
 
 
-def _guards(plan: Plan) -> list[Manifest]:
-    """What asks first, where the route itself has to name it."""
-    if not has_middleware(plan):
+def _auth_filters(plan: Plan) -> list[Manifest]:
+    """Returns the filter that names Traefik's Middleware; Envoy's policy names the route."""
+    if plan.auth.policy != "Middleware":
         return []
-    reference = {"group": "traefik.io", "kind": "Middleware", "name": guard_name(plan)}
+    reference = {"group": "traefik.io", "kind": "Middleware", "name": plan.names.auth_policy}
     return [{"type": "ExtensionRef", "extensionRef": reference}]
 
 
 def _ingress(
     plan: Plan,
-    values: Values,
-    route: IngressRoute,
+    values: DeployValues[Text],
     name: str,
     paths: list[Manifest],
     annotations: Manifest,
 ) -> Manifest:
-    backend = {"service": {"name": plan.name, "port": {"number": PORT}}}
+    backend = {"service": {"name": plan.name, "port": {"number": SERVICE_PORT}}}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
@@ -137,8 +125,8 @@ def _ingress(
             "annotations": {"pulumi.com/skipAwait": "true", **annotations},
         },
         "spec": {
-            "ingressClassName": route.class_name or route.controller,
-            **_tls(plan, values, route),
+            "ingressClassName": plan.routes.ingress_class,
+            **_tls(plan, values),
             "rules": [
                 {
                     "host": host(plan, values),
@@ -149,36 +137,35 @@ def _ingress(
     }
 
 
-def _tls(plan: Plan, values: Values, route: IngressRoute) -> Manifest:
-    if route.tls is None:
-        return {}
-    secret = f"{plan.name}-tls" if isinstance(route.tls, IssuedTls) else route.tls.secret
-    return {"tls": [{"hosts": [host(plan, values)], "secretName": secret}]}
+def _tls(plan: Plan, values: DeployValues[Text]) -> Manifest:
+    tls = plan.routes.tls
+    return {"tls": [{"hosts": [host(plan, values)], "secretName": tls.secret}]} if tls else {}
 
 
-def _issued(plan: Plan, route: IngressRoute, rule: str) -> Manifest:
-    """cert-manager's order, on one of the Ingresses: of several, whichever it sees first would be
-    the certificate's owner."""
+def _issued(plan: Plan, rule: str) -> Manifest:
+    """Returns the annotation that asks cert-manager for the certificate.
+
+    It is on one of the Ingresses: of several, the first that cert-manager sees would own it.
+    """
     first = plan.routes.rules[0].name if plan.routes.rules else rule
-    if not isinstance(route.tls, IssuedTls) or rule != first:
+    tls = plan.routes.tls
+    if tls is None or tls.issuer is None or rule != first:
         return {}
-    kind = "cluster-issuer" if route.tls.issuer_kind == "ClusterIssuer" else "issuer"
-    return {f"cert-manager.io/{kind}": route.tls.issuer}
+    kind = "cluster-issuer" if tls.issuer_kind == "ClusterIssuer" else "issuer"
+    return {f"cert-manager.io/{kind}": tls.issuer}
 
 
-def _traefik_annotations(
-    plan: Plan, values: Values, route: IngressRoute, rewrites: list[str]
-) -> Manifest:
+def _traefik_annotations(plan: Plan, values: DeployValues[Text], rewrites: list[str]) -> Manifest:
     # With it, Traefik serves the host by TLS alone, on whatever port.
-    tls = {} if route.tls is None else {"traefik.ingress.kubernetes.io/router.tls": "true"}
-    names = [*([guard_name(plan)] if has_middleware(plan) else []), *rewrites]
+    tls = {} if plan.routes.tls is None else {"traefik.ingress.kubernetes.io/router.tls": "true"}
+    names = [*([plan.names.auth_policy] if plan.auth.policy == "Middleware" else []), *rewrites]
     if not names:
         return tls
     used = [part for name in names for part in (",", values.namespace, f"-{name}@kubernetescrd")]
     return {**tls, "traefik.ingress.kubernetes.io/router.middlewares": values.concat(*used[1:])}
 
 
-def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[Manifest]:
+def _traefik(plan: Plan, values: DeployValues[Text], rule: Rule) -> list[Manifest]:
     name = f"{plan.name}-{rule.name}"
     paths = [{"path": path, "pathType": "Exact"} for path in rule.paths]
     if rule.match == "exact":
@@ -194,15 +181,15 @@ def _traefik(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> lis
         "spec": rewrite,
     }
     annotations = {
-        **_traefik_annotations(plan, values, route, [name]),
-        **_issued(plan, route, rule.name),
+        **_traefik_annotations(plan, values, [name]),
+        **_issued(plan, rule.name),
     }
-    return [middleware, _ingress(plan, values, route, name, paths, annotations)]
+    return [middleware, _ingress(plan, values, name, paths, annotations)]
 
 
-def _nginx(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[Manifest]:
+def _nginx(plan: Plan, values: DeployValues[Text], rule: Rule) -> list[Manifest]:
     end, target = ("$", rule.rewrite) if rule.match == "exact" else ("(/|$)(.*)", "/$2")
-    timeout = str(plan.routes.timeout or _DAY)
+    timeout = str(plan.routes.proxy_timeout)
     annotations = {
         "use-regex": "true",
         "rewrite-target": target,
@@ -214,21 +201,21 @@ def _nginx(plan: Plan, values: Values, route: IngressRoute, rule: Rule) -> list[
     }
     prefixed = {f"nginx.ingress.kubernetes.io/{name}": text for name, text in annotations.items()}
     paths = [{"path": f"{path}{end}", "pathType": "ImplementationSpecific"} for path in rule.paths]
-    return [_ingress(plan, values, route, f"{plan.name}-{rule.name}", paths,
-                     {**prefixed, **_issued(plan, route, rule.name)})]  # fmt: skip
+    annotated = {**prefixed, **_issued(plan, rule.name)}
+    return [_ingress(plan, values, f"{plan.name}-{rule.name}", paths, annotated)]
 
 
-def _grpc_ingress(plan: Plan, values: Values, route: IngressRoute) -> Manifest:
+def _grpc_ingress(plan: Plan, values: DeployValues[Text]) -> Manifest:
     annotations: Manifest = {}
-    if route.controller == "traefik":
-        annotations = _traefik_annotations(plan, values, route, [])
-    if route.controller == "nginx":
+    if plan.routes.controller == "traefik":
+        annotations = _traefik_annotations(plan, values, [])
+    if plan.routes.controller == "nginx":
         annotations = {
             "nginx.ingress.kubernetes.io/backend-protocol": "GRPC",
             "nginx.ingress.kubernetes.io/proxy-body-size": "0",
-            "nginx.ingress.kubernetes.io/proxy-read-timeout": str(_DAY),
-            "nginx.ingress.kubernetes.io/proxy-send-timeout": str(_DAY),
+            "nginx.ingress.kubernetes.io/proxy-read-timeout": str(plan.routes.proxy_timeout),
+            "nginx.ingress.kubernetes.io/proxy-send-timeout": str(plan.routes.proxy_timeout),
         }
     path = {"path": "/", "pathType": "Prefix"}
-    annotations |= _issued(plan, route, "grpc")
-    return _ingress(plan, values, route, f"{plan.name}-grpc", [path], annotations)
+    annotations |= _issued(plan, "grpc")
+    return _ingress(plan, values, f"{plan.name}-grpc", [path], annotations)

@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-from trussform.manifests.deploy_values import Manifest, Values
+from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.metadata import metadata
 from trussform.plan import Plan
 from trussform.plan.weights import Source
-from trussform.stage import ClaimStorage, ExistingStorage, NodeStorage
 
 TRANSFER_ANNOTATION = "trussform/truss-transfer-cli"
 _TRANSFER = "truss-transfer-cli"
@@ -15,23 +14,23 @@ _FETCH = Path(__file__).with_name("fetch.py")
 _AT = "/weights"
 
 
-def claims(plan: Plan, values: Values) -> list[Manifest]:
+def claims(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
     """The claim of the server's own; none where the stage has another place for its weights."""
-    storage = plan.weights.storage
-    if not plan.weights.sources or not isinstance(storage, ClaimStorage):
+    volume = plan.weights.volume
+    if volume is None or volume.kind != "claim":
         return []
     spec: Manifest = {
-        "accessModes": [storage.access_mode],
-        "resources": {"requests": {"storage": storage.size}},
+        "accessModes": [volume.access_mode],
+        "resources": {"requests": {"storage": volume.size}},
     }
-    if storage.storage_class is not None:
-        spec["storageClassName"] = storage.storage_class
+    if volume.storage_class is not None:
+        spec["storageClassName"] = volume.storage_class
     return [
         {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
             "metadata": {
-                **metadata(plan, values, _claim(plan)),
+                **metadata(plan, values, volume.claim),
                 # Some classes bind a claim only when a pod wants it, and that comes later.
                 "annotations": {"pulumi.com/skipAwait": "true"},
             },
@@ -40,19 +39,13 @@ def claims(plan: Plan, values: Values) -> list[Manifest]:
     ]
 
 
-def _claim(plan: Plan) -> str:
-    return f"{plan.name}-weights"
-
-
 def volumes(plan: Plan) -> list[Manifest]:
-    if not plan.weights.sources:
+    volume = plan.weights.volume
+    if volume is None:
         return []
-    storage = plan.weights.storage
-    if isinstance(storage, NodeStorage):
-        kept: Manifest = {"hostPath": {"path": storage.path, "type": "DirectoryOrCreate"}}
-    else:
-        name = storage.claim if isinstance(storage, ExistingStorage) else _claim(plan)
-        kept = {"persistentVolumeClaim": {"claimName": name}}
+    kept: Manifest = {"persistentVolumeClaim": {"claimName": volume.claim}}
+    if volume.kind == "node":
+        kept = {"hostPath": {"path": volume.path, "type": "DirectoryOrCreate"}}
     script = {
         "path": _TRANSFER,
         "mode": 0o755,
@@ -87,7 +80,9 @@ def transfer_script(plan: Plan) -> str:
     return f"#!/bin/sh\ncat <<'EOF'\ntruss-transfer-cli: the weights are there: {places}\nEOF\n"
 
 
-def init_containers(plan: Plan, values: Values, secret_mounts: list[Manifest]) -> list[Manifest]:
+def init_containers(
+    plan: Plan, values: DeployValues[Text], secret_mounts: list[Manifest]
+) -> list[Manifest]:
     if not plan.weights.sources:
         return []
     variables = {
@@ -98,24 +93,25 @@ def init_containers(plan: Plan, values: Values, secret_mounts: list[Manifest]) -
         # Pieces of files that the volume has anyway; they would take its room.
         "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
         "PYTHONUNBUFFERED": "1",
-        **plan.weights.environment_variables,
+        **plan.fetcher.environment_variables,
         "TRUSSFORM_WEIGHTS": json.dumps([_wanted(source) for source in plan.weights.sources]),
     }
     security: Manifest = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
     }
-    if isinstance(plan.weights.storage, NodeStorage):
+    user = plan.security.fetcher_user
+    if user == 0:
         security["runAsUser"] = 0
-    elif plan.user.id is not None:
-        security |= {"runAsNonRoot": True, "runAsUser": plan.user.id}
+    elif user is not None:
+        security |= {"runAsNonRoot": True, "runAsUser": user}
     return [
         {
             "name": "fetch-weights",
             "image": values.fetcher,
             "command": ["python3", "-c", _FETCH.read_text()],
             "env": [{"name": name, "value": text} for name, text in variables.items()],
-            "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
+            "resources": {"requests": plan.fetcher.requests._asdict()},
             "securityContext": security,
             "volumeMounts": [{"name": "weights", "mountPath": _AT}, *secret_mounts],
         }

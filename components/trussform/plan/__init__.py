@@ -1,5 +1,7 @@
-"""Config + Stage -> Plan: one decision per file."""
+"""Given -> Plan: one decision per file."""
 
-from trussform.plan.plan import Plan, plan
+from trussform.plan.given import Given
+from trussform.plan.known_secrets import UNKNOWN, KnownSecrets
+from trussform.plan.plan import Plan, build_plan
 
-__all__ = ["Plan", "plan"]
+__all__ = ["UNKNOWN", "Given", "KnownSecrets", "Plan", "build_plan"]

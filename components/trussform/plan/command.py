@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from trussform.config import ConfigFolder
+from trussform.plan.given import Given
 from trussform.plan.listening import listening
 from trussform.plan.servers import Server
 from trussform.problem import Problem
@@ -22,7 +22,7 @@ _ESCAPED = re.compile(r'\\(["\\])')
 _SHELL_SYNTAX = re.compile(r"[|&;<>`]|\$[\w({]")
 
 
-class Command(NamedTuple):
+class CommandPlan(NamedTuple):
     argv: tuple[str, ...]
     """The container's command; empty: the image's own entrypoint runs."""
     why: str
@@ -30,55 +30,56 @@ class Command(NamedTuple):
     """Variables that its servers need, unless the config sets them."""
     servers: tuple[Server, ...] = ()
     """The known servers that it starts."""
+    problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         return shlex.join(self.argv) if self.argv else "the image's own"
 
 
-def command(truss: ConfigFolder) -> tuple[Command, list[Problem]]:
-    """Returns what the container runs: Truss's meaning of the command, and a host for servers
-    that would listen on 127.0.0.1 alone."""
-    meant, problems = _meant_by_truss(truss)
+def plan_command(given: Given) -> CommandPlan:
+    """Decides the command: Truss's meaning of it, and a host for servers that would listen on
+    127.0.0.1 alone."""
+    meant = _meant_by_truss(given)
     if not meant.argv:
-        return meant, problems
-    heard = listening(truss, meant.argv)
+        return meant
+    heard = listening(given.folder, meant.argv)
     why = "; ".join((meant.why, *heard.why))
-    return Command(heard.argv, why, heard.variables, heard.servers), [*problems, *heard.problems]
+    return CommandPlan(heard.argv, why, heard.variables, heard.servers, heard.problems)
 
 
-def _meant_by_truss(truss: ConfigFolder) -> tuple[Command, list[Problem]]:
-    server = truss.config.docker_server
+def _meant_by_truss(given: Given) -> CommandPlan:
+    server = given.config.docker_server
     if server.start_command is None:
-        return Command((), "no_build without start_command runs the image as it is"), []
+        return CommandPlan((), "no_build without start_command runs the image as it is")
     if server.no_build:
-        why = "Truss runs the command of a no_build server by `sh -c`"
-        return Command(("sh", "-c", server.start_command), why), []
+        why = "Truss runs the command of a no_build server with `sh -c`"
+        return CommandPlan(("sh", "-c", server.start_command), why)
     # Supervisor, which runs the command in Truss, reads `%%` as `%`.
     read = _read(server.start_command.replace("\r\n", "\n").replace("%%", "%"))
     if read is None:
         fix = "close the quotes, or remove the backslash at the end"
-        return _refused("not a command: a quote or a backslash has no end", fix)
+        return _invalid("not a command: a quote or a backslash has no end", fix)
     argv, unquoted, text = read
     if not argv:
-        return _refused("the command is empty", "write the command that starts the server")
+        return _invalid("the command is empty", "write the command that starts the server")
     if found := _SHELL_SYNTAX.search(unquoted):
-        return _refused(
+        return _invalid(
             f"`{found.group()}` is for a shell, and Truss runs this command without one",
             f"write sh -c {shlex.quote(redact_words(text))}",
         )
     if "%(" in text:
-        return _refused("`%(` is for Supervisor, which does not run here", "write the value itself")
+        return _invalid("`%(` is for Supervisor, which does not run here", "write the value itself")
     if "=" in argv[0]:
-        return _refused(
+        return _invalid(
             f"`{argv[0].partition('=')[0]}=…` in front of a command is for a shell",
             f"use environment_variables, or write sh -c {shlex.quote(redact_words(text))}",
         )
-    return Command(argv, "split as a shell would, run without one"), []
+    return CommandPlan(argv, "split as a shell would, and run without a shell")
 
 
-def _refused(message: str, fix: str) -> tuple[Command, list[Problem]]:
+def _invalid(message: str, fix: str) -> CommandPlan:
     problem = Problem("config", ("docker_server", "start_command"), message, fix)
-    return Command((), message), [problem]
+    return CommandPlan((), message, problems=(problem,))
 
 
 class _Read(NamedTuple):

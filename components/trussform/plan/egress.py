@@ -3,21 +3,21 @@
 import ipaddress
 from typing import NamedTuple
 
-from trussform.config import Config
-from trussform.plan.weights import Weights
+from trussform.plan.given import Given
+from trussform.plan.weights import WeightsPlan
 from trussform.problem import FieldPath, Problem
-from trussform.stage import Stage
 
 _KEYS: FieldPath = ("runtime", "egress_restrictions")
 
 
-class Egress(NamedTuple):
+class EgressPlan(NamedTuple):
     restricted: bool
     addresses: tuple[str, ...]
     """Ranges of IPv4 addresses; without any, and without names, nothing can be reached."""
     names: tuple[str, ...]
     """Domain names, `*` for any part of a label."""
     why: str
+    problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         if not self.restricted:
@@ -25,19 +25,19 @@ class Egress(NamedTuple):
         return ", ".join((*self.addresses, *self.names)) or "closed"
 
 
-def egress(config: Config, stage: Stage, weights: Weights) -> tuple[Egress, list[Problem]]:
-    given = config.runtime.egress_restrictions
-    if given is None:
-        return Egress(False, (), (), "the config restricts nothing"), []
-    ranges = [ipaddress.IPv4Network(at, strict=False) for at in given.ip_allow_list or ()]
-    plan = Egress(
+def plan_egress(given: Given, weights: WeightsPlan) -> EgressPlan:
+    allowed = given.config.runtime.egress_restrictions
+    if allowed is None:
+        return EgressPlan(False, (), (), "the config restricts nothing")
+    ranges = [ipaddress.IPv4Network(at, strict=False) for at in allowed.ip_allow_list or ()]
+    plan = EgressPlan(
         restricted=True,
         addresses=tuple(dict.fromkeys(str(at) for at in ranges)),
-        names=tuple(dict.fromkeys(given.fqdn_allow_list or ())),
-        why="egress_restrictions; it holds where the cluster's network enforces its policies",
+        names=tuple(dict.fromkeys(allowed.fqdn_allow_list or ())),
+        why="egress_restrictions, if the cluster's network enforces NetworkPolicies",
     )
     problems: list[Problem] = []
-    if plan.names and stage.network_policy != "cilium":
+    if plan.names and given.stage.network_policy != "cilium":
         message = "a NetworkPolicy knows addresses and no names"
         fix = "use ip_allow_list, or `network_policy: cilium` in the stage of such a cluster"
         problems.append(Problem("config", (*_KEYS, "fqdn_allow_list"), message, fix))
@@ -45,4 +45,4 @@ def egress(config: Config, stage: Stage, weights: Weights) -> tuple[Egress, list
         message = "the weights are fetched by the same pod, under the same restrictions"
         fix = "allow the store too, or fetch them once without the restrictions"
         problems.append(Problem("config", _KEYS, message, fix, "warning"))
-    return plan, problems
+    return plan._replace(problems=tuple(problems))

@@ -1,23 +1,27 @@
-"""The secrets that a server reads from those that the stack or the program gives."""
+"""The one argument of every decision."""
 
-from trussform.config import Config
-from trussform.plan.pull import named_logins
-from trussform.plan.secrets import read_by_command
-from trussform.plan.weights import Weights
-from trussform.stage import ApiKeyAuth, Stage
+from collections.abc import Collection
+from typing import NamedTuple
+
+from trussform.config import Config, ConfigFolder
+from trussform.plan.known_secrets import KnownSecrets
+from trussform.stage import ServerStage
 
 
-def given_secrets(config: Config, stage: Stage, name: str, weights: Weights) -> frozenset[str]:
-    """Returns the names of the secrets whose given values the server `name` can read.
+class Given(NamedTuple):
+    """All that a decision for one server may depend on."""
 
-    A field that this stage makes no use of counts too, as `secret_to_path_mapping` with the
-    builder `none`. The files at `/secrets` count only where the stage's secrets are Pulumi's.
-    """
-    auths = (stage.auth, stage.server(name).auth)
-    names = [key for auth in auths if isinstance(auth, ApiKeyAuth) for key in auth.secrets]
-    names += [login.secret for login in named_logins(config)]
-    names += config.build.secret_to_path_mapping
-    if stage.secrets == "pulumi":
-        names += [*config.secrets, *read_by_command(config)]
-        names += [source.secret for source in weights.sources if source.secret]
-    return frozenset(names)
+    folder: ConfigFolder
+    """The config and the files beside it."""
+    stage: ServerStage
+    """The stage's settings for this server."""
+    name: str
+    """The server's name in the stage."""
+    secrets: KnownSecrets
+    """The secrets that the stack or the program gives."""
+    platform: Collection[str]
+    """The values that another stack gives at deploy time, such as `domain`."""
+
+    @property
+    def config(self) -> Config:
+        return self.folder.config

@@ -5,18 +5,18 @@ A cluster that marks its nodes in its own words is described by the stage's `gpu
 
 from typing import NamedTuple
 
-from trussform.config import Config
+from trussform.plan.given import Given
 from trussform.plan.gpu_labels import ABSENT, LABELS, OTHER_DIALECT, PRODUCTS
 from trussform.problem import Problem
-from trussform.stage import Stage
 
 
-class Gpu(NamedTuple):
+class GpuPlan(NamedTuple):
     resource: str
     per_pod: int
     label: str
     products: tuple[str, ...]
     why: str
+    problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         if not self.per_pod:
@@ -24,23 +24,24 @@ class Gpu(NamedTuple):
         return f"{self.resource}: {self.per_pod}, {self.label} in [{', '.join(self.products)}]"
 
 
-def gpu(config: Config, stage: Stage) -> tuple[Gpu, list[Problem]]:
-    accelerator = config.resources.accelerator
-    given = stage.gpu
+def plan_gpu(given: Given) -> GpuPlan:
+    accelerator = given.config.resources.accelerator
+    marks = given.stage.gpu
     if accelerator is None:
-        label = given.label or LABELS[given.dialect]
-        return Gpu(given.resource, 0, label, (), "the config names no accelerator"), []
-    dialect = OTHER_DIALECT.get((given.dialect, accelerator.name), given.dialect)
+        label = marks.label or LABELS[marks.dialect]
+        return GpuPlan(marks.resource, 0, label, (), "the config names no accelerator")
+    dialect = OTHER_DIALECT.get((marks.dialect, accelerator.name), marks.dialect)
     label, products = LABELS[dialect], PRODUCTS[dialect].get(accelerator.name, ())
-    if given.label is not None or accelerator.name in given.products:
-        label = given.label or LABELS[given.dialect]
-        products = tuple(given.products.get(accelerator.name, ()))
-    why = f"{accelerator} by the labels of {given.label or given.dialect}"
-    plan = Gpu(given.resource, accelerator.count, label, products, why)
+    if marks.label is not None or accelerator.name in marks.products:
+        label = marks.label or LABELS[marks.dialect]
+        products = tuple(marks.products.get(accelerator.name, ()))
+    why = f"{accelerator} by the labels of {marks.label or marks.dialect}"
+    plan = GpuPlan(marks.resource, accelerator.count, label, products, why)
     if products:
-        return plan, []
+        return plan
     message = f"no value of the node label {label} is known for {accelerator.name}"
-    if given.label is None:
+    if marks.label is None:
         message += f": {ABSENT[dialect][accelerator.name]}"
     fix = f"give the stage's `gpu.products`: `{accelerator.name}: [value of the label]`"
-    return plan, [Problem("config", ("resources", "accelerator"), message, fix)]
+    problem = Problem("config", ("resources", "accelerator"), message, fix)
+    return plan._replace(problems=(problem,))

@@ -1,40 +1,40 @@
-"""Who may connect to the pods inside the cluster."""
+"""The sources that may connect to the pods."""
 
 from typing import NamedTuple
 
+from trussform.plan.given import Given
 from trussform.problem import Problem
-from trussform.stage import AddressPeer, GatewayRoute, Peer, Stage
+from trussform.stage import CidrPeer
 
 
-class Peers(NamedTuple):
+class IngressPlan(NamedTuple):
     restricted: bool
-    peers: tuple[Peer, ...]
+    namespaces: tuple[str, ...]
+    cidrs: tuple[str, ...]
     why: str
+    problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         if not self.restricted:
-            return "everybody in the cluster"
-        names = [
-            peer.address if isinstance(peer, AddressPeer) else f"namespace {peer.namespace}"
-            for peer in self.peers
-        ]
-        return ", ".join(names) or "nobody"
+            return "every pod of the cluster"
+        sources = (*(f"namespace {name}" for name in self.namespaces), *self.cidrs)
+        return ", ".join(sources) or "none"
 
 
-def peers(stage: Stage) -> tuple[Peers, list[Problem]]:
-    if stage.peers is None:
-        return Peers(False, (), "the stage names no `peers`"), []
-    plan = Peers(
+def plan_ingress(given: Given) -> IngressPlan:
+    stage = given.stage
+    if stage.ingress_from is None:
+        return IngressPlan(False, (), (), "the stage has no `ingress_from`")
+    peers = stage.ingress_from
+    plan = IngressPlan(
         restricted=True,
-        peers=tuple(stage.peers),
-        why="the stage's `peers`; it holds where the cluster's network enforces its policies",
+        namespaces=tuple(peer.namespace for peer in peers if not isinstance(peer, CidrPeer)),
+        cidrs=tuple(peer.cidr for peer in peers if isinstance(peer, CidrPeer)),
+        why="the stage's `ingress_from`, if the cluster's network enforces NetworkPolicies",
     )
-    route = stage.route
-    gateway = route.namespace if isinstance(route, GatewayRoute) else None
-    addressed = any(isinstance(peer, AddressPeer) for peer in stage.peers)
-    named = {peer.namespace for peer in stage.peers if not isinstance(peer, AddressPeer)}
-    if gateway is None or addressed or gateway in named:
-        return plan, []
-    message = f"the Gateway's namespace `{gateway}` is no peer, so its requests may not get in"
-    fix = "add the namespace of its pods, or the addresses of its nodes"
-    return plan, [Problem("stage", ("peers",), message, fix, "warning")]
+    gateway = stage.route.namespace if stage.route.kind == "gateway" else None
+    if gateway is None or plan.cidrs or gateway in plan.namespaces:
+        return plan
+    message = f"`ingress_from` lacks the Gateway's namespace `{gateway}`: requests may not arrive"
+    fix = "add the namespace of the Gateway's pods, or the addresses of its nodes"
+    return plan._replace(problems=(Problem("stage", ("ingress_from",), message, fix, "warning"),))

@@ -8,7 +8,7 @@ import re
 from typing import NamedTuple
 
 from trussform.config import ConfigFolder
-from trussform.plan.pod import own_variables
+from trussform.plan.reserved import own_variables
 from trussform.plan.servers import Server
 from trussform.plan.started import Started, started
 from trussform.problem import FieldPath, Problem
@@ -50,48 +50,48 @@ class _Change(NamedTuple):
     problem: Problem | None = None
 
 
-def listening(truss: ConfigFolder, argv: tuple[str, ...]) -> Listening:
+def listening(folder: ConfigFolder, argv: tuple[str, ...]) -> Listening:
     """Returns the command that listens on all addresses, or what its author must change."""
-    running = started(argv, truss.folders)
-    asked = [(one, one.server) for one in running if one.server and not _is_elsewhere(one, truss)]
-    changes = [(one, server, _change(one, server, truss)) for one, server in asked]
+    running = started(argv, folder.folders)
+    asked = [(one, one.server) for one in running if one.server and not _is_elsewhere(one, folder)]
+    changes = [(one, server, _change(one, server, folder)) for one, server in asked]
     reasons = [_reason(server, change) for _, server, change in changes]
     problems = [
         change.problem
         for one, _, change in changes
-        if change.problem and not _is_behind(one, running, truss)
+        if change.problem and not _is_behind(one, running, folder)
     ]
     return Listening(
         _inserted(argv, [(one, change.option) for one, _, change in changes if change.option]),
         {change.variable: ANYWHERE for _, _, change in changes if change.variable},
         tuple(dict.fromkeys(server for _, server in asked)),
         tuple(dict.fromkeys(reason for reason in reasons if reason)),
-        tuple(dict.fromkeys(problems or _unknown(running, truss))),
+        tuple(dict.fromkeys(problems or _unknown(running, folder))),
     )
 
 
-def _is_elsewhere(one: Started, truss: ConfigFolder) -> bool:
+def _is_elsewhere(one: Started, folder: ConfigFolder) -> bool:
     """Returns true if a server listens on another port than the one that probes and routes ask."""
     server = one.server
     assert server is not None
-    ports = [_expanded(value, one, truss) for name, value in one.options() if name in server.ports]
+    ports = [_expanded(value, one, folder) for name, value in one.options() if name in server.ports]
     if server.port:
-        named = _named(one, server, truss)
+        named = _named(one, server, folder)
         found = [_PORT.fullmatch(value) for _, value in named]
         ports += [port[1] if port else str(server.port) for port in found]
-    asked = truss.config.docker_server.server_port
+    asked = folder.config.docker_server.server_port
     numbers = [int(port) for port in ports if port.isdecimal()]
     return bool(numbers) and asked not in numbers
 
 
-def _is_behind(one: Started, running: list[Started], truss: ConfigFolder) -> bool:
+def _is_behind(one: Started, running: list[Started], folder: ConfigFolder) -> bool:
     """Returns true if a server that names no port stands beside one that names the config's."""
-    asked = str(truss.config.docker_server.server_port)
+    asked = str(folder.config.docker_server.server_port)
     names = {"--port", *(one.server.ports if one.server else ())}
     if any(name in names for name, _ in one.options()):
         return False
     return any(
-        name in names and _expanded(value, other, truss) == asked
+        name in names and _expanded(value, other, folder) == asked
         for other in running
         if other is not one and other.server
         for name, value in other.options()
@@ -102,29 +102,29 @@ Named = list[tuple[str, str]]
 """The option or variable that names the host, as it is written, and the host."""
 
 
-def _named(one: Started, server: Server, truss: ConfigFolder) -> Named:
+def _named(one: Started, server: Server, folder: ConfigFolder) -> Named:
     """Returns the hosts that are set for a server: by its options, else by its variable."""
-    if told := [(f"{name} {value}", _expanded(value, one, truss)) for name, value in one.options()
+    if told := [(f"{name} {value}", _expanded(value, one, folder)) for name, value in one.options()
                 if name in server.options]:  # fmt: skip
         return told
-    variables = _variables(one, truss)
+    variables = _variables(one, folder)
     if server.variable in variables:
         value = variables[server.variable]
-        return [(f"{server.variable}={value}", _expanded(value, one, truss))]
+        return [(f"{server.variable}={value}", _expanded(value, one, folder))]
     return []
 
 
-def _variables(one: Started, truss: ConfigFolder) -> dict[str, str]:
+def _variables(one: Started, folder: ConfigFolder) -> dict[str, str]:
     """Returns the config's variables and those that are exported where the server starts."""
-    return {**own_variables(truss.config), **one.variables}
+    return {**own_variables(folder.config), **one.variables}
 
 
-def _expanded(text: str, one: Started, truss: ConfigFolder) -> str:
+def _expanded(text: str, one: Started, folder: ConfigFolder) -> str:
     """Returns a text of a shell with the variables that are known there, or their defaults."""
     if one.text is None:
         return text
-    port = str(truss.config.docker_server.server_port)
-    variables = {"PORT": port, **own_variables(truss.config), **one.known}
+    port = str(folder.config.docker_server.server_port)
+    variables = {"PORT": port, **own_variables(folder.config), **one.known}
 
     def value(found: re.Match[str]) -> str:
         name = found["bare"] or found["name"]
@@ -133,20 +133,20 @@ def _expanded(text: str, one: Started, truss: ConfigFolder) -> str:
     return _EXPANSION.sub(value, _EXPANSION.sub(value, text))
 
 
-def _change(one: Started, server: Server, truss: ConfigFolder) -> _Change:
-    if named := _named(one, server, truss):
+def _change(one: Started, server: Server, folder: ConfigFolder) -> _Change:
+    if named := _named(one, server, folder):
         if not all(_is_loopback(host) for _, host in named):
             return _Change()
-        return _Change(problem=_told_loopback(one, server.name, named[0][0], truss))
+        return _Change(problem=_told_loopback(one, server.name, named[0][0], folder))
     if not server.loopback:
         return _Change()
     if {name for name, _ in one.options()} & set(server.instead) & set(_FILES):
         message = f"{_place(one)}{server.name} listens on 127.0.0.1 unless its file sets `bind`"
         fix = f"set `bind` to {ANYWHERE}:{server.port} in that file"
         return _Change(problem=Problem("config", _COMMAND, message, fix, "warning"))
-    if _has_other_socket(one, server, truss):
+    if _has_other_socket(one, server, folder):
         return _Change()
-    if server.port not in (None, truss.config.docker_server.server_port):
+    if server.port not in (None, folder.config.docker_server.server_port):
         # Another program answers at the config's port, or the image sets the port.
         return _Change()
     if server.variable:
@@ -160,17 +160,17 @@ def _change(one: Started, server: Server, truss: ConfigFolder) -> _Change:
     return _Change(problem=Problem("config", _COMMAND, message, fix, "blocks-deploy"))
 
 
-def _has_other_socket(one: Started, server: Server, truss: ConfigFolder) -> bool:
-    variables = _variables(one, truss)
+def _has_other_socket(one: Started, server: Server, folder: ConfigFolder) -> bool:
+    variables = _variables(one, folder)
     options = {name for name, _ in one.options()}
     return bool(options & set(server.instead) or variables.keys() & set(server.others))
 
 
-def _told_loopback(one: Started, name: str, told: str, truss: ConfigFolder) -> Problem:
+def _told_loopback(one: Started, name: str, told: str, folder: ConfigFolder) -> Problem:
     message = f"{_place(one)}`{told}` keeps {name} from the pod's address, which {_COME}"
     keys = _COMMAND
     variable = told.partition("=")[0]
-    if variable in own_variables(truss.config) and variable not in one.variables:
+    if variable in own_variables(folder.config) and variable not in one.variables:
         keys = ("environment_variables", variable)
     return Problem(
         "config", keys, message, f"write {ANYWHERE} there, or remove it", "blocks-deploy"
@@ -222,7 +222,7 @@ def _reason(server: Server, change: _Change) -> str:
     return ""
 
 
-def _unknown(running: list[Started], truss: ConfigFolder) -> list[Problem]:
+def _unknown(running: list[Started], folder: ConfigFolder) -> list[Problem]:
     """Returns the problem of an unknown server whose host is the container's own.
 
     It is the last command that does not merely wait, as clients and helpers stand before it.
@@ -231,13 +231,13 @@ def _unknown(running: list[Started], truss: ConfigFolder) -> list[Problem]:
     if not serving or any(one.server for one in running):
         return []
     one = serving[-1]
-    options = [(name, value, _expanded(value, one, truss)) for name, value in one.options()]
+    options = [(name, value, _expanded(value, one, folder)) for name, value in one.options()]
     told = [(f"{name} {value}", host) for name, value, host in options if name in _HOSTS]
     ports = [port for name, _, port in options if name == "--port"]
     ports += [found[1] for _, value in told if (found := _PORT.fullmatch(value))]
-    asked = str(truss.config.docker_server.server_port)
+    asked = str(folder.config.docker_server.server_port)
     if not told or not all(_is_loopback(host) for _, host in told):
         return []
     if ports and asked not in ports:
         return []
-    return [_told_loopback(one, "the server", told[0][0], truss)]
+    return [_told_loopback(one, "the server", told[0][0], folder)]

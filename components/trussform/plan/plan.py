@@ -1,142 +1,124 @@
-"""Every decision for one server in one stage, each with its reason."""
+"""Every decision for one server in one stage."""
 
-from collections.abc import Collection
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
-from trussform.config import ConfigFolder
-from trussform.plan import pod
-from trussform.plan.auth import Access, access
-from trussform.plan.command import Command, command
-from trussform.plan.egress import Egress, egress
-from trussform.plan.given import given_secrets
-from trussform.plan.gpu import Gpu, gpu
-from trussform.plan.image import Image, image
-from trussform.plan.ingress import Peers, peers
-from trussform.plan.names import kubernetes_name
-from trussform.plan.portability import portability
-from trussform.plan.probes import Probes, probes
-from trussform.plan.pull import Pull, pull
-from trussform.plan.rollout import Rollout, rollout
-from trussform.plan.routes import Routes, routes
-from trussform.plan.secrets import Secrets, secrets
-from trussform.plan.weights import Weights, weights
+from trussform.plan.auth import AuthPlan, plan_auth
+from trussform.plan.availability import AvailabilityPlan, plan_availability
+from trussform.plan.command import CommandPlan, plan_command
+from trussform.plan.concurrency import ConcurrencyPlan, plan_concurrency
+from trussform.plan.deadlines import DeadlinesPlan, plan_deadlines
+from trussform.plan.decision import Decision
+from trussform.plan.digest import DigestPlan
+from trussform.plan.drain import DrainPlan, plan_drain
+from trussform.plan.egress import EgressPlan, plan_egress
+from trussform.plan.fetcher import FetcherPlan, plan_fetcher
+from trussform.plan.files import FilesPlan, plan_files
+from trussform.plan.given import Given
+from trussform.plan.gpu import GpuPlan, plan_gpu
+from trussform.plan.image import ImagePlan, plan_base_digest, plan_image
+from trussform.plan.ingress import IngressPlan, plan_ingress
+from trussform.plan.labels import LabelsPlan, plan_labels
+from trussform.plan.names import NamesPlan, plan_names
+from trussform.plan.namespace import NamespacePlan, plan_namespace
+from trussform.plan.platform import PlatformPlan, plan_platform
+from trussform.plan.portability import PortabilityPlan, plan_portability
+from trussform.plan.probes import ProbesPlan, plan_probes
+from trussform.plan.pull import PullPlan, plan_pull
+from trussform.plan.resources import ResourcesPlan, plan_resources
+from trussform.plan.rollout import RolloutPlan, plan_rollout
+from trussform.plan.routes import RoutesPlan, plan_routes
+from trussform.plan.secrets import SecretsPlan, plan_secrets
+from trussform.plan.security import SecurityPlan, plan_security
+from trussform.plan.variables import VariablesPlan, plan_variables
+from trussform.plan.weights import WeightsPlan, plan_weights
 from trussform.problem import Problem
-from trussform.stage import Stage
 
 
 class Plan(NamedTuple):
-    name: str
-    """The server's name in Kubernetes and in its host."""
-    environment: str
-    namespace: str
-    create_namespace: bool
-    service_account: str | None
-    model_name: str | None
-    model_metadata: dict[str, Any]
-    image: Image
-    command: Command
-    environment_variables: dict[str, str]
-    concurrency: int
-    """predict_concurrency: a hint for autoscalers, which nothing here enforces."""
-    size: pod.Size
-    gpu: Gpu
-    probes: Probes
-    weights: Weights
-    secrets: Secrets
-    given_secrets: frozenset[str]
-    """The names of the secrets whose values it reads from the stack or the program."""
-    pull: Pull
-    user: pod.User
-    files: pod.Files
-    rollout: Rollout
-    routes: Routes
-    access: Access
-    peers: Peers
-    egress: Egress
-    config: dict[str, Any]
-    """The effective config, for `/app/config.yaml`."""
-    problems: tuple[Problem, ...]
+    """The decisions by name, in the order of `trussform explain`."""
+
+    names: NamesPlan
+    namespace: NamespacePlan
+    labels: LabelsPlan
+    platform: PlatformPlan
+    image: ImagePlan
+    digest: DigestPlan
+    pull: PullPlan
+    command: CommandPlan
+    variables: VariablesPlan
+    concurrency: ConcurrencyPlan
+    resources: ResourcesPlan
+    gpu: GpuPlan
+    probes: ProbesPlan
+    weights: WeightsPlan
+    fetcher: FetcherPlan
+    rollout: RolloutPlan
+    availability: AvailabilityPlan
+    drain: DrainPlan
+    deadlines: DeadlinesPlan
+    secrets: SecretsPlan
+    security: SecurityPlan
+    files: FilesPlan
+    routes: RoutesPlan
+    auth: AuthPlan
+    ingress: IngressPlan
+    egress: EgressPlan
+    portability: PortabilityPlan
+
+    @property
+    def name(self) -> str:
+        """The server's name in Kubernetes and in its host."""
+        return self.names.server
+
+    @property
+    def decisions(self) -> Iterator[tuple[str, Decision]]:
+        return zip(self._fields, cast(tuple[Decision, ...], self), strict=True)
+
+    @property
+    def problems(self) -> list[Problem]:
+        return [problem for _, decision in self.decisions for problem in decision.problems]
 
 
-def plan(
-    truss: ConfigFolder,
-    stage: Stage,
-    name: str,
-    secret_names: Collection[str] | None = None,
-    placed: Collection[str] = (),
-) -> Plan:
-    """Decide everything about one server.
-
-    `secret_names`: the secrets that the stage has values for; None where that is unknown.
-    `placed`: what comes at deploy time from elsewhere: domain, gateway, registry, ….
-    """
-    config = truss.config
-    image_plan, about_image = image(truss, stage, name, secret_names, placed)
-    command_plan, about_command = command(truss)
-    gpu_plan, about_gpu = gpu(config, stage)
-    weights_plan, about_weights = weights(config, stage, name)
-    egress_plan, about_egress = egress(config, stage, weights_plan)
-    secrets_plan, about_secrets = secrets(config, stage, secret_names, weights_plan)
-    pull_plan, about_pull = pull(config, stage, image_plan, secret_names, placed)
-    routes_plan, about_routes = routes(config, stage, placed)
-    access_plan, about_access = access(config, stage, name, secret_names)
-    peers_plan, about_peers = peers(stage)
-    size, about_size = pod.size(config)
-    probes_plan = probes(config, stage)
-    made = image_plan.build
-    files = pod.files(config, builds=made is not None and not made.bare)
-    variables, about_variables = pod.environment_variables(config, files, kubernetes_name(name))
+def build_plan(given: Given) -> Plan:
+    """Decides everything about one server."""
+    names = plan_names(given)
+    image = plan_image(given)
+    digest = plan_base_digest(given, image)
+    command = plan_command(given)
+    probes = plan_probes(given)
+    weights = plan_weights(given, names)
+    routes = plan_routes(given, names)
+    auth = plan_auth(given)
+    drain = plan_drain(given, command, routes)
+    rollout = plan_rollout(given, probes, weights, drain)
+    files = plan_files(given, image)
     return Plan(
-        name=kubernetes_name(name),
-        environment=stage.environment,
-        namespace=stage.namespace,
-        create_namespace=stage.create_namespace and stage.namespace != "default",
-        service_account=stage.service_account,
-        model_name=config.model_name,
-        model_metadata=config.model_metadata,
-        image=image_plan,
-        command=command_plan,
-        environment_variables={
-            **weights_plan.server_variables,
-            **command_plan.variables,
-            **variables,
-        },
-        concurrency=config.runtime.predict_concurrency,
-        size=size,
-        gpu=gpu_plan,
-        probes=probes_plan,
-        weights=weights_plan,
-        secrets=secrets_plan,
-        given_secrets=given_secrets(config, stage, name, weights_plan),
-        pull=pull_plan,
-        user=pod.user(config),
+        names=names,
+        namespace=plan_namespace(given),
+        labels=plan_labels(given, names),
+        platform=plan_platform(given),
+        image=image,
+        digest=digest,
+        pull=plan_pull(given, image),
+        command=command,
+        variables=plan_variables(given, names, command, weights, files),
+        concurrency=plan_concurrency(given),
+        resources=plan_resources(given),
+        gpu=plan_gpu(given),
+        probes=probes,
+        weights=weights,
+        fetcher=plan_fetcher(given, weights),
+        rollout=rollout,
+        availability=plan_availability(rollout),
+        drain=drain,
+        deadlines=plan_deadlines(given, probes, weights, drain, rollout),
+        secrets=plan_secrets(given, names, weights, auth),
+        security=plan_security(given, weights),
         files=files,
-        rollout=rollout(config, stage, name, command_plan, probes_plan, weights_plan),
-        routes=routes_plan,
-        access=access_plan,
-        peers=peers_plan,
-        egress=egress_plan,
-        config=_without_values(truss),
-        problems=(
-            *truss.problems,
-            *about_image,
-            *about_command,
-            *about_gpu,
-            *about_size,
-            *about_variables,
-            *about_weights,
-            *about_secrets,
-            *about_pull,
-            *about_access,
-            *about_routes,
-            *about_peers,
-            *about_egress,
-            *portability(config, config.model_fields_set, image_plan, command_plan),
-        ),
+        routes=routes,
+        auth=auth,
+        ingress=plan_ingress(given),
+        egress=plan_egress(given, weights),
+        portability=plan_portability(given, digest, command),
     )
-
-
-def _without_values(truss: ConfigFolder) -> dict[str, Any]:
-    """The config as data, its secrets null whatever stands there: pods and YAML show it."""
-    data: dict[str, Any] = truss.source.data
-    return {**data, "secrets": dict.fromkeys(truss.config.secrets)} if "secrets" in data else data

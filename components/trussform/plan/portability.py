@@ -1,17 +1,22 @@
-"""What runs and yet bites: where Baseten differs, or where the config is at odds with itself.
+"""Remarks on a config that runs: differences from Baseten, and fields that contradict each other.
 
-Warnings alone; each names what happens and what to write instead.
+Each is a warning that says what happens and what to write instead.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
+from typing import NamedTuple
 
 from trussform import image_reference
 from trussform.config import Config
-from trussform.plan.command import Command
-from trussform.plan.image import Image
+from trussform.config.requirements import REQUIREMENTS_FILE, packages
+from trussform.config.support import SUPPORT
+from trussform.plan.command import CommandPlan
+from trussform.plan.digest import DigestPlan
+from trussform.plan.given import Given
 from trussform.problem import FieldPath, Problem, counted
+from trussform.source import Source
 
 _COMMAND: FieldPath = ("docker_server", "start_command")
 _FLOATING = re.compile(r"(latest|main|master|nightly|edge|dev|stable)([-_.][a-z]+)*|.*-latest")
@@ -28,26 +33,37 @@ _BATCHING = ("vllm", "sglang", "text-embeddings-router", "infinity_emb", "lmdepl
 _VISIBLE = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 
 
-def portability(
-    config: Config, written: Collection[str], image: Image, command: Command
-) -> list[Problem]:
-    """`written`: the names of the fields that stand in the file itself."""
+class PortabilityPlan(NamedTuple):
+    why: str
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        return counted(len(self.problems), "remark")
+
+
+def plan_portability(given: Given, digest: DigestPlan, command: CommandPlan) -> PortabilityPlan:
+    config = given.config
     words = _words(command.argv or (config.docker_server.start_command or "").split())
     options = _options(words)
     # By the name of a program, or of a Python module.
     started = {word.rpartition("/")[2].partition(".")[0] for word in words}
-    return [
-        Problem("config", keys, message, fix, "warning")
-        for keys, message, fix in (
-            *_tag(config, image),
-            *_ports(config, options),
-            *_gpus(config, options),
-            *_concurrency(config, started),
-            *_python(config, written),
-            *_build_secrets(config),
-            *_own_app(config),
-        )
-    ]
+    notes = (
+        *_unused(given.folder.source),
+        *_grpc(config),
+        *_secrets(config),
+        *_unnamed_requirements(given),
+        *_tag(config, digest),
+        *_ports(config, options),
+        *_gpus(config, options),
+        *_concurrency(config, started),
+        *_python(config),
+        *_build_secrets(config),
+        *_own_app(config),
+    )
+    return PortabilityPlan(
+        "differences from Truss and Baseten, and fields that contradict each other",
+        tuple(Problem("config", path, message, fix, "warning") for path, message, fix in notes),
+    )
 
 
 Note = tuple[FieldPath, str, str]
@@ -76,10 +92,51 @@ def _values(options: Options, names: tuple[str, ...]) -> list[str]:
     return [value for name, value in options if name in names and value]
 
 
-def _tag(config: Config, image: Image) -> Iterator[Note]:
-    if config.base_image is None or image.base.digest or "<" in image.base.name:
+def _unused(source: Source) -> Iterator[Note]:
+    for name, support in SUPPORT.items():
+        path = tuple(name.split("."))
+        if support.kind == "not applicable" and source.has(path):
+            fix = "nothing to do; remove it if it confuses readers"
+            yield path, f"has no effect here: {support.text}", fix
+
+
+def _grpc(config: Config) -> Iterator[Note]:
+    if config.runtime.transport.kind == "grpc":
+        message = "the probes ask gRPC's health service, and no endpoint of docker_server is used"
+        fix = "serve grpc.health.v1.Health; without it the server never becomes ready"
+        yield ("runtime", "transport", "kind"), message, fix
+
+
+def _secrets(config: Config) -> Iterator[Note]:
+    for name, value in config.secrets.items():
+        if value is not None:
+            fix = "write null; the value comes from the stage"
+            yield ("secrets", name), "the text here is not used", fix
+
+
+def _unnamed_requirements(given: Given) -> Iterator[Note]:
+    """Yields the change that a `requirements.txt` makes if the config does not name it."""
+    text = given.folder.requirements.get(REQUIREMENTS_FILE)
+    if not given.folder.unnamed_requirements or not isinstance(text, str):
         return
-    tag = image_reference.parse(image.base.name).tag or "latest"
+    lines = packages(text)
+    pinned = sum("==" in line for line in lines)
+    count = counted(len(lines), "package")
+    message = (
+        f"{REQUIREMENTS_FILE} beside the config is installed, as in Baseten's guide, and Truss's "
+        f"own build passes it over: its {count} ({pinned} pinned) may replace the base image's"
+    )
+    fix = (
+        f"write `requirements_file: {REQUIREMENTS_FILE}` so that both install it; write "
+        "`requirements: []`, here or in the server's `config` in the stage, so that neither does"
+    )
+    yield (), message, fix
+
+
+def _tag(config: Config, digest: DigestPlan) -> Iterator[Note]:
+    if config.base_image is None or digest.digest or "<" in digest.name:
+        return
+    tag = image_reference.parse(digest.name).tag or "latest"
     if _FLOATING.fullmatch(tag):
         message = f"the tag `{tag}` is made to move: the same file is another server tomorrow"
         yield ("base_image", "image"), message, "name a version, or a digest"
@@ -130,8 +187,8 @@ def _concurrency(config: Config, started: set[str]) -> Iterator[Note]:
             yield ("runtime", "predict_concurrency"), message, fix
 
 
-def _python(config: Config, written: Collection[str]) -> Iterator[Note]:
-    if config.base_image is not None and "python_version" in written:
+def _python(config: Config) -> Iterator[Note]:
+    if config.base_image is not None and "python_version" in config.model_fields_set:
         message = "has no effect beside a base image, which brings its own Python"
         yield ("python_version",), message, "remove it if it confuses readers"
 

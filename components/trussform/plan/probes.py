@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from trussform.config import Config
-from trussform.stage import Stage
+from trussform.plan.given import Given
+from trussform.problem import Problem
 
 PERIOD = 10
 """Seconds between two checks, as on Baseten."""
@@ -21,7 +21,7 @@ class Probe(NamedTuple):
     delay: int = 0
 
 
-class Probes(NamedTuple):
+class ProbesPlan(NamedTuple):
     port: int
     startup: Probe
     readiness: Probe
@@ -29,6 +29,7 @@ class Probes(NamedTuple):
     startup_budget: int
     """Seconds that a start may take."""
     why: str
+    problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         ready, alive = (probe.path or "grpc.health.v1" for probe in (self.readiness, self.liveness))
@@ -40,14 +41,15 @@ class Probes(NamedTuple):
         )
 
 
-def probes(config: Config, stage: Stage) -> Probes:
+def plan_probes(given: Given) -> ProbesPlan:
+    config, stage = given.config, given.stage
     server, checks = config.docker_server, config.runtime.health_checks
     ready, alive = server.readiness_endpoint, server.liveness_endpoint
     if config.runtime.transport.kind == "grpc":
         ready = alive = None
     budget = stage.deadlines.startup or checks.startup_threshold_seconds
     # The first check may come as soon as the container runs, so one more fills the budget.
-    return Probes(
+    return ProbesPlan(
         port=server.server_port,
         startup=Probe(ready, _failures(budget) + 1),
         readiness=Probe(ready, _failures(checks.stop_traffic_threshold_seconds)),

@@ -1,15 +1,14 @@
-"""How the nodes log in to the registry of a private base image."""
+"""The nodes' login to the registry of a private base image."""
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from trussform import image_reference
 from trussform.config import Config
 from trussform.config.credentials import REGISTRY_SECRET_PREFIX, DockerAuth
-from trussform.plan.image import Image
-from trussform.plan.secrets import missing
+from trussform.plan.given import Given
+from trussform.plan.image import ImagePlan
+from trussform.plan.known_secrets import is_given, missing
 from trussform.problem import FieldPath, Problem
-from trussform.stage import Stage
 
 _AUTH: FieldPath = ("base_image", "docker_auth")
 _IDENTITIES = {
@@ -30,30 +29,25 @@ class Login(NamedTuple):
     """None: the secret is `user:password`, plain or in base64, as Baseten has it."""
 
 
-class Pull(NamedTuple):
+class PullPlan(NamedTuple):
     existing: str | None
     """The stage's Secret."""
     logins: tuple[Login, ...]
-    """What a Secret is made of for this server."""
+    """The logins of a Secret that Trussform makes for this server."""
     why: str
+    problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         ways = [f"the Secret {self.existing}"] if self.existing else []
-        ways += [f"{login.registry} by the secret {login.secret}" for login in self.logins]
+        ways += [f"{login.registry} with the secret {login.secret}" for login in self.logins]
         return ", ".join(ways) or "without a Secret"
 
 
-def pull(
-    config: Config,
-    stage: Stage,
-    image: Image,
-    available: Collection[str] | None,
-    placed: Collection[str],
-) -> tuple[Pull, list[Problem]]:
-    """`available`: the names that the stage has values for; None where that is unknown."""
+def plan_pull(given: Given, image: ImagePlan) -> PullPlan:
+    config, stage = given.config, given.stage
     auth = config.base_image.docker_auth if config.base_image else None
     logins = named_logins(config)
-    has_secret = stage.pull_secret is not None or "pull_secret" in placed
+    has_secret = stage.pull_secret is not None or "pull_secret" in given.platform
     why = "the stage's pull_secret" if has_secret else "the config names no login"
     problems: list[Problem] = []
     if image.given or (not logins and auth is None):
@@ -64,24 +58,23 @@ def pull(
         fix = "run `docker login` there; the nodes pull the built image alone"
         problems = [Problem("config", _AUTH, message, fix, "warning")]
     elif has_secret:
-        logins = tuple(login for login in logins if login.secret in (available or ()))
+        logins = tuple(login for login in logins if is_given(given.secrets, login.secret))
     elif auth is not None and auth.auth_method in _IDENTITIES:
         why = f"{_IDENTITIES[auth.auth_method]}, or the stage a `pull_secret`"
         message = f"{auth.auth_method} gives logins of a few hours, so the nodes log in themselves"
         problems = [Problem("config", _AUTH, message, why, "warning")]
     elif stage.secrets != "pulumi":
-        problems = [_no_pull_secret(_keys(auth, logins[0].secret), stage)]
+        problems = [_no_pull_secret(_path(auth, logins[0].secret), stage.namespace)]
         logins = ()
     else:
         why = "the config's login"
-        names = [login.secret for login in logins]
-        unknown = [name for name in names if available is not None and name not in available]
-        problems = [missing(name, _keys(auth, name)) for name in unknown]
-    return Pull(stage.pull_secret, logins, why), problems
+        for login in logins:
+            problems += missing(given.secrets, login.secret, _path(auth, login.secret))
+    return PullPlan(stage.pull_secret, logins, why, tuple(problems))
 
 
-def _keys(auth: DockerAuth | None, secret: str) -> FieldPath:
-    """Where the config asks for the login."""
+def _path(auth: DockerAuth | None, secret: str) -> FieldPath:
+    """Returns the path of the field that asks for the login."""
     return _AUTH if auth else ("secrets", secret)
 
 
@@ -101,9 +94,8 @@ def named_logins(config: Config) -> tuple[Login, ...]:
     return tuple({**found, name: Login(registry, name, user)}.values())
 
 
-def _no_pull_secret(keys: FieldPath, stage: Stage) -> Problem:
+def _no_pull_secret(path: FieldPath, namespace: str) -> Problem:
     message = "the stage's secrets are in a Secret that no node can log in with"
-    command = f"kubectl create secret docker-registry NAME -n {stage.namespace} …"
-    return Problem(
-        "config", keys, message, f"run `{command}`, and add `pull_secret: NAME`", "blocks-deploy"
-    )
+    command = f"kubectl create secret docker-registry NAME -n {namespace} …"
+    fix = f"run `{command}`, and add `pull_secret: NAME`"
+    return Problem("config", path, message, fix, "blocks-deploy")

@@ -6,7 +6,7 @@ from itertools import pairwise, zip_longest
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from trussform.config.folder import Folder
+from trussform.config.image_folders import Folder
 from trussform.plan.servers import SERVERS, Server
 from trussform.plan.shell import Word, simple_commands
 

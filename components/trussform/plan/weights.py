@@ -1,17 +1,18 @@
-"""What a volume has before the server starts: whence it comes, where it goes, what keeps it."""
+"""The weights that a volume holds before the server starts: their sources, mounts and volume."""
 
 import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from trussform.config import Config
 from trussform.config.weights import ModelRepo, WeightsSource
-from trussform.plan.digest import Pinned, pin
+from trussform.plan.given import Given
+from trussform.plan.names import NamesPlan
 from trussform.problem import FieldPath, Level, Problem
-from trussform.stage import NodeStorage, Stage, Storage
+from trussform.stage import ClaimStorage, NodeStorage, ServerStage, Storage
 
 MODEL_CACHE = "/app/model_cache"
 """Where Truss puts the folders of `model_cache`."""
@@ -68,18 +69,18 @@ _TAKEN = re.compile(
 
 
 class Source(NamedTuple):
-    """What is fetched, and where the server finds it."""
+    """One source of weights, and the path where the server finds it."""
 
-    keys: FieldPath
-    """Where the config says it."""
+    path: FieldPath
+    """The path of the source in the config."""
     source: str
     mount: str
     read_only: bool
     hub: bool
-    """Whether the folder is laid out as Hugging Face's cache, for a server that looks there."""
+    """True if the folder is laid out as Hugging Face's cache, for a server that looks there."""
     secret: str | None
     needs_secret: bool
-    """Whether the config itself names the secret; otherwise it is used where it is there."""
+    """True if the config itself names the secret; otherwise it is used if it exists."""
     identity: str | None
     """The role or account that the store wants, where the pod's own identity is to have it."""
     role: str | None
@@ -109,23 +110,43 @@ class Source(NamedTuple):
         return not self.any_depth and (deep or broad)
 
 
-class Weights(NamedTuple):
+class Volume(NamedTuple):
+    """The volume that keeps the weights."""
+
+    kind: Literal["claim", "existing", "node"]
+    claim: str
+    """The PersistentVolumeClaim; empty for the node's disk."""
+    size: str = ""
+    """The size of the server's own claim."""
+    storage_class: str | None = None
+    """None: the cluster's default."""
+    access_mode: Literal["ReadWriteOnce", "ReadWriteMany"] = "ReadWriteOnce"
+    path: str = ""
+    """The folder on the node's disk."""
+
+    def __str__(self) -> str:
+        if self.kind == "claim":
+            return f"a claim of {self.size}"
+        if self.kind == "existing":
+            return f"the claim {self.claim}"
+        return f"the node's disk at {self.path}, by each node of its own"
+
+
+class WeightsPlan(NamedTuple):
     sources: tuple[Source, ...]
-    storage: Storage
-    fetcher: Pinned | None
-    """The image of what fetches; None where there is nothing to fetch."""
-    environment_variables: dict[str, str]
-    """Of what fetches."""
+    volume: Volume | None
+    """None if there are no weights."""
     deadline: int
-    """Seconds that the fetch may take; 0 where there is none."""
+    """Seconds that the fetch may take; 0 if there are no weights."""
     one_node: bool
-    """Whether one node at a time can have the volume."""
+    """True if only one node at a time can mount the volume."""
     why: str
     hub_cache: str | None = None
-    """The place to which the server is sent for Hugging Face's cache; None where no source is laid
+    """The path that the server is told to use as Hugging Face's cache; None if no source is laid
     out so."""
     server_variables: Mapping[str, str] = MappingProxyType({})
-    """Environment variables of the server that send it there; the config's own win."""
+    """Environment variables of the server that name that path; the config's own win."""
+    problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         if not self.sources:
@@ -133,40 +154,48 @@ class Weights(NamedTuple):
         return ", ".join(f"{source.source} -> {source.mount}" for source in self.sources)
 
 
-def weights(config: Config, stage: Stage, name: str) -> tuple[Weights, list[Problem]]:
+def plan_weights(given: Given, names: NamesPlan) -> WeightsPlan:
+    config, stage = given.config, given.stage
     found = [
-        *(_of_weights(i, given) for i, given in enumerate(config.weights)),
-        *(_of_model_cache(i, given, config) for i, given in enumerate(config.model_cache)),
+        *(_of_weights(i, wanted) for i, wanted in enumerate(config.weights)),
+        *(_of_model_cache(i, wanted, config) for i, wanted in enumerate(config.model_cache)),
     ]
-    given = stage.server(name).weights or stage.weights
-    storage = given.storage
     if not found:
-        return Weights((), storage, None, {}, 0, False, "the config names none"), []
+        return WeightsPlan((), None, 0, False, "the config names none")
     hub_cache, about_cache = _hub_cache(config) if any(s.hub for s in found) else (None, "")
-    own = stage.server(name).weights is not None
-    keys: FieldPath = ("servers", name, "weights", "image") if own else ("weights", "image")
-    fetcher, about_fetcher = pin(given.image, stage, "stage", keys)
-    plan = Weights(
+    volume = _volume(stage.weights.storage, names)
+    plan = WeightsPlan(
         sources=tuple(_with_folders(found)),
-        storage=storage,
-        fetcher=fetcher,
-        environment_variables=given.environment_variables,
+        volume=volume,
         deadline=stage.deadlines.weights,
-        one_node=not isinstance(storage, NodeStorage) and storage.access_mode == "ReadWriteOnce",
-        why=f"fetched once onto {_described(storage)}, then found there; their size, and so the "
-        f"duration of the first fetch, is unknown until then{about_cache}",
+        one_node=volume.kind != "node" and volume.access_mode == "ReadWriteOnce",
+        why=f"fetched once onto {volume}, then found there; their size, and so the duration of "
+        f"the first fetch, is unknown until then{about_cache}",
         hub_cache=hub_cache,
         server_variables=_hub_variables(config, hub_cache),
     )
-    return plan, [
-        *about_fetcher,
-        *(problem for source in plan.sources for problem in _about(source, stage)),
-        *(problem for source in plan.sources for problem in _about_patterns(source)),
-        *_about_cache(config, hub_cache),
-        *_nested(plan.sources),
-        *_shared(plan, stage, name),
-        *_too_small(config, storage, name, ("servers", name) if own else ()),
-    ]
+    return plan._replace(problems=tuple(_about_weights(given, plan, volume)))
+
+
+def _volume(storage: Storage, names: NamesPlan) -> Volume:
+    if isinstance(storage, ClaimStorage):
+        return Volume(
+            "claim", names.weights, storage.size, storage.storage_class, storage.access_mode
+        )
+    if isinstance(storage, NodeStorage):
+        return Volume("node", "", path=storage.path)
+    return Volume("existing", storage.claim, access_mode=storage.access_mode)
+
+
+def _about_weights(given: Given, plan: WeightsPlan, volume: Volume) -> Iterator[Problem]:
+    for source in plan.sources:
+        yield from _about(source, given.stage)
+    for source in plan.sources:
+        yield from _about_patterns(source)
+    yield from _about_cache(given.config, plan.hub_cache)
+    yield from _nested(plan.sources)
+    yield from _shared(plan, given.stage)
+    yield from _too_small(given, volume)
 
 
 def _hub_cache(config: Config) -> tuple[str, str]:
@@ -198,22 +227,14 @@ def _hub_variables(config: Config, place: str | None) -> dict[str, str]:
     return {name: place for name in _HUB_VARIABLES if name not in given}
 
 
-def _described(storage: Storage) -> str:
-    if storage.kind == "claim":
-        return f"a claim of {storage.size}"
-    if storage.kind == "existing":
-        return f"the claim {storage.claim}"
-    return f"the node's disk at {storage.path}, by each node of its own"
-
-
-def _of_weights(i: int, given: WeightsSource) -> Source:
-    auth = given.auth
-    named = given.auth_secret_name or (auth and auth.auth_secret_name)
-    token = _HF_TOKEN if given.source.startswith("hf://") else None
+def _of_weights(i: int, wanted: WeightsSource) -> Source:
+    auth = wanted.auth
+    named = wanted.auth_secret_name or (auth and auth.auth_secret_name)
+    token = _HF_TOKEN if wanted.source.startswith("hf://") else None
     return Source(
-        keys=("weights", i),
-        source=given.source,
-        mount=_normal(given.mount_location),
+        path=("weights", i),
+        source=wanted.source,
+        mount=_normal(wanted.mount_location),
         read_only=True,
         hub=False,
         secret=named or token,
@@ -221,35 +242,35 @@ def _of_weights(i: int, given: WeightsSource) -> Source:
         identity=auth and (auth.aws_oidc_role_arn or auth.gcp_oidc_service_account),
         role=auth and auth.aws_assume_role_arn,
         region=auth and (auth.aws_oidc_region or auth.aws_assume_role_region),
-        allow=_patterns(given.allow_patterns),
-        ignore=_patterns(given.ignore_patterns),
+        allow=_patterns(wanted.allow_patterns),
+        ignore=_patterns(wanted.ignore_patterns),
         any_depth=False,
     )
 
 
-def _of_model_cache(i: int, given: ModelRepo, config: Config) -> Source:
+def _of_model_cache(i: int, wanted: ModelRepo, config: Config) -> Source:
     """On a volume at a folder of its own; without one, where Truss's build has put it."""
-    scheme, separator, path = given.repo_id.rpartition("://")
-    scheme = scheme if separator else _SCHEMES[given.kind]
-    revision = f"@{given.revision}" if given.revision and scheme == "hf" else ""
-    hub = not given.use_volume and scheme == "hf"
-    mount = f"{MODEL_CACHE}/{given.volume_folder if given.use_volume else path}"
+    scheme, separator, path = wanted.repo_id.rpartition("://")
+    scheme = scheme if separator else _SCHEMES[wanted.kind]
+    revision = f"@{wanted.revision}" if wanted.revision and scheme == "hf" else ""
+    hub = not wanted.use_volume and scheme == "hf"
+    mount = f"{MODEL_CACHE}/{wanted.volume_folder if wanted.use_volume else path}"
     if hub:
         named = _named_hub(config)
         mount = named[1] if named else HUB
     return Source(
-        keys=("model_cache", i),
+        path=("model_cache", i),
         source=f"{scheme}://{path}{revision}",
         mount=_normal(mount),
         read_only=False,
         hub=hub,
-        secret=given.runtime_secret_name,
-        needs_secret=given.runtime_secret_name != _HF_TOKEN,
+        secret=wanted.runtime_secret_name,
+        needs_secret=wanted.runtime_secret_name != _HF_TOKEN,
         identity=None,
         role=None,
         region=None,
-        allow=_patterns(given.allow_patterns),
-        ignore=_patterns(given.ignore_patterns),
+        allow=_patterns(wanted.allow_patterns),
+        ignore=_patterns(wanted.ignore_patterns),
         any_depth=True,
     )
 
@@ -282,11 +303,11 @@ def _digest(*what: Any) -> str:
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
-def _about(source: Source, stage: Stage) -> list[Problem]:
+def _about(source: Source, stage: ServerStage) -> list[Problem]:
     problems: list[Problem] = []
 
     def say(message: str, fix: str, level: Level = "error") -> None:
-        problems.append(Problem("config", source.keys, message, fix, level))
+        problems.append(Problem("config", source.path, message, fix, level))
 
     if _TAKEN.fullmatch(source.mount):
         say(f"the mount {source.mount} would hide files that the server needs",
@@ -333,7 +354,7 @@ def _about_patterns(source: Source) -> list[Problem]:
     allow, ignore = source.allow or (), source.ignore or ()
     every = {"*", "**"} if source.any_depth else {"**", "**/*", "**/"}
     if every & set(ignore) or (allow and set(allow) <= set(ignore)):
-        keys: FieldPath = (*source.keys, "ignore_patterns")
+        keys: FieldPath = (*source.path, "ignore_patterns")
         message = "the patterns leave no file of the source"
         return [Problem("config", keys, message, "remove what is to be fetched from them")]
     none = all(_NO_NAME.search(pattern) for pattern in allow)
@@ -347,7 +368,7 @@ def _that_fit_nothing(
     source: Source, field: str, patterns: tuple[str, ...], level: Level
 ) -> Iterator[Problem]:
     for i, pattern in enumerate(patterns):
-        keys: FieldPath = (*source.keys, field, i)
+        keys: FieldPath = (*source.path, field, i)
         if _NO_NAME.search(pattern):
             message = f"`{pattern}` fits no file: names begin at the top of the source, without `/`"
             fix = "write it as in `*.safetensors` or `folder/*`"
@@ -367,36 +388,38 @@ def _nested(sources: tuple[Source, ...]) -> list[Problem]:
             outer = source.mount
             continue
         message = f"the mount {source.mount} lies within {outer}"
-        problems.append(Problem("config", source.keys, message, "give each a folder of its own"))
+        problems.append(Problem("config", source.path, message, "give each a folder of its own"))
     return problems
 
 
-def _shared(plan: Weights, stage: Stage, name: str) -> list[Problem]:
-    replicas = stage.server(name).replicas
-    if not plan.one_node or (stage.replicas if replicas is None else replicas) < 2:
-        return []
-    keys: FieldPath = ("servers", name, "replicas") if replicas is not None else ("replicas",)
-    message = f"several replicas of `{name}` need one volume that only one node can have at a time"
-    fix = "write `access_mode: ReadWriteMany`, or `kind: node`, in the stage's `weights.storage`"
-    return [Problem("stage", keys, message, fix, "warning")]
+def _shared(plan: WeightsPlan, stage: ServerStage) -> Iterator[Problem]:
+    if plan.one_node and stage.replicas > 1:
+        message = (
+            f"several replicas of `{stage.server}` need one volume that only one node can have at "
+            "a time"
+        )
+        fix = (
+            "write `access_mode: ReadWriteMany`, or `kind: node`, in the stage's `weights.storage`"
+        )
+        yield Problem("stage", stage.path("replicas"), message, fix, "warning")
 
 
-def _too_small(config: Config, storage: Storage, name: str, at: FieldPath) -> list[Problem]:
-    """Returns a warning where a claim is smaller than the memory that the weights are for.
+def _too_small(given: Given, volume: Volume) -> Iterator[Problem]:
+    """Yields a warning if a claim is smaller than the memory of the GPUs.
 
-    The files fill most of that memory, as a rule; their size is known to the fetch alone.
+    The files fill most of that memory, as a rule; only the fetch knows their size.
     """
-    gpus = config.resources.accelerator
+    gpus = given.config.resources.accelerator
     memory = gpus.count * GPU_MEMORY.get(gpus.name, 0) if gpus else 0
-    if storage.kind != "claim" or _bytes(storage.size) >= memory << 30:
-        return []
-    keys: FieldPath = (*at, "weights", "storage", "size")
+    if volume.kind != "claim" or _bytes(volume.size) >= memory << 30:
+        return
     message = (
-        f"the claim of `{name}`, {storage.size}, is smaller than the {memory}Gi of memory of its "
-        f"GPUs, {gpus}"
+        f"the claim of `{given.name}`, {volume.size}, is smaller than the {memory}Gi of memory of "
+        f"its GPUs, {gpus}"
     )
     fix = f"set the size that the weights need; {memory}Gi holds all that fits these GPUs"
-    return [Problem("stage", keys, message, fix, "warning")]
+    path = given.stage.path("weights", "storage", "size")
+    yield Problem("stage", path, message, fix, "warning")
 
 
 def _bytes(quantity: str) -> float:

@@ -2,17 +2,17 @@
 
 from trussform.stage.auth import ApiKeyAuth, Auth, ForwardAuth
 from trussform.stage.gpu import Dialect, Gpu
-from trussform.stage.ingress import AddressPeer, NamespacePeer, Peer
+from trussform.stage.ingress import CidrPeer, NamespacePeer, Peer
 from trussform.stage.names import Digest, is_digest
 from trussform.stage.route import GatewayRoute, IngressRoute, IssuedTls, NoRoute, Route, SecretTls
 from trussform.stage.secrets import ExistingSecret, ExternalSecrets
-from trussform.stage.stage import Server, Stage
+from trussform.stage.stage import Server, ServerStage, Settings, Stage
 from trussform.stage.storage import ClaimStorage, ExistingStorage, NodeStorage, Storage
 
 __all__ = [
-    "AddressPeer",
     "ApiKeyAuth",
     "Auth",
+    "CidrPeer",
     "ClaimStorage",
     "Dialect",
     "Digest",
@@ -31,6 +31,8 @@ __all__ = [
     "Route",
     "SecretTls",
     "Server",
+    "ServerStage",
+    "Settings",
     "Stage",
     "Storage",
     "is_digest",

@@ -1,7 +1,8 @@
-"""Who may connect to the pods inside the cluster."""
+"""The sources that may connect to the pods (NetworkPolicy: `ingress.from`)."""
 
 import ipaddress
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Discriminator, Tag
 
@@ -10,11 +11,11 @@ from trussform.source import is_mapping
 from trussform.stage.names import Label
 
 
-def _range(address: str) -> str:
+def _range(cidr: str) -> str:
     try:
-        return str(ipaddress.ip_network(address, strict=False))
+        return str(ipaddress.ip_network(cidr, strict=False))
     except ValueError:
-        message = f"`{address}` is no address or range"
+        message = f"`{cidr}` is not an IP address or a range"
         raise invalid(message, "write it as in 10.0.0.0/8") from None
 
 
@@ -24,19 +25,22 @@ class NamespacePeer(Model):
     namespace: Label
 
 
-class AddressPeer(Model):
-    """Who comes from an address, as a gateway on the nodes' own network does."""
+class CidrPeer(Model):
+    """All clients with an address in a range, such as a gateway on the nodes' network."""
 
-    address: Annotated[str, AfterValidator(_range)]
+    renamed: ClassVar[Mapping[str, str]] = {"address": "cidr"}
+
+    cidr: Annotated[str, AfterValidator(_range)]
     """An IP address or a range: `10.0.0.0/8`."""
 
 
 def _kind(value: Any) -> str:
-    named = "address" in value if is_mapping(value) else isinstance(value, AddressPeer)
-    return "a range" if named else "pods"
+    if is_mapping(value):
+        return "a range" if value.keys() & {"cidr", *CidrPeer.renamed} else "pods"
+    return "a range" if isinstance(value, CidrPeer) else "pods"
 
 
 Peer = Annotated[
-    Annotated[NamespacePeer, Tag("pods")] | Annotated[AddressPeer, Tag("a range")],
+    Annotated[NamespacePeer, Tag("pods")] | Annotated[CidrPeer, Tag("a range")],
     Discriminator(_kind),
 ]

@@ -14,7 +14,7 @@ class GatewayRoute(Model):
 
     kind: Literal["gateway"] = "gateway"
     name: ObjectName | None = None
-    """The Gateway. Required, unless `placement` gives it."""
+    """The Gateway. Required, unless the platform gives it."""
     namespace: Label | None = None
     """The Gateway's namespace. Default: the server's own."""
     controller: Literal["envoy-gateway", "traefik"] | None = None

@@ -1,10 +1,12 @@
 """What one environment gives to every server: the `trussform:stage` block of a stack file."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from trussform.config.runtime import WEEK
+from trussform.problem import FieldPath, Key
 from trussform.schema import Int, Model, invalid
 from trussform.stage.auth import Auth
 from trussform.stage.gpu import Gpu
@@ -59,12 +61,10 @@ class Server(Model):
     """A finished image by digest; it runs as it is, and nothing of it is looked up or built."""
 
 
-_UNCHANGED = Server.model_construct(path=".")
-"""What a server has that the stage does not name."""
+class Settings(Model):
+    """The settings of an environment that apply to each of its servers."""
 
-
-class Stage(Model):
-    """The platform team's side: one per environment."""
+    renamed: ClassVar[Mapping[str, str]] = {"peers": "ingress_from"}
 
     environment: Label
     """The `{env}` of the URLs."""
@@ -94,9 +94,9 @@ class Stage(Model):
     auth: Auth | None = None
     """Who may call a route: `{kind: api-key, keys: [CLIENT]}`, `{kind: forward, service: …}`, or
     `none`, everybody who reaches the gateway. A route needs the decision."""
-    peers: list[Peer] | None = None
-    """Who may connect to the pods: `[{namespace: NAME}, {address: RANGE}]`; the node's own checks
-    always may. Default: everybody in the cluster."""
+    ingress_from: list[Peer] | None = None
+    """The sources that may connect to the pods: `[{namespace: NAME}, {cidr: RANGE}]`. The node's
+    own checks always may. Default: every pod of the cluster."""
     request_timeout: Int | None = Field(default=None, ge=1, le=86_400)
     """Seconds that a request may take, streams included. Default: the route cuts nothing,
     and a pod that stops waits `deadlines.drain` for its requests."""
@@ -120,6 +120,30 @@ class Stage(Model):
     """Change it to roll the pods after a Secret that is not Pulumi's has changed; from a store the
     new pods get what it has then."""
 
+
+class ServerStage(Settings):
+    """The settings for one server: the stage's, with the server's own in their place."""
+
+    server: str
+    listed: bool
+    """True if `servers` of the stage has the server."""
+    own: frozenset[str]
+    """The fields that the server sets itself."""
+    image: Digested | None
+    """The finished image that the stage names for the server."""
+
+    def path(self, *path: Key) -> FieldPath:
+        """Returns the path in the stage of a field that the server may set itself."""
+        return ("servers", self.server, *path) if path[0] in self.own else path
+
+
+_OVERRIDES = ("replicas", "spare_gpus", "weights", "auth")
+"""The fields of a stage that a server may set itself."""
+
+
+class Stage(Settings):
+    """The platform team's side: one per environment."""
+
     servers: dict[ServerName, Server] = Field(default_factory=dict)
     """The servers by name; the name is the host, and the name of every object."""
 
@@ -132,6 +156,17 @@ class Stage(Model):
             )
         return self
 
-    def server(self, name: str) -> Server:
-        """The stage's entry for a server, or the defaults where it has none."""
-        return self.servers.get(name) or _UNCHANGED
+    def for_server(self, name: str) -> ServerStage:
+        """Returns the settings for the server `name`; the stage's alone if it is not listed."""
+        server = self.servers.get(name)
+        set_here = {field: getattr(server, field, None) for field in _OVERRIDES}
+        own = {field: value for field, value in set_here.items() if value is not None}
+        values = {field: getattr(self, field) for field in Settings.model_fields}
+        # Without validation, as the stage has passed it.
+        return ServerStage.model_construct(
+            **{**values, **own},
+            server=name,
+            listed=server is not None,
+            own=frozenset(own),
+            image=server.image if server else None,
+        )

@@ -1,0 +1,52 @@
+"""The secrets that the stack gives, and the problem of one that it lacks."""
+
+import re
+from collections.abc import Collection
+from enum import Enum
+from typing import Final
+
+from trussform.problem import FieldPath, File, Problem
+
+
+class UnknownSecrets(Enum):
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = UnknownSecrets.UNKNOWN
+"""Nobody can tell which secrets the stack gives: no stack is read, or it encrypts them as one."""
+
+KnownSecrets = Collection[str] | UnknownSecrets
+"""The names of the secrets that the stack or the program gives, or `UNKNOWN`."""
+
+
+def is_given(secrets: KnownSecrets, name: str) -> bool:
+    """Returns true if the stack is known to give the secret."""
+    return not isinstance(secrets, UnknownSecrets) and name in secrets
+
+
+def missing(
+    secrets: KnownSecrets, name: str, path: FieldPath, file: File = "config"
+) -> list[Problem]:
+    """Returns the problem that the stack is known not to give a secret, which `path` asks for."""
+    if isinstance(secrets, UnknownSecrets) or name in secrets:
+        return []
+    message = f"the stage has no value for the secret `{name}`"
+    return [Problem(file, path, message, f"run: {set_command(name)}", "blocks-deploy")]
+
+
+def set_command(name: str) -> str:
+    """Returns the command that gives a secret to the stack, for any name."""
+    return f"pulumi config set --secret --path {_path(name)}"
+
+
+def remove_command(name: str) -> str:
+    """Returns the command that removes a secret from the stack, for any name."""
+    return f"pulumi config rm --path {_path(name)}"
+
+
+def _path(name: str) -> str:
+    """Returns the path of a secret in the stack's configuration, quoted for a shell."""
+    # Other signs in the name would be steps of the path to Pulumi, and `'` its end to the shell.
+    quoted = name.replace('"', '\\"').replace("'", "'\\''")
+    step = f".{name}" if re.fullmatch(r"[-\w]+", name) else f'["{quoted}"]'
+    return f"'trussform:secrets{step}'"

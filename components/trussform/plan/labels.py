@@ -1,0 +1,54 @@
+"""The labels of every object, and what `model_metadata` adds to the Deployment."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from trussform.plan.given import Given
+from trussform.plan.names import NamesPlan
+from trussform.problem import Problem
+
+EXAMPLE = "example_model_input"
+"""A key of `model_metadata` that can be long; the config's copy in the pod has it."""
+_TAG = re.compile(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+
+
+class LabelsPlan(NamedTuple):
+    environment: str
+    """The `{env}` of the URLs."""
+    every: Mapping[str, str]
+    """The labels of every object."""
+    tags: Mapping[str, str]
+    """The labels that the Deployment has besides: one for each of the model's tags."""
+    model_metadata: str | None
+    """An annotation of the Deployment: `model_metadata` as JSON, without the example input."""
+    example: Any
+    """The example input of `model_metadata`; None if there is none."""
+    why: str
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in {**self.every, **self.tags}.items())
+
+
+def plan_labels(given: Given, names: NamesPlan) -> LabelsPlan:
+    config, environment = given.config, given.stage.environment
+    every = {
+        "app.kubernetes.io/name": names.server,
+        "app.kubernetes.io/managed-by": "trussform",
+        "trussform/environment": environment,
+    }
+    if model := re.sub(r"[^-._a-zA-Z0-9]+", "-", config.model_name or "")[:63].strip("-._"):
+        every["trussform/model-name"] = model
+    shown = {key: value for key, value in config.model_metadata.items() if key != EXAMPLE}
+    tags = shown.get("tags")
+    named = [str(tag) for tag in cast(list[Any], tags)] if isinstance(tags, list) else []
+    return LabelsPlan(
+        environment=environment,
+        every=every,
+        tags={f"tag.trussform/{tag}": "true" for tag in named if _TAG.fullmatch(tag)},
+        model_metadata=json.dumps(shown, ensure_ascii=False, default=str) if shown else None,
+        example=config.model_metadata.get(EXAMPLE),
+        why="the server, its environment, and `model_name` and `model_metadata` of the config",
+    )

@@ -1,0 +1,61 @@
+"""The environment variables of the server."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from trussform.config import Config
+from trussform.plan.command import CommandPlan
+from trussform.plan.files import FilesPlan
+from trussform.plan.given import Given
+from trussform.plan.names import NamesPlan
+from trussform.plan.reserved import is_reserved, own_variables
+from trussform.plan.weights import WeightsPlan
+from trussform.problem import Problem
+
+POD_FIELDS = {"BT_MODEL_DEPLOYMENT_ID": "metadata.labels['pod-template-hash']"}
+"""Variables that Baseten sets and that only Kubernetes knows, each by the pod's field."""
+
+
+class VariablesPlan(NamedTuple):
+    texts: Mapping[str, str]
+    """The value of each variable."""
+    fields: Mapping[str, str]
+    """Variables that Kubernetes sets, each by the pod's field."""
+    why: str
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={text}" for name, text in {**self.texts, **self.fields}.items())
+
+
+def plan_variables(
+    given: Given, names: NamesPlan, command: CommandPlan, weights: WeightsPlan, files: FilesPlan
+) -> VariablesPlan:
+    """Decides the variables: those of Baseten and of the known servers, then the config's, which
+    win."""
+    config = given.config
+    server = config.docker_server
+    baseten = {"APP_HOME": "/app", "PORT": str(server.server_port), "BT_MODEL_ID": names.server}
+    if not server.no_build:
+        base = config.base_image
+        baseten["PYTHON_EXECUTABLE"] = (base and base.python_executable_path) or "python3"
+        if files.copied:
+            # The user may have no home in an image that was not built for it.
+            baseten["HOME"] = "/tmp"
+    texts = {**weights.server_variables, **command.variables, **baseten, **own_variables(config)}
+    fields = {name: field for name, field in POD_FIELDS.items() if name not in texts}
+    why = "Baseten's variables and those that the server needs; the config's take precedence"
+    return VariablesPlan(texts, fields, why, tuple(_dropped(config)))
+
+
+def _dropped(config: Config) -> Iterator[Problem]:
+    fixes = {
+        "PATH": "write `export PATH=/folder:$PATH` in `sh -c`, or ENV PATH in the base image",
+        "PORT": f"remove it; PORT is {config.docker_server.server_port} here, the `server_port`",
+        "HOSTNAME": "remove it; HOSTNAME is the name of the pod",
+    }
+    for name in filter(is_reserved, config.environment_variables):
+        message = "the name is reserved: the variable is dropped here, as on Baseten"
+        other = "" if is_reserved(f"MY_{name}") else f", as in `MY_{name}`"
+        fix = fixes.get(name, f"remove it, or use another name{other}")
+        yield Problem("config", ("environment_variables", name), message, fix, "warning")
