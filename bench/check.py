@@ -22,9 +22,9 @@ import sys
 from pathlib import Path
 from trussform.cli import start_lean
 start_lean()
-from trussform import project
+from trussform import planning, stack_file
 for file in map(Path, sys.argv[1:]):
-    project.plan_servers(project.without_stage(file), [file])
+    planning.plan_stack(planning.without_stage(file), [file])
 """
 TRUSS = """
 import sys

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from trussform import project
+from trussform import planning
 from trussform.cli.render import objects
 from trussform.plan import Plan
 from trussform.problem import Problem, errors
@@ -25,11 +25,11 @@ def main() -> None:
     files = sorted(CORPUS.glob("*/config.yaml"))
     if not files:
         sys.exit(f"{CORPUS}: no configs there, and the document is made from them")
-    found = [project.plan_servers(project.without_stage(file), [file]) for file in files]
-    accepted = sum(not errors(problems) for _, problems in found)
+    found = [planning.plan_stack(planning.without_stage(file), [file]) for file in files]
+    accepted = sum(not errors(planned.problems) for planned in found)
     print(HEAD.format(count=len(files), accepted=accepted))
-    for file, (plans, problems) in zip(files, found, strict=True):
-        print("|", " | ".join([file.parent.name, *row(plans, problems)]), "|")
+    for file, planned in zip(files, found, strict=True):
+        print("|", " | ".join([file.parent.name, *row(planned.plans, planned.problems)]), "|")
 
 
 def row(plans: dict[str, Plan], problems: list[Problem]) -> list[str]:

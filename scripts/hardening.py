@@ -13,9 +13,9 @@ Made by `make docs` from `tests/cluster/exceptions.yaml`. `make e2e` runs checko
 over all that `trussform render` writes for every config of `examples/`, and for a server with
 weights, in three stages:
 
-- `gateway`: HTTPRoutes with API keys, three replicas, and `peers`.
+- `gateway`: HTTPRoutes with API keys, three replicas, and `ingress_from`.
 - `ingress`: Ingress objects with a certificate, and else what a stage gets that says nothing.
-- `user`: as `ingress`, with `run_as_user_id`, forward auth, two replicas, and `peers`.
+- `user`: as `ingress`, with `run_as_user_id`, forward auth, two replicas, and `ingress_from`.
 
 Nothing else is found; a finding that is not here fails the test, and so does one that is here and
 no longer found.

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from trussform import project
+from trussform import planning, stack_file
 from trussform.problem import Problem, ProblemError
 
 MEMORY = 50 << 20
@@ -27,9 +27,9 @@ _STATM = Path("/proc/self/statm")
 def check(wanted: dict[str, str]) -> list[Problem]:
     try:
         if "stack" in wanted:
-            return project.plan_servers(project.read_stack(Path(wanted["stack"])))[1]
+            return planning.plan_stack(stack_file.read_stack(Path(wanted["stack"]))).problems
         path = Path(wanted["config"])
-        return project.plan_servers(project.without_stage(path), [path])[1]
+        return planning.plan_stack(planning.without_stage(path), [path]).problems
     except ProblemError as error:
         return list(error.problems)
 

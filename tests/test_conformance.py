@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from trussform import project
+from trussform import planning
 from trussform.cli import render
 from trussform.problem import errors
-from workspace import CORPUS, ROOT
+from workspace import CORPUS, ROOT, plans_of
 
 pytestmark = pytest.mark.skipif(not CORPUS, reason="no corpus of real configs beside the project")
 
@@ -20,7 +20,7 @@ def named(file: Path) -> str:
 
 @pytest.mark.parametrize("file", CORPUS, ids=named)
 def test_a_real_config_checks_and_renders(file: Path) -> None:
-    plans, problems = project.plan_servers(project.without_stage(file), [file])
+    plans, problems = plans_of(planning.without_stage(file), [file])
     assert errors(problems) == []
     objects = list(yaml.safe_load_all(render.stream(plans)))
     assert {"Deployment", "Service"} <= {made["kind"] for made in objects}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from trussform.cli.render import objects
 from trussform.plan import Plan
-from trussform.plan.pod import RESERVED
+from trussform.plan.reserved import RESERVED
 from workspace import ROOT
 
 PAGE = (ROOT / "docs/container.md").read_text()

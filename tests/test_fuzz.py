@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
-from trussform import project
+from trussform import planning, stack_file
 from trussform.cli import explain, render
 from trussform.plan import Plan
 from trussform.problem import Problem, ProblemError, errors
-from workspace import CORPUS, ROOT
+from workspace import CORPUS, ROOT, plans_of
 
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
 FILES = int(os.environ.get("FUZZ_FILES", "1000"))
@@ -204,11 +204,11 @@ Check = Callable[[Path], tuple[dict[str, Plan], Iterable[Problem]]]
 
 
 def check_config(file: Path) -> tuple[dict[str, Plan], Iterable[Problem]]:
-    return project.plan_servers(project.without_stage(file), [file])
+    return plans_of(planning.without_stage(file), [file])
 
 
 def check_stack(file: Path) -> tuple[dict[str, Plan], Iterable[Problem]]:
-    return project.plan_servers(project.read_stack(file))
+    return plans_of(stack_file.read_stack(file))
 
 
 def problems_of(check: Check, file: Path) -> list[Problem]:

@@ -18,16 +18,16 @@ from apiserver import misfits
 from hostile import hostile, tried
 from hypothesis import given
 from hypothesis import strategies as st
-from trussform import manifests, project
+from trussform import manifests, stack_file
 from trussform.cli import explain, render
 from trussform.manifests import Manifest, build_context
 from trussform.manifests.deployment import CONFIG_ANNOTATION
 from trussform.manifests.weights import TRANSFER_ANNOTATION
 from trussform.plan import Plan
 from trussform.plan.image import Build
-from trussform.plan.pod import POD_FIELDS
+from trussform.plan.variables import POD_FIELDS
 from trussform.problem import Problem, ProblemError, errors
-from workspace import STAGE, Workspace, merged
+from workspace import STAGE, Workspace, merged, plans_of
 
 PIECES = [
     # Lines and languages
@@ -189,8 +189,8 @@ STAGE_FIELDS: dict[str, Callable[[str], Change]] = {
         **route, "auth": {**FORWARD, name: [text] if name == "headers" else text}
     } for name in ("service", "namespace", "path", "headers")
       for way, route in {"Envoy": ENVOY, "Traefik": TRAEFIK, "nginx": NGINX}.items()},
-    "peers by namespace": lambda text: {"peers": [{"namespace": text}]},
-    "peers by address": lambda text: {"peers": [{"address": text}]},
+    "peers by namespace": lambda text: {"ingress_from": [{"namespace": text}]},
+    "peers by address": lambda text: {"ingress_from": [{"cidr": text}]},
     **{f"route.tls.{name}": lambda text, name=name: merged(
         TRAEFIK, {"route": {"tls": {name: text}}}
     ) for name in ("secret", "issuer")},
@@ -252,7 +252,11 @@ WAYS: list[Change] = [
     {"secrets": {"existing": "mine"}},
     {**TRAEFIK, "auth": FORWARD, "secrets": {"store": "vault", "path": "models/"}},
     {**NGINX, "auth": FORWARD, "replicas": 3},
-    {"builder": "buildkit", "network_policy": "cilium", "peers": [{"namespace": "gateways"}]},
+    {
+        "builder": "buildkit",
+        "network_policy": "cilium",
+        "ingress_from": [{"namespace": "gateways"}],
+    },
     {"route": {"kind": "none"}},
 ]
 """Stages that spell the same things in different words."""
@@ -267,9 +271,9 @@ def planned(
         del base["route"]
     changes = merged({**base, "servers": {"server": {"path": "server"}}}, stage)
     workspace.write_config(config)
-    workspace.stack.write_text(yaml.safe_dump({"config": {project.STAGE: changes}}))
+    workspace.stack.write_text(yaml.safe_dump({"config": {stack_file.STAGE: changes}}))
     try:
-        plans, problems = project.plan_servers(project.read_stack(workspace.stack))
+        plans, problems = plans_of(stack_file.read_stack(workspace.stack))
     except ProblemError as error:
         return [], list(error.problems)
     return ([] if errors(problems) else list(plans.values())), problems
@@ -350,7 +354,7 @@ def spelled_otherwise(plan: Plan) -> Iterator[str]:
     (deployment,) = (manifest for manifest in made if manifest["kind"] == "Deployment")
     template = deployment["spec"]["template"]
     annotations = template["metadata"]["annotations"]
-    if yaml.safe_load(annotations[CONFIG_ANNOTATION]) != plan.config:
+    if yaml.safe_load(annotations[CONFIG_ANNOTATION]) != plan.files.config:
         yield f"another config: {annotations[CONFIG_ANNOTATION]!r}"
     if TRANSFER_ANNOTATION in annotations and annotations[TRANSFER_ANNOTATION].count("\n") != 4:
         yield f"another script: {annotations[TRANSFER_ANNOTATION]!r}"
@@ -359,7 +363,7 @@ def spelled_otherwise(plan: Plan) -> Iterator[str]:
         yield f"another command: {server['command']!r}"
     texts = [entry for entry in server["env"] if entry["name"] not in POD_FIELDS]
     variables = {entry["name"]: expanded(entry["value"]) for entry in texts}
-    if variables != plan.environment_variables:
+    if variables != plan.variables.texts:
         yield f"other variables: {server['env']!r}"
 
 
@@ -373,7 +377,7 @@ def rendered_otherwise(plans: list[Plan]) -> Iterator[str]:
     text = render.stream({plan.name: plan for plan in plans})
     objects: list[Manifest] = [manifests.namespace("models")] if plans else []
     for plan in plans:
-        objects[:1] = [manifests.namespace(plan.namespace)] if plan.create_namespace else []
+        objects[:1] = [manifests.namespace(plan.namespace.name)] if plan.namespace.create else []
         objects += render.objects(plan)
     found = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
     if found != objects:
@@ -402,7 +406,7 @@ def otherwise(workspace: Workspace, config: Change, stage: Change) -> list[str]:
     found = [text for problem in problems for text in read_otherwise(problem)]
     for plan in plans:
         if plan.image.build is not None:
-            found += built_otherwise(plan.image.build, plan.image.base.reference)
+            found += built_otherwise(plan.image.build, plan.digest.reference)
         found += spelled_otherwise(plan)
     return [*found, *rendered_otherwise(plans), *shown_otherwise(plans)]
 

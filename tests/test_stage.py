@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trussform import project
+from trussform import planning
 from trussform.problem import ProblemError
-from trussform.project import lock_file, read_stack
+from trussform.stack_file import lock_file, read_stack
 from trussform.stage import Stage
-from workspace import ROOT, Workspace
+from workspace import ROOT, Workspace, plans_of
 
 
 def complaints(workspace: Workspace, changes: dict[str, Any]) -> list[str]:
@@ -20,22 +20,22 @@ def complaints(workspace: Workspace, changes: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("name", ["local", "dev", "staging", "production"])
 def test_the_sample_stages_are_read_and_planned(name: str) -> None:
-    plans, problems = project.plan_servers(read_stack(ROOT / f"stacks/Pulumi.{name}.yaml"))
+    plans, problems = plans_of(read_stack(ROOT / f"stacks/Pulumi.{name}.yaml"))
     assert set(plans) == {"llama", "embeddings"}
     assert [problem for problem in problems if problem.level == "error"] == []
 
 
 def test_what_stands_in_for_a_stage_is_one() -> None:
     """It is made without validation."""
-    given = project.ANY_STAGE.model_dump()
+    given = planning.ANY_STAGE.model_dump()
     assert Stage.model_validate(given).model_dump() == given
 
 
 def test_dev_and_production_differ_where_environments_do() -> None:
     def llama(stack: str) -> dict[str, Any]:
         read = read_stack(ROOT / f"stacks/Pulumi.{stack}.yaml")
-        plan = project.plan_servers(read)[0]["llama"]
-        embeddings = project.plan_servers(read)[0]["embeddings"]
+        plan = plans_of(read)[0]["llama"]
+        embeddings = plans_of(read)[0]["embeddings"]
         assert embeddings.image.build is not None
         return {
             "gpu": plan.gpu.products,
@@ -99,7 +99,7 @@ def test_a_stack_file_without_a_stage_says_what_to_add(workspace: Workspace) -> 
 def test_a_server_whose_folder_does_not_exist_is_told_at_the_stage(workspace: Workspace) -> None:
     workspace.write_config()
     stack = workspace.write_stack({"servers": {"ghost": {"path": "nowhere", "replicas": 2}}})
-    _, (problem,) = project.plan_servers(read_stack(stack))
+    _, (problem,) = plans_of(read_stack(stack))
     assert problem.field == "servers.ghost.path"
     assert problem.location.path == str(stack)
     assert problem.message.startswith("there is no config.yaml at")
@@ -116,13 +116,13 @@ def test_two_servers_of_one_name_are_refused(workspace: Workspace) -> None:
 def test_two_folders_of_one_name_are_refused(workspace: Workspace) -> None:
     stack = read_stack(workspace.write_stack())
     with pytest.raises(ProblemError, match="a second server of the name `b`"):
-        project.servers(stack, [Path("x/b"), Path("y/b")])
+        planning.plan_stack(stack, [Path("x/b"), Path("y/b")])
 
 
 def test_a_path_outside_the_stack_gets_the_stages_defaults(workspace: Workspace) -> None:
     other = workspace.write_config().parent.rename(workspace.folder / "other")
     stack = workspace.write_stack({"replicas": 3, "servers": {"server": {"replicas": 1}}})
-    plans, _ = project.plan_servers(read_stack(stack), [other])
+    plans, _ = plans_of(read_stack(stack), [other])
     assert plans["other"].rollout.replicas == 3
 
 
@@ -131,7 +131,7 @@ def test_a_path_of_a_server_of_the_stack_keeps_its_name_and_overrides(
 ) -> None:
     path = workspace.write_config()
     stack = workspace.write_stack({"servers": {"server": {"replicas": 4}}})
-    plans, _ = project.plan_servers(read_stack(stack), [path])
+    plans, _ = plans_of(read_stack(stack), [path])
     assert plans["server"].rollout.replicas == 4
 
 
@@ -140,8 +140,8 @@ def test_the_lock_file_gives_the_digests(workspace: Workspace) -> None:
     stack = workspace.write_stack({"tags": "locked"})
     lock_file(stack).write_text(f"digests: {{'python:3.11-slim': '{digest}'}}\n")
     workspace.write_config()
-    plans, problems = project.plan_servers(read_stack(stack))
-    assert plans["server"].image.base.reference == f"python@{digest}"
+    plans, problems = plans_of(read_stack(stack))
+    assert plans["server"].digest.reference == f"python@{digest}"
     assert problems == []
 
 
@@ -149,13 +149,13 @@ def test_a_folder_of_a_staged_servers_name_is_another_server(workspace: Workspac
     workspace.write_config()
     stack = read_stack(workspace.write_stack({"servers": {"server": {"replicas": 7}}}))
     with pytest.raises(ProblemError, match="a second server of the name `server`"):
-        project.servers(stack, [workspace.folder / "elsewhere" / "server"])
+        planning.plan_stack(stack, [workspace.folder / "elsewhere" / "server"])
 
 
 def test_a_path_stands_for_every_server_that_uses_it(workspace: Workspace) -> None:
     path = workspace.write_config()
     stack = workspace.write_stack({"servers": {"second": {"path": "server"}}})
-    assert set(project.servers(read_stack(stack), [path])) == {"server", "second"}
+    assert planning.plan_stack(read_stack(stack), [path]).paths.keys() == {"server", "second"}
 
 
 def test_mistakes_of_stage_and_configs_are_told_at_once(workspace: Workspace) -> None:
@@ -183,7 +183,7 @@ def test_a_stack_file_is_found_from_its_own_folder(
     workspace.write_config()
     stack = workspace.write_stack()
     monkeypatch.chdir(stack.parent)
-    plans, problems = project.plan_servers(read_stack(Path(stack.name)))
+    plans, problems = plans_of(read_stack(Path(stack.name)))
     assert (set(plans), problems) == ({"server"}, [])
 
 
@@ -219,15 +219,13 @@ def test_secrets_are_known_by_name_plain_ones_are_told_and_odd_ones_refused(
 ) -> None:
     workspace.write_config({"secrets": {"a": None, "b": None, "c": None}})
     secrets = {"a": {"secure": "v1:x"}, "b": "in-plain", "c": {"nested": "x"}}
-    _, problems = project.plan_servers(
-        read_stack(workspace.write_stack(**{"trussform:secrets": secrets}))
-    )
+    _, problems = plans_of(read_stack(workspace.write_stack(**{"trussform:secrets": secrets})))
     assert [(p.field, p.level) for p in problems] == [
         ("trussform:secrets.b", "warning"),
         ("trussform:secrets.c", "error"),
     ]
     whole = {"trussform:secrets": {"secure": "v1:x"}}
-    assert project.plan_servers(read_stack(workspace.write_stack(**whole)))[1] == []
+    assert plans_of(read_stack(workspace.write_stack(**whole)))[1] == []
 
 
 def test_an_override_that_deletes_nothing_is_a_warning(workspace: Workspace) -> None:
@@ -243,16 +241,16 @@ def test_digests_of_the_stage_go_before_those_of_the_lock_file(workspace: Worksp
     stack = workspace.write_stack({"tags": "locked", "digests": {"python:3.11-slim": mine}})
     lock_file(stack).write_text(f"digests: {{'python:3.11-slim': '{locked}'}}\n")
     workspace.write_config()
-    plans, _ = project.plan_servers(read_stack(stack))
-    assert plans["server"].image.base.digest == mine
+    plans, _ = plans_of(read_stack(stack))
+    assert plans["server"].digest.digest == mine
 
 
 @pytest.mark.parametrize("namespace", [{"create_namespace": False}, {"namespace": "default"}])
 def test_a_namespace_is_made_only_where_the_stage_says(
     workspace: Workspace, namespace: dict[str, Any]
 ) -> None:
-    assert workspace.plan()[0].create_namespace
-    assert not workspace.plan(None, namespace)[0].create_namespace
+    assert workspace.plan()[0].namespace.create
+    assert not workspace.plan(None, namespace)[0].namespace.create
 
 
 @pytest.mark.parametrize(
@@ -318,19 +316,34 @@ FORWARD = "auth: {kind: forward, service: a, namespace: b, "
         (INGRESS + "issuer: a, secret: b}}", "66: route.tls.secret: unknown field; remove it, or"),
         (INGRESS + "}}", "49: route.tls.secret: required field is missing; add `secret: …` here"),
         ("route: {kind: gateway, tls: {secret: a}}", "28: route.tls: unknown field; remove it"),
-        ("peers: gateway", "12: peers: expected a list, found text; write the items as lines that"),
-        ("peers: [gateway]", "13: peers[0]: expected fields and values, found text; write `name"),
         (
-            "peers: [{namespce: a}]",
-            "14: peers[0].namespce: unknown field; did you mean `namespace`",
+            "ingress_from: gateway",
+            "19: ingress_from: expected a list, found text; write the items as lines that",
         ),
-        ("peers: [{addres: 10.0.0.0/8}]", "14: peers[0].addres: unknown field; did you mean `addr"),
         (
-            "peers: [{address: 10.0.0/8}]",
-            "23: peers[0].address: `10.0.0/8` is no address or range;",
+            "ingress_from: [gateway]",
+            "20: ingress_from[0]: expected fields and values, found text; write `name",
         ),
-        ("peers: [{address: 10}]", "23: peers[0].address: expected text, found a number; put the"),
-        ("peers: [{namespace: a, address: 10.0.0.0/8}]", "14: peers[0].namespace: unknown field;"),
+        (
+            "ingress_from: [{namespce: a}]",
+            "21: ingress_from[0].namespce: unknown field; did you mean `namespace`",
+        ),
+        (
+            "ingress_from: [{addres: 10.0.0.0/8}]",
+            "21: ingress_from[0].addres: unknown field;",
+        ),
+        (
+            "ingress_from: [{cidr: 10.0.0/8}]",
+            "27: ingress_from[0].cidr: `10.0.0/8` is not an IP address or a range;",
+        ),
+        (
+            "ingress_from: [{cidr: 10}]",
+            "27: ingress_from[0].cidr: expected text, found a number; put the",
+        ),
+        (
+            "ingress_from: [{namespace: a, cidr: 10.0.0.0/8}]",
+            "21: ingress_from[0].namespace: unknown field;",
+        ),
         ("secrets: vault", "14: secrets: `vault` is not allowed; use one of 'pulumi'"),
         ("secrets: [a]", "14: secrets: expected fields and values, found a list; write `name: val"),
         ("secrets: {stor: a}", "15: secrets.stor: unknown field; did you mean `store`?"),
@@ -359,13 +372,13 @@ def test_addresses_are_ranges_and_an_auth_path_is_a_path() -> None:
     stage = Stage.model_validate(
         {
             "environment": "dev",
-            "peers": [{"address": "10.1.2.3/8"}, {"address": "2001:db8::1"}, {"namespace": "a"}],
+            "ingress_from": [{"cidr": "10.1.2.3/8"}, {"cidr": "2001:db8::1"}, {"namespace": "a"}],
             "auth": {"kind": "forward", "service": "a", "namespace": "b", "path": "/a.b/_c~"},
         }
     )
-    assert [peer.model_dump() for peer in stage.peers or ()] == [
-        {"address": "10.0.0.0/8"},
-        {"address": "2001:db8::1/128"},
+    assert [peer.model_dump() for peer in stage.ingress_from or ()] == [
+        {"cidr": "10.0.0.0/8"},
+        {"cidr": "2001:db8::1/128"},
         {"namespace": "a"},
     ]
 
@@ -374,7 +387,7 @@ def test_the_command_for_a_secret_has_its_name_as_one_word(workspace: Workspace)
     workspace.write_config()
     names = ["plain-name", "a.b", "'; id; '", '"; id; "', "$(id) `id`", "é b"]
     stack = workspace.write_stack(**{"trussform:secrets": dict.fromkeys(names, "in plain")})
-    _, problems = project.plan_servers(read_stack(stack))
+    _, problems = plans_of(read_stack(stack))
     paths = {shlex.split(problem.fix.removeprefix("run: "))[-1] for problem in problems}
     assert paths == {
         "trussform:secrets.plain-name",

@@ -1,12 +1,17 @@
 """The files of a test: the project's own, and small configs and stages made on the spot."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from trussform import project
-from trussform.plan import Plan
-from trussform.problem import Problem
+from trussform import planning, stack_file
+from trussform.config import Config, ConfigFolder
+from trussform.plan import UNKNOWN, Given, Plan, build_plan
+from trussform.problem import Location, Problem
+from trussform.source import Source
+from trussform.stack_file import Stack
+from trussform.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 CORPUS = sorted((ROOT.parent / "shared/corpus").glob("*/config.yaml"))
@@ -45,6 +50,18 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def plans_of(stack: Stack, paths: Sequence[Path] = ()) -> tuple[dict[str, Plan], list[Problem]]:
+    """Returns the plans of the stack's servers by name, and all problems."""
+    planned = planning.plan_stack(stack, paths)
+    return planned.plans, planned.problems
+
+
+def plan_of(config: Config, stage: Stage, name: str = "server") -> Plan:
+    """Returns the plan of a config without files, at any place in a stage."""
+    folder = ConfigFolder(config, Source(CONFIG, Location("config.yaml")), {}, False, (), ())
+    return build_plan(Given(folder, stage.for_server(name), name, UNKNOWN, ()))
+
+
 class Workspace:
     """A project folder with one server, `server`, whose files a test changes as it likes."""
 
@@ -78,6 +95,6 @@ class Workspace:
         self, config: dict[str, Any] | None = None, stage: dict[str, Any] | None = None
     ) -> tuple[Plan, list[Problem]]:
         self.write_config(config)
-        plans, problems = project.plan_servers(project.read_stack(self.write_stack(stage)))
+        plans, problems = plans_of(stack_file.read_stack(self.write_stack(stage)))
         assert plans, problems
         return plans["server"], problems

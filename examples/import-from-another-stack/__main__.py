@@ -25,7 +25,7 @@ embeddings = DockerServer(
     {
         "config": "../infinity-embeddings",
         "stage": stage,
-        "placement": {
+        "platform": {
             "namespace": platform.require_output("namespace"),
             "domain": platform.require_output("domain"),
             "gateway": {

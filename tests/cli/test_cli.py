@@ -10,11 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from trussform import project
+from trussform import stack_file
 from trussform.cli.app import app
 from trussform.cli.explain import rows
 from typer.testing import CliRunner, Result
-from workspace import ROOT, Workspace
+from workspace import ROOT, Workspace, plans_of
 
 LOCAL = str(ROOT / "stacks/Pulumi.local.yaml")
 PROBLEM_KEYS = {"path", "line", "column", "field", "level", "message", "fix"}
@@ -149,7 +149,7 @@ def test_explain_gives_each_decision_its_reason(monkeypatch: pytest.MonkeyPatch)
     output = run("explain", "--stack", LOCAL).stdout
     assert "nothing changes a file of the base image, so it runs as it is" in output
     assert "the config has requirements" in output
-    assert "no spare GPU is declared, so the old pod goes first" in output
+    assert "the stage declares no spare GPU, so the old pod stops first" in output
     assert (
         "grace 610 (requests 600) + node 900 + pull 900 + start 1800 + checks 20 < progress"
         in output
@@ -159,7 +159,7 @@ def test_explain_gives_each_decision_its_reason(monkeypatch: pytest.MonkeyPatch)
 def request_of(workspace: Workspace, config: dict[str, Any]) -> str:
     """The row of `explain` that says how to ask the server."""
     workspace.write_config(config)
-    plans, _ = project.plan_servers(project.read_stack(workspace.write_stack()))
+    plans, _ = plans_of(stack_file.read_stack(workspace.write_stack()))
     (plan,) = plans.values()
     return {name: value for name, value, _ in rows(plan)}["try it"]
 
@@ -213,7 +213,7 @@ def test_a_rendered_folder_has_the_guard_before_its_route(workspace: Workspace) 
     files = sorted(file.name for file in (out / "server").glob("*.yaml"))
     assert files.index("auth-securitypolicy.yaml") < files.index("httproute.yaml")
     note = (out / "server/deployment.yaml").read_text().splitlines()[0]
-    assert note.startswith("# Needs the Secret keys; make it by: ")
+    assert note.startswith("# Needs the Secret keys; make it with: ")
     assert note.endswith(
         " --from-literal=CLIENT.bearer=KEY --from-literal=CLIENT.api-key='Api-Key KEY'"
     )
@@ -261,7 +261,7 @@ KEYS = {
 def test_render_says_how_to_make_the_secret_of_the_keys(workspace: Workspace) -> None:
     workspace.write_config()
     shown = run("render", "--stack", workspace.write_stack(KEYS)).stdout
-    (line,) = [line for line in shown.splitlines() if "server-api-keys; make it by" in line]
+    (line,) = [line for line in shown.splitlines() if "server-api-keys; make it with" in line]
     entries = {
         word.removeprefix("--from-literal=")
         for word in shlex.split(line)

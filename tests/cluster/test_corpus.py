@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 from deployed import kubectl
-from trussform import project
+from trussform import stack_file
 from trussform.cli.render import write
-from workspace import CORPUS, STAGE
+from workspace import CORPUS, STAGE, plans_of
 
 GATEWAY = {"kind": "gateway", "name": "gateway"}
 ENVOY = {**GATEWAY, "controller": "envoy-gateway"}
@@ -35,7 +35,7 @@ def test_the_apiserver_takes_what_becomes_of_every_config(
     file = tmp_path / "Pulumi.dry.yaml"
     whole = {**STAGE, "namespace": "default", "secrets": {"existing": "models"}, **stage}
     file.write_text(yaml.safe_dump({"config": {"trussform:stage": whole}}))
-    plans, _ = project.plan_servers(project.read_stack(file), CORPUS)
+    plans, _ = plans_of(stack_file.read_stack(file), CORPUS)
     assert len(plans) == len(CORPUS)
     files = [path for path in write(plans, tmp_path / "out") if path.suffix == ".yaml"]
     answer = kubectl("apply", "--dry-run=server", "--recursive", "--filename", f"{tmp_path}/out")

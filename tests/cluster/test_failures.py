@@ -97,7 +97,7 @@ def to_kill(version: int) -> dict[str, Any]:
     return {
         **SHORT,
         "auth": {"kind": "api-key", "keys": ["client"]},
-        "peers": [{"address": "0.0.0.0/0"}],
+        "ingress_from": [{"cidr": "0.0.0.0/0"}],
         "servers": {"tokens": {"path": "servers/tokens", "config": config}},
     }
 

@@ -168,8 +168,8 @@ def test_a_server_reaches_only_what_its_config_allows(
 def test_only_the_peers_of_the_stage_reach_a_server(
     clients: dict[str, str], emptied: None, tmp_path: Path
 ) -> None:
-    peers = [{"namespace": FRIENDS}, {"address": "192.0.2.0/24"}]
-    plan, _ = Workspace(tmp_path).plan(None, {"namespace": NAMESPACE, "peers": peers})
+    peers = [{"namespace": FRIENDS}, {"cidr": "192.0.2.0/24"}]
+    plan, _ = Workspace(tmp_path).plan(None, {"namespace": NAMESPACE, "ingress_from": peers})
     made = {manifest["kind"]: manifest for manifest in objects(plan)}
     labels = made["Deployment"]["spec"]["template"]["metadata"]["labels"]
     apply(pod("served", NAMESPACE, labels))
@@ -181,6 +181,7 @@ def test_only_the_peers_of_the_stage_reach_a_server(
     assert connects(FRIENDS, "client", server)
     assert connects(NAMESPACE, "served", clients[STRANGERS]), "it still reaches others"
     record(
-        "connections to a server with `peers: [{namespace: friends}]`, enforced by kube-router",
+        "connections to a server with `ingress_from: [{namespace: friends}]`, "
+        "enforced by kube-router",
         "from a pod of that namespace made, from a pod of another refused",
     )

@@ -11,7 +11,8 @@ from load import Load, load, wait_for_answer
 from programs import wait_for
 from reliability import SOAK, record
 from test_access import ENVOY
-from trussform import project
+from trussform import stack_file
+from workspace import plans_of
 
 UPDATES, FEWER, ABRUPT = (20, 10, 10) if SOAK else (2, 2, 2)
 at_length = pytest.mark.skipif(not SOAK, reason="wants all the node's GPUs: `make soak`")
@@ -139,9 +140,9 @@ def test_an_update_without_a_spare_gpu_is_as_long_as_planned_at_most(deployed: D
     gaps = []
     up(deployed, "rolling", given, "0")
     wait_for_answer("tokens", "rolling")
-    stack = project.read_stack(deployed.project.file("rolling"))
-    plans, _ = project.plan_servers(stack)
-    bound = plans["tokens"].rollout.away
+    stack = stack_file.read_stack(deployed.project.file("rolling"))
+    plans, _ = plans_of(stack)
+    bound = plans["tokens"].rollout.downtime
     assert f"without service for at most {bound} s" in plans["tokens"].rollout.why
     for i in range(1, (5 if SOAK else 1) + 1):
         with load("tokens", "rolling") as running:

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 from reliability import record
-from trussform import project
+from trussform import planning, stack_file
 from trussform.cli import render
 from trussform.problem import errors
-from workspace import ROOT
+from workspace import ROOT, plans_of
 
 Finding = tuple[str, str]
 """The stage, and the scanner's words for it."""
@@ -41,7 +41,7 @@ STAGES: dict[str, dict[str, Any]] = {
     "gateway": {
         "route": {"kind": "gateway", "name": "public", "controller": "envoy-gateway"},
         "auth": {"kind": "api-key", "existing": "clients"},
-        "peers": [{"namespace": "envoy-gateway-system"}],
+        "ingress_from": [{"namespace": "envoy-gateway-system"}],
         "replicas": 3,
     },
     "ingress": {
@@ -51,7 +51,7 @@ STAGES: dict[str, dict[str, Any]] = {
     "user": {
         "route": {"kind": "ingress", "controller": "traefik", "tls": {"issuer": "letsencrypt"}},
         "auth": {"kind": "forward", "service": "gatekeeper", "namespace": "auth"},
-        "peers": [{"namespace": "traefik"}],
+        "ingress_from": [{"namespace": "traefik"}],
         "replicas": 2,
     },
 }
@@ -75,7 +75,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, stage in STAGES.items():
         file = folder / f"Pulumi.{name}.yaml"
         file.write_text(yaml.safe_dump({"config": {"trussform:stage": _stage(name, stage)}}))
-        plans, problems = project.plan_servers(project.read_stack(file))
+        plans, problems = plans_of(stack_file.read_stack(file))
         assert errors(problems) == []
         assert plans.keys() == SERVERS.keys()
         assert list(render.write(plans, folder / "out" / name))
@@ -94,8 +94,8 @@ def _stage(name: str, stage: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tags() -> list[str]:
-    plans, _ = project.plan_servers(project.without_stage(ROOT), list(SERVERS.values()))
-    named = [image for plan in plans.values() for image in (plan.image.base, plan.weights.fetcher)]
+    plans, _ = plans_of(planning.without_stage(ROOT), list(SERVERS.values()))
+    named = [image for plan in plans.values() for image in (plan.digest, plan.fetcher.image)]
     return [image.name for image in named if image]
 
 

@@ -79,7 +79,7 @@ def canary_stage(folder: Path) -> dict[str, Any]:
         "auth": {"kind": "api-key", "keys": ["client"]},
         "builder": "buildkit",
         "deadlines": {"pull": 0, "startup": 20},
-        "peers": [{"address": "0.0.0.0/0"}],
+        "ingress_from": [{"cidr": "0.0.0.0/0"}],
         "servers": {
             "private": {"path": "servers/small", "config": image},
             "built": {"path": "servers/small", "config": build, "replicas": 2},

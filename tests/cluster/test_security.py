@@ -15,9 +15,9 @@ from programs import wait_for
 from reliability import record
 from test_scanners import AS_USER, COMMON, SERVERS
 from test_stacks import small
-from trussform import project
+from trussform import stack_file
 from trussform.cli.render import objects
-from workspace import merged
+from workspace import merged, plans_of
 
 LIKE_VLLM = """python3 -c '
 import http.server, os, pathlib, signal
@@ -84,7 +84,7 @@ def rendered(folder: Path, server: Path, config: dict[str, Any], **stage: Any) -
     }
     file = folder / "Pulumi.rendered.yaml"
     file.write_text(yaml.safe_dump({"config": {"trussform:stage": whole}}))
-    plans, problems = project.plan_servers(project.read_stack(file))
+    plans, problems = plans_of(stack_file.read_stack(file))
     assert plans, problems
     (made,) = [made for made in objects(plans["it"]) if made["kind"] == "Deployment"]
     pod = made["spec"]["template"]

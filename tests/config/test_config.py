@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from trussform import project
+from trussform import stack_file
 from trussform.config import ConfigFolder, load_config_folder
 from trussform.config.config import Config
 from trussform.problem import ProblemError
-from workspace import ROOT, Workspace
+from workspace import ROOT, Workspace, plans_of
 
 VALID = """\
 base_image:
@@ -203,7 +203,7 @@ def test_a_placeholder_is_a_warning_and_gets_nowhere(workspace: Workspace, text:
     made, problems = workspace.plan({"secrets": {"token": text}})
     levels = [(p.field, p.level) for p in problems if p.message == "the text here is not used"]
     assert levels == [("secrets.token", "warning")]
-    assert made.config["secrets"] == {"token": None}
+    assert made.files.config["secrets"] == {"token": None}
 
 
 @pytest.mark.parametrize(
@@ -289,8 +289,7 @@ def test_a_file_that_is_a_list_is_refused(workspace: Workspace) -> None:
 
 
 def test_a_field_of_the_trusss_server_is_a_warning(workspace: Workspace) -> None:
-    workspace.write_config(VALID + "live_reload: true\n")
-    (problem,) = load_config_folder(workspace.config).problems
+    _, (problem,) = workspace.plan({"live_reload": True})
     assert problem.level == "warning"
     assert problem.path == ("live_reload",)
 
@@ -304,9 +303,8 @@ def beside(workspace: Workspace, text: str, config: str = VALID) -> ConfigFolder
 
 def test_requirements_beside_the_config_are_installed_with_a_warning(workspace: Workspace) -> None:
     text = "# mine\n--extra-index-url https://example.com\nsix\nnumpy==1.0 \\\n  --hash=sha256:0\n"
-    truss = beside(workspace, text)
-    assert truss.requirements == {"requirements.txt": text}
-    (problem,) = truss.problems
+    assert beside(workspace, text).requirements == {"requirements.txt": text}
+    _, (problem,) = workspace.plan()
     assert problem.level == "warning"
     assert "its 2 packages (1 pinned)" in problem.message
     assert "`requirements: []`" in problem.fix
@@ -321,7 +319,7 @@ def test_a_stage_can_leave_out_the_requirements_beside_a_config(workspace: Works
     workspace.write_config()
     (workspace.folder / "server" / "requirements.txt").write_text("six\n")
     changes = {"servers": {"server": {"config": {"requirements": []}}}}
-    plans, problems = project.plan_servers(project.read_stack(workspace.write_stack(changes)))
+    plans, problems = plans_of(stack_file.read_stack(workspace.write_stack(changes)))
     assert (plans["server"].image.build, problems) == (None, [])
 
 
@@ -355,7 +353,7 @@ def test_the_stage_overrides_the_config_as_strictly(workspace: Workspace) -> Non
     stack = workspace.write_stack(
         {"servers": {"server": {"config": {"docker_server": {"server_port": "x", "oops": 1}}}}}
     )
-    _, problems = project.plan_servers(project.read_stack(stack))
+    _, problems = plans_of(stack_file.read_stack(stack))
     assert {problem.field for problem in problems} == {
         "docker_server.server_port",
         "docker_server.oops",

@@ -10,11 +10,11 @@ import pytest
 from hostile import hostile, tried
 from hypothesis import given
 from hypothesis import strategies as st
-from trussform import project
+from trussform import planning, stack_file
 from trussform.manifests import build_context
 from trussform.plan import Plan
 from trussform.problem import Problem, ProblemError, errors
-from workspace import Workspace
+from workspace import Workspace, plans_of
 
 OUTSIDE = "this stands outside"
 """The content of every file that no config may have."""
@@ -92,7 +92,7 @@ class Machine:
         self.workspace.write_config(config)
         stack = self.workspace.write_stack()
         try:
-            plans, problems = project.plan_servers(project.read_stack(stack))
+            plans, problems = plans_of(stack_file.read_stack(stack))
         except ProblemError as error:
             return [], list(error.problems)
         return ([] if errors(problems) else list(plans.values())), problems
@@ -109,7 +109,7 @@ def leaks(machine: Machine, plan: Plan) -> Iterator[str]:
     build = plan.image.build
     if build is None:
         return
-    context = build_context.context(build, plan.image.base.reference)
+    context = build_context.context(build, plan.digest.reference)
     out = machine.root / "out"
     build_context.write(context, out)
     build_context.tag(context)
@@ -199,8 +199,8 @@ def test_packages_may_lie_beside_a_config_that_is_in_no_project(tmp_path: Path) 
     workspace.write_config({"external_package_dirs": ["../lib", "../../lib"]})
     (tmp_path / "Pulumi.yaml").unlink()
     (tmp_path / "lib").mkdir()
-    stack = project.without_stage(workspace.config)
-    _, problems = project.plan_servers(stack, [workspace.config])
+    stack = planning.without_stage(workspace.config)
+    _, problems = plans_of(stack, [workspace.config])
     assert [problem.field for problem in errors(problems)] == ["external_package_dirs[1]"]
 
 

@@ -14,7 +14,6 @@ from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from trussform.deploy import DockerServer, DockerServerArgs
 from trussform.deploy.secrets import _credentials  # pyright: ignore[reportPrivateUsage]
-from trussform.stage import ApiKeyAuth
 from workspace import STAGE, Workspace
 
 DIGEST = "sha256:" + "d" * 64
@@ -260,7 +259,7 @@ def test_the_keys_of_clients_open_by_both_spellings_from_a_secret_of_their_own(
     assert "llama-secrets" not in recorder.requests
 
 
-CLIENTS = ApiKeyAuth(kind="api-key", keys=["ci", "web", "old"], rotating={"ci": "ci_next"})
+ROTATING = {"ci": "ci_next"}
 
 
 @pytest.mark.parametrize(
@@ -299,19 +298,19 @@ def test_every_key_that_cannot_work_is_refused_at_once(
 ) -> None:
     command = "pulumi config set --secret --path 'trussform:secrets."
     with pytest.raises(pulumi.RunError) as raised:
-        _credentials(CLIENTS, keys)
+        _credentials(ROTATING, keys)
     assert str(raised.value).replace(command, "…").splitlines() == mistakes
 
 
 def test_a_client_has_two_keys_while_they_rotate() -> None:
-    assert _credentials(CLIENTS, {"ci": "before", "ci_next": "after"}) == {
+    assert _credentials(ROTATING, {"ci": "before", "ci_next": "after"}) == {
         "ci.bearer": "before",
         "ci.api-key": "Api-Key before",
         "ci_next.bearer": "after",
         "ci_next.api-key": "Api-Key after",
     }
     # The last step: the client's secret has the new key, and the second secret has it still.
-    assert set(_credentials(CLIENTS, {"ci": "after", "ci_next": "after"})) == {
+    assert set(_credentials(ROTATING, {"ci": "after", "ci_next": "after"})) == {
         "ci.bearer",
         "ci.api-key",
     }
@@ -326,10 +325,7 @@ def test_the_route_comes_after_its_guard_and_the_guard_after_the_keys(
     assert guard["spec"]["apiKeyAuth"]["credentialRefs"] == [{"name": "llama-api-keys-1a2b3c"}]
     after = {name: list(request.dependencies) for name, request in recorder.requests.items()}
     assert any(urn.endswith("::llama-api-keys") for urn in after["llama-securitypolicy-auth"])
-    before = after["llama-httproute"]
-    assert any(urn.endswith("::llama-backendtrafficpolicy-traffic") for urn in before)
-    policies = after["llama-backendtrafficpolicy-traffic"]
-    assert any(urn.endswith("::llama-securitypolicy-auth") for urn in policies)
+    assert any(urn.endswith("::llama-securitypolicy-auth") for urn in after["llama-httproute"])
 
 
 @pytest.mark.parametrize(
@@ -382,13 +378,13 @@ def test_the_pods_use_the_secret_by_its_own_name(workspace: Workspace, recorder:
     assert secret.endswith("::llama-secrets")
 
 
-def test_the_service_waits_for_the_deployment_and_the_route_for_the_service(
+def test_the_service_waits_for_the_deployment_alone(
     workspace: Workspace, recorder: Recorder
 ) -> None:
     run(lambda: DockerServer("llama", args(workspace)).predict_url)
     after = {name: list(request.dependencies) for name, request in recorder.requests.items()}
-    assert any(urn.endswith("::llama-deployment") for urn in after["llama-service"])
-    assert any(urn.endswith("::llama-service") for urn in after["llama-httproute"])
+    assert [urn.rpartition("::")[2] for urn in after["llama-service"]] == ["llama-deployment"]
+    assert (after["llama-deployment"], after["llama-httproute"]) == ([], [])
 
 
 def test_the_callers_provider_reaches_every_child(workspace: Workspace, recorder: Recorder) -> None:
@@ -412,7 +408,7 @@ def test_what_the_platform_places_goes_before_the_stages_word(
     given = args(
         workspace,
         stage={"domain": None, "namespace": "ignored", "route": {"kind": "gateway"}},
-        placement={
+        platform={
             "namespace": later("elsewhere"),
             "domain": later("example.org"),
             "gateway": {"name": later("g"), "namespace": later("gs")},
@@ -485,10 +481,10 @@ def test_nothing_is_registered_when_anything_is_wrong(
         ({"stage": None}, "args.stage: missing or of another type"),
         ({"config": 3}, "args.config: missing or of another type"),
         ({"secrets": "token"}, "args.secrets: expected a dict"),
-        ({"placment": {}}, "args.placment: unknown; use config, stage, secrets, placement"),
-        ({"placement": {"namespce": "x"}}, "args.placement.namespce: unknown"),
-        ({"placement": {"gateway": "main"}}, "args.placement.gateway: expected a dict"),
-        ({"placement": {"gateway": {"namespace": "x"}}}, "args.placement.gateway: expected a dict"),
+        ({"placment": {}}, "args.placment: unknown; use config, stage, secrets, platform"),
+        ({"platform": {"namespce": "x"}}, "args.platform.namespce: unknown"),
+        ({"platform": {"gateway": "main"}}, "args.platform.gateway: expected a dict"),
+        ({"platform": {"gateway": {"namespace": "x"}}}, "args.platform.gateway: expected a dict"),
     ],
 )
 def test_arguments_of_the_wrong_shape_are_told(
@@ -502,7 +498,7 @@ def test_arguments_of_the_wrong_shape_are_told(
 
 
 def test_secrets_and_placement_may_be_left_empty(workspace: Workspace, recorder: Recorder) -> None:
-    empty: Any = {**args(workspace), "secrets": None, "placement": None}
+    empty: Any = {**args(workspace), "secrets": None, "platform": None}
     run(lambda: DockerServer("llama", empty).predict_url)
     assert "llama-deployment" in recorder.requests
 

@@ -116,7 +116,7 @@ def test_other_languages_get_a_schema(engine: Engine) -> None:
     assert run.returncode == 0, run.stderr
     schema = json.loads(run.stdout[run.stdout.index("{") :])
     server = schema["resources"]["trussform:index:DockerServer"]
-    assert set(server["inputProperties"]) == {"config", "stage", "secrets", "placement"}
+    assert set(server["inputProperties"]) == {"config", "stage", "secrets", "platform"}
     assert server["inputProperties"]["stage"]["plain"] is True
     assert set(server["properties"]) == {
         "environment", "image", "namespace", "predictUrl", "service", "syncUrl",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from trussform.config.folder import Folder
+from trussform.config.image_folders import Folder
 from trussform.manifests import build_context
 from trussform.plan import Plan
 from trussform.plan.image import Build
@@ -80,7 +80,7 @@ def test_folders_are_copied_to_where_truss_puts_them(tmp_path: Path) -> None:
     (tmp_path / "data" / "deep").mkdir(parents=True)
     file = tmp_path / "data" / "deep" / "weights.bin"
     file.write_bytes(b"\0\1")
-    folder = Folder(tmp_path / "data", "/app/data", (file,))
+    folder = Folder("data_dir", "data", tmp_path / "data", "/app/data", (file,))
     context = build_context.context(build(folders=(folder,)), "python:3")
     build_context.write(context, tmp_path / "out")
     assert (tmp_path / "out/files/app/data/deep/weights.bin").read_bytes() == b"\0\1"
@@ -117,7 +117,8 @@ def test_the_tag_is_of_the_content_and_of_nothing_else(tmp_path: Path) -> None:
         os.utime(data / "file", (len(folder), len(folder)))
         return build_context.tag(
             build_context.context(
-                build(folders=(Folder(data, "/app/data", (data / "file",)),)), base
+                build(folders=(Folder("data_dir", "data", data, "/app/data", (data / "file",)),)),
+                base,
             )
         )
 

@@ -243,13 +243,13 @@ def test_the_pod_is_hardened_without_breaking_root_images(plan: MakePlan) -> Non
 
 def test_a_stopping_pod_has_the_time_that_its_longest_request_may_take(plan: MakePlan) -> None:
     made = plan(None, {"request_timeout": 300})
-    assert pod(made)["terminationGracePeriodSeconds"] == made.rollout.grace > 300
+    assert pod(made)["terminationGracePeriodSeconds"] == made.drain.grace > 300
 
 
 def test_an_update_has_the_deadline_of_the_plan(plan: MakePlan) -> None:
     made = plan(None, {"deadlines": {"pull": 77}})
     spec = by_kind(made)["Deployment"]["spec"]
-    assert spec["progressDeadlineSeconds"] == made.rollout.progress_deadline > 77
+    assert spec["progressDeadlineSeconds"] == made.deadlines.progress > 77
 
 
 @pytest.mark.parametrize(("spare", "surge", "unavailable"), [(0, 0, 1), (1, 1, 0)])

@@ -10,7 +10,7 @@ from trussform.manifests import Manifest
 from trussform.plan import Plan
 
 MakePlan = Callable[..., Plan]
-PEERS = {"peers": [{"namespace": "gateways"}, {"address": "10.0.0.0/8"}]}
+PEERS = {"ingress_from": [{"namespace": "gateways"}, {"cidr": "10.0.0.0/8"}]}
 FROM = [
     {
         "from": [
@@ -46,7 +46,11 @@ def policies(plan: Plan) -> dict[str, Manifest]:
     [
         (None, {}, {}),
         (None, PEERS, {"NetworkPolicy": {"policyTypes": ["Ingress"], "ingress": FROM}}),
-        (None, {"peers": []}, {"NetworkPolicy": {"policyTypes": ["Ingress"], "ingress": []}}),
+        (
+            None,
+            {"ingress_from": []},
+            {"NetworkPolicy": {"policyTypes": ["Ingress"], "ingress": []}},
+        ),
         (ADDRESSES, {}, {"NetworkPolicy": {"policyTypes": ["Egress"], "egress": TO}}),
         (
             ADDRESSES,

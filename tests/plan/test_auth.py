@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from trussform import project
+from trussform import stack_file
 from trussform.plan import Plan
 from trussform.problem import Problem, ProblemError
-from workspace import Workspace
+from workspace import Workspace, plans_of
 
 ROUTES: dict[str, dict[str, Any]] = {
     "gateway": {"kind": "gateway", "name": "public"},
@@ -42,7 +42,7 @@ def planned(
     workspace.write_config({"runtime": {"transport": {"kind": protocol}}})
     secrets = {name: {"secure": "v1:x"} for name in known}
     stack = workspace.write_stack(stage, **{"trussform:secrets": secrets})
-    plans, problems = project.plan_servers(project.read_stack(stack))
+    plans, problems = plans_of(stack_file.read_stack(stack))
     return plans["server"], problems
 
 
@@ -60,7 +60,7 @@ def test_everybody_may_be_let_in_by_every_route(
     workspace: Workspace, route: str, protocol: str
 ) -> None:
     plan, problems = planned(workspace, protocol, route=ROUTES[route], auth="none")
-    assert (told(problems), plan.access.kind) == ([], "none")
+    assert (told(problems), plan.auth.kind) == ([], "none")
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
@@ -81,7 +81,7 @@ def test_keys_want_envoy_gateway(
     plan, problems = planned(workspace, protocol, ("ci",), route=ROUTES[route], auth=KEYS)
     assert told(problems) == complaints
     assert told(problems, "blocks-deploy") == []
-    assert plan.access.kind == ("none" if route == "none" else "api-key")
+    assert plan.auth.kind == ("none" if route == "none" else "api-key")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_an_auth_service_wants_a_controller_that_is_known(
 ) -> None:
     plan, problems = planned(workspace, protocol, route=ROUTES[route], auth=FORWARD)
     assert told(problems) == complaints
-    assert plan.access.kind == ("none" if route == "none" else "forward")
+    assert plan.auth.kind == ("none" if route == "none" else "forward")
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route != "none"])
@@ -116,7 +116,7 @@ def test_a_route_to_the_outside_needs_auth(workspace: Workspace, route: str) -> 
 
 def test_without_a_route_nobody_is_asked(workspace: Workspace) -> None:
     plan, problems = planned(workspace, route=ROUTES["none"], auth=KEYS)
-    assert (plan.access.auth, plan.access.keys, problems) == ("none", (), [])
+    assert (plan.auth.kind, plan.auth.keys, problems) == ("none", (), [])
     assert planned(workspace, route=ROUTES["none"], auth=None)[1] == []
 
 
@@ -138,7 +138,7 @@ def test_a_key_that_the_stack_has_not_stops_an_up_and_names_the_command(
         "auth.keys[1]: the stage has no value for the secret `web.app`; "
         "run: pulumi config set --secret --path 'trussform:secrets[\"web.app\"]'",
     ]
-    assert [problem.field for problem in problems[2:]] == ["trussform:secrets.other"]
+    assert [problem.field for problem in problems[:1]] == ["trussform:secrets.other"]
 
 
 def test_a_server_may_have_keys_of_its_own(workspace: Workspace) -> None:
@@ -146,22 +146,25 @@ def test_a_server_may_have_keys_of_its_own(workspace: Workspace) -> None:
     servers = {"server": {"path": "server", "auth": own}}
     stage = {"route": ROUTES["envoy-gateway"], "auth": KEYS, "servers": servers}
     plan, problems = planned(workspace, **stage)
-    assert plan.access.keys == ("batch",)
+    assert plan.auth.keys == ("batch",)
     assert told(problems, "blocks-deploy") == [
         "servers.server.auth.keys[0]: the stage has no value for the secret `batch`; "
         "run: pulumi config set --secret --path 'trussform:secrets.batch'"
     ]
     plan, problems = planned(workspace, **{**stage, "auth": None}, known=("batch",))
-    assert (plan.access.keys, problems) == (("batch",), [])
+    assert (plan.auth.keys, problems) == (("batch",), [])
     servers["server"] |= {"auth": "none"}
     plan, problems = planned(workspace, **stage)
-    assert (plan.access.kind, problems) == ("none", [])
+    assert (plan.auth.kind, problems) == ("none", [])
 
 
 def test_both_keys_of_a_client_need_values_while_they_rotate(workspace: Workspace) -> None:
     auth = {**KEYS, "rotating": {"ci": "ci_next"}}
     plan, problems = planned(workspace, known=("ci",), route=ROUTES["envoy-gateway"], auth=auth)
-    assert (plan.access.keys, str(plan.access)) == (("ci", "ci_next"), "api-key: ci (two keys)")
+    assert (plan.auth.keys, str(plan.auth)) == (
+        ("ci", "ci_next"),
+        "api-key: ci (two keys), in a SecurityPolicy",
+    )
     assert told(problems, "blocks-deploy") == [
         "auth.rotating.ci: the stage has no value for the secret `ci_next`; "
         "run: pulumi config set --secret --path 'trussform:secrets.ci_next'"
@@ -183,7 +186,9 @@ def test_rotating_keys_are_of_the_clients(
     workspace.write_config()
     auth = {**KEYS, "rotating": rotating}
     with pytest.raises(ProblemError) as raised:
-        project.read_stack(workspace.write_stack({"route": ROUTES["envoy-gateway"], "auth": auth}))
+        stack_file.read_stack(
+            workspace.write_stack({"route": ROUTES["envoy-gateway"], "auth": auth})
+        )
     assert str(raised.value).endswith(complaint)
 
 
@@ -191,8 +196,8 @@ def test_keys_of_an_existing_secret_are_nobodys_here(workspace: Workspace) -> No
     auth = {"kind": "api-key", "existing": "clients"}
     stage = {"route": ROUTES["envoy-gateway"], "auth": auth}
     plan, problems = planned(workspace, **stage)
-    assert (plan.access.keys, problems) == ((), [])
-    assert str(plan.access) == "api-key: those of the Secret clients"
+    assert (plan.auth.keys, problems) == ((), [])
+    assert str(plan.auth) == "api-key: those of the Secret clients, in a SecurityPolicy"
 
 
 @pytest.mark.parametrize("secrets", [{"existing": "mine"}, {"store": "vault"}])
@@ -210,19 +215,19 @@ def test_keys_can_only_be_made_of_pulumis_secrets(
 def test_explain_says_how_callers_are_known(workspace: Workspace) -> None:
     envoy = ROUTES["envoy-gateway"]
     plan, _ = planned(workspace, known=("ci",), route=envoy, auth=KEYS)
-    assert str(plan.access) == "api-key: ci"
+    assert str(plan.auth) == "api-key: ci, in a SecurityPolicy"
     admits = (
         "the gateway admits clients that send `Authorization: Bearer KEY` or "
         "`Authorization: Api-Key KEY`"
     )
-    assert plan.access.why == admits
+    assert plan.auth.why == admits
     plan, _ = planned(workspace, "grpc", known=("ci",), route=envoy, auth=KEYS)
-    assert plan.access.why == f"{admits}, or either as `baseten-authorization`"
+    assert plan.auth.why == f"{admits}, or either as `baseten-authorization`"
     plan, _ = planned(workspace, route=envoy, auth=FORWARD)
-    assert str(plan.access) == "forward: guard.guards decides"
-    assert plan.access.why == "the gateway asks that Service before each request"
+    assert str(plan.auth) == "forward: guard.guards decides, in a SecurityPolicy"
+    assert plan.auth.why == "the gateway asks that Service before each request"
     plan, _ = planned(workspace, route=envoy, auth="none")
-    assert plan.access.why == "the stage says so: open to all who reach the gateway"
+    assert plan.auth.why == "the stage says so: open to all who reach the gateway"
 
 
 GATEWAY = {"kind": "gateway", "name": "public", "namespace": "gateways"}
@@ -235,7 +240,7 @@ GATEWAY = {"kind": "gateway", "name": "public", "namespace": "gateways"}
         ([], GATEWAY, True),
         ([{"namespace": "others"}], GATEWAY, True),
         ([{"namespace": "others"}, {"namespace": "gateways"}], GATEWAY, False),
-        ([{"address": "10.0.0.0/8"}], GATEWAY, False),
+        ([{"cidr": "10.0.0.0/8"}], GATEWAY, False),
         ([{"namespace": "others"}], {"kind": "none"}, False),
         ([{"namespace": "others"}], {"kind": "ingress", "controller": "nginx"}, False),
     ],
@@ -243,21 +248,21 @@ GATEWAY = {"kind": "gateway", "name": "public", "namespace": "gateways"}
 def test_peers_without_the_gateway_are_a_warning(
     workspace: Workspace, peers: list[dict[str, str]] | None, route: dict[str, Any], warned: bool
 ) -> None:
-    plan, problems = planned(workspace, peers=peers, route=route)
+    plan, problems = planned(workspace, ingress_from=peers, route=route)
     told = [(problem.field, problem.level) for problem in problems]
-    assert told == ([("peers", "warning")] if warned else [])
+    assert told == ([("ingress_from", "warning")] if warned else [])
     if warned:
         assert problems[0].message.startswith("the Gateway's namespace `gateways` is no peer")
-    assert plan.peers.restricted == (peers is not None)
+    assert plan.ingress.restricted == (peers is not None)
 
 
 def test_explain_says_who_may_connect(workspace: Workspace) -> None:
     def shown(peers: list[dict[str, str]] | None) -> str:
-        return str(planned(workspace, peers=peers)[0].peers)
+        return str(planned(workspace, ingress_from=peers)[0].ingress)
 
-    assert shown(None) == "everybody in the cluster"
-    assert shown([]) == "nobody"
-    peers = [{"namespace": "gateways"}, {"address": "10.1.2.3"}]
+    assert shown(None) == "every pod of the cluster"
+    assert shown([]) == "none"
+    peers = [{"namespace": "gateways"}, {"cidr": "10.1.2.3"}]
     assert shown(peers) == "namespace gateways, 10.1.2.3/32"
 
 
@@ -274,7 +279,7 @@ def test_a_store_is_asked_for_what_the_config_declares(workspace: Workspace) -> 
     assert [problem.level for problem in problems] == ["warning"]
     assert problems[0].message == "reads /secrets/other, which `secrets` does not declare"
     assert str(plan.secrets) == "/secrets/token from the store vault"
-    assert "looks every 1h, and changes the Secret in place" in plan.secrets.why
+    assert "reads the store every 1h and changes the Secret in place" in plan.secrets.why
 
 
 def test_a_store_of_secrets_needs_no_value_of_the_stack(workspace: Workspace) -> None:

@@ -39,8 +39,8 @@ def test_a_reserved_variable_is_dropped_with_a_warning_at_its_line(
     workspace: Workspace, name: str
 ) -> None:
     made, problems = workspace.plan({"environment_variables": {name: "mine", "KEPT": "1"}})
-    assert made.environment_variables.get(name) != "mine"
-    assert made.environment_variables["KEPT"] == "1"
+    assert made.variables.texts.get(name) != "mine"
+    assert made.variables.texts["KEPT"] == "1"
     (problem,) = problems
     assert (problem.level, problem.field) == ("warning", f"environment_variables.{name}")
     assert problem.location.line > 0
@@ -58,13 +58,13 @@ def test_the_warning_of_path_says_what_to_write(workspace: Workspace) -> None:
 @pytest.mark.parametrize("name", ["path", "MY_PORT", "K_OTHER", "HOSTNAMES", "SERVICE", "A_HOST"])
 def test_a_variable_of_another_name_is_kept(workspace: Workspace, name: str) -> None:
     made, problems = workspace.plan({"environment_variables": {name: "mine"}})
-    assert (made.environment_variables[name], problems) == ("mine", [])
+    assert (made.variables.texts[name], problems) == ("mine", [])
 
 
 def test_the_pod_has_the_variables_that_baseten_sets(plan: MakePlan) -> None:
     python = {"base_image": {"image": "a/b:1", "python_executable_path": "/opt/python"}}
     made = plan(python)
-    assert made.environment_variables == {
+    assert made.variables.texts == {
         "APP_HOME": "/app",
         "PORT": "8000",
         "BT_MODEL_ID": "server",
@@ -73,7 +73,7 @@ def test_the_pod_has_the_variables_that_baseten_sets(plan: MakePlan) -> None:
     variables = {entry["name"]: entry for entry in pod(made)["containers"][0]["env"]}
     path = variables["BT_MODEL_DEPLOYMENT_ID"]["valueFrom"]["fieldRef"]["fieldPath"]
     assert path == "metadata.labels['pod-template-hash']"
-    assert "PYTHON_EXECUTABLE" not in plan(NO_BUILD).environment_variables
+    assert "PYTHON_EXECUTABLE" not in plan(NO_BUILD).variables.texts
 
 
 def test_a_variable_of_the_config_goes_before_one_that_is_not_reserved(plan: MakePlan) -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from trussform import project
+from trussform import stack_file
 from trussform.problem import Problem
-from workspace import Workspace
+from workspace import Workspace, plans_of
 
 ENVOY = {"kind": "gateway", "name": "public", "controller": "envoy-gateway"}
 UNREAD = "no server of the stack reads this secret"
@@ -20,7 +20,7 @@ def warnings(
     """Returns what is said of a secret `name` that the stack gives."""
     workspace.write_config(config)
     stack = workspace.write_stack(stage, **{"trussform:secrets": {name: {"secure": "v1:x"}}})
-    problems = project.plan_servers(project.read_stack(stack))[1]
+    problems = plans_of(stack_file.read_stack(stack))[1]
     return [problem for problem in problems if problem.field == f"trussform:secrets.{name}"]
 
 
@@ -148,11 +148,11 @@ def test_a_value_beside_another_source_of_the_files_is_a_warning(
 def test_nothing_is_said_where_a_server_was_not_read(workspace: Workspace) -> None:
     assert warnings(workspace, {"oops": 1}) == []
     workspace.write_config()
-    stack = project.read_stack(workspace.stack)
-    assert project.plan_servers(stack, [workspace.config])[1] == []
+    stack = stack_file.read_stack(workspace.stack)
+    assert plans_of(stack, [workspace.config])[1] == []
 
 
 def test_one_secret_that_holds_them_all_is_not_judged(workspace: Workspace) -> None:
     workspace.write_config()
     stack = workspace.write_stack(**{"trussform:secrets": {"secure": "v1:x"}})
-    assert project.plan_servers(project.read_stack(stack))[1] == []
+    assert plans_of(stack_file.read_stack(stack))[1] == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trussform.plan import Plan
-from trussform.plan.pod import RESERVED
+from trussform.plan.reserved import RESERVED
 from trussform.plan.servers import SERVERS, Server
 from trussform.plan.shell import simple_commands
 from trussform.problem import Problem
@@ -145,7 +145,7 @@ def test_a_servers_variable_is_set_and_its_command_unchanged(
     plan: MakePlan, command: str, port: int, variable: str
 ) -> None:
     made = plan({"docker_server": {"start_command": command, "server_port": port}})
-    assert made.environment_variables[variable] == "0.0.0.0"
+    assert made.variables.texts[variable] == "0.0.0.0"
     assert list(made.command.argv) == shlex.split(command)
     assert f"`{variable}=0.0.0.0` is set" in made.command.why
 
@@ -317,7 +317,7 @@ def test_a_script_of_the_config_is_read(workspace: Workspace, command: str) -> N
 def test_a_script_gets_the_variable_of_its_server(workspace: Workspace) -> None:
     script(workspace, "#!/bin/bash\n/app/data/do.sh & uvicorn app:app --port 8000\n")
     made, found = workspace.plan({"docker_server": {"start_command": "sh -c /app/data/do.sh"}})
-    assert made.environment_variables["UVICORN_HOST"] == "0.0.0.0"
+    assert made.variables.texts["UVICORN_HOST"] == "0.0.0.0"
     assert [problem for problem in found if problem.level != "warning"] == []
 
 

@@ -9,11 +9,11 @@ from apiserver import label, misfits
 from hostile import hostile, tried
 from hypothesis import given
 from hypothesis import strategies as st
-from trussform import project
+from trussform import stack_file
 from trussform.cli import render
 from trussform.plan.names import kubernetes_name
 from trussform.problem import errors
-from workspace import STAGE, Workspace
+from workspace import STAGE, Workspace, plans_of
 
 DOMAIN = ".".join(["d" * 62] * 3) + ".x"
 """As long as a domain may be."""
@@ -93,8 +93,8 @@ def test_every_object_of_every_server_has_a_name_of_its_own(
     workspace.write_config({**CONFIG, "model_name": model})
     stage = {**STAGE, **way, "domain": DOMAIN, "namespace": "n" * 63, "environment": "e" * 63,
              "servers": {name: {"path": "server"} for name in servers}}  # fmt: skip
-    workspace.stack.write_text(yaml.safe_dump({"config": {project.STAGE: stage}}))
-    plans, problems = project.plan_servers(project.read_stack(workspace.stack))
+    workspace.stack.write_text(yaml.safe_dump({"config": {stack_file.STAGE: stage}}))
+    plans, problems = plans_of(stack_file.read_stack(workspace.stack))
     assert errors(problems) == []
     assert set(plans) == set(servers)
     made = [manifest for plan in plans.values() for manifest in render.objects(plan)]
@@ -110,10 +110,10 @@ def test_two_servers_whose_objects_would_be_the_same_are_refused(workspace: Work
     workspace.write_config()
     first, second = sorted(["a_b", kubernetes_name("a_b")])
     stage = {"servers": {first: {"path": "server"}, second: {"path": "server"}}}
-    problems = project.plan_servers(project.read_stack(workspace.write_stack(stage)))[1]
+    problems = plans_of(stack_file.read_stack(workspace.write_stack(stage)))[1]
     (problem,) = errors(problems)
     assert problem.field == f"servers.{second}"
     assert problem.location.line > 1
     assert f"and of `{first}` would both be named `{first}`" in problem.message
-    only = project.plan_servers(project.read_stack(workspace.stack), [workspace.config])[1]
+    only = plans_of(stack_file.read_stack(workspace.stack), [workspace.config])[1]
     assert errors(only) == [problem]

@@ -8,15 +8,14 @@ import yaml
 from truss.base.constants import TRUSS_BASE_IMAGE_NAME
 from truss.base.truss_config import Accelerator
 from truss.contexts.image_builder.util import TRUSS_BASE_IMAGE_VERSION_TAG, truss_base_image_tag
-from trussform import project
+from trussform import stack_file
 from trussform.config import Config
 from trussform.config.instances import ACCELERATORS
 from trussform.plan import Plan
-from trussform.plan.gpu import gpu
 from trussform.plan.gpu_labels import ABSENT, PRODUCTS
 from trussform.plan.probes import PERIOD
 from trussform.stage import Dialect, Stage
-from workspace import CONFIG, STAGE, Workspace
+from workspace import CONFIG, STAGE, Workspace, plan_of, plans_of
 
 MakePlan = Callable[..., Plan]
 DIGEST = "sha256:" + "0" * 64
@@ -64,20 +63,20 @@ def test_no_build_wins_over_requirements(plan: MakePlan) -> None:
 
 
 def test_a_tag_is_looked_up_and_a_digest_is_not(plan: MakePlan) -> None:
-    assert plan().image.base.look_up
-    pinned = plan({"base_image": {"image": f"python@{DIGEST}"}}).image.base
+    assert plan().digest.look_up
+    pinned = plan({"base_image": {"image": f"python@{DIGEST}"}}).digest
     assert (pinned.look_up, pinned.reference) == (False, f"python@{DIGEST}")
 
 
 def test_a_tag_beside_a_digest_is_dropped(plan: MakePlan) -> None:
     made = plan({"base_image": {"image": f"python:3@{DIGEST}"}})
-    assert made.image.base.reference == f"python@{DIGEST}"
+    assert made.digest.reference == f"python@{DIGEST}"
 
 
 def test_locked_tags_without_a_lock_stop_only_an_up(workspace: Workspace) -> None:
     made, (problem,) = workspace.plan(None, {"tags": "locked"})
     assert problem.level == "blocks-deploy"
-    assert not made.image.base.look_up
+    assert not made.digest.look_up
 
 
 def test_a_build_needs_a_registry(workspace: Workspace) -> None:
@@ -91,7 +90,7 @@ def test_builder_none_runs_the_named_image_and_refuses_to_guess_one(workspace: W
     assert (problem.level, problem.field) == ("error", "servers.server.image")
     named = {"builder": "none", "servers": {"server": {"image": f"a/b@{DIGEST}"}}}
     made, problems = workspace.plan(config, named)
-    assert (made.image.base.name, problems) == (f"a/b@{DIGEST}", [])
+    assert (made.digest.name, problems) == (f"a/b@{DIGEST}", [])
 
 
 def test_images_for_arm_gpus_are_built_for_arm(plan: MakePlan) -> None:
@@ -171,12 +170,12 @@ def test_every_accelerator_of_truss_has_labels_or_a_reason_why_not(dialect: Dial
     assert {accelerator.value for accelerator in Accelerator} == set(ACCELERATORS)
     stage = Stage.model_validate({"environment": "dev", "gpu": {"dialect": dialect}})
     for name in ACCELERATORS:
-        made, problems = gpu(config_with(name), stage)
+        made = plan_of(config_with(name), stage).gpu
         if made.products:
-            assert problems == []
+            assert made.problems == ()
             assert name not in ABSENT[dialect]
         else:
-            (problem,) = problems
+            (problem,) = made.problems
             assert problem.message.endswith(f": {ABSENT[dialect][name]}")
     assert PRODUCTS[dialect].keys() | ABSENT[dialect].keys() <= set(ACCELERATORS)
 
@@ -209,7 +208,7 @@ def test_a_secret_that_is_read_and_not_declared_is_a_warning(workspace: Workspac
     made, (problem,) = workspace.plan(command)
     assert (problem.level, made.secrets.any) == ("warning", False)
     made, _ = workspace.plan(command, {"secrets": {"existing": "mine"}})
-    assert (made.secrets.undeclared, made.secrets.existing) == (("token",), "mine")
+    assert (made.secrets.undeclared, made.secrets.secret) == (("token",), "mine")
 
 
 def test_routes_are_basetens(plan: MakePlan) -> None:
@@ -254,8 +253,8 @@ def test_a_grpc_server_is_asked_by_its_health_service_and_its_calls_go_through(
 ) -> None:
     made, problems = workspace.plan({"runtime": {"transport": {"kind": "grpc"}}})
     assert [(problem.level, problem.field) for problem in problems] == [
-        ("warning", "runtime.transport.kind"),
         ("warning", "route"),
+        ("warning", "runtime.transport.kind"),
     ]
     probes = made.probes
     assert {probes.startup.path, probes.readiness.path, probes.liveness.path} == {None}
@@ -271,7 +270,7 @@ def test_a_grpc_route_has_no_timeout_and_needs_what_every_route_needs(
     made, _ = workspace.plan(grpc, {"request_timeout": 90})
     assert made.routes.timeout is None
     _, problems = workspace.plan(grpc, {"auth": None, "domain": None})
-    assert [p.field for p in problems if p.level == "error"] == ["auth", "domain"]
+    assert [p.field for p in problems if p.level == "error"] == ["domain", "auth"]
 
 
 def test_a_websocket_server_is_asked_for_its_health_by_http(plan: MakePlan) -> None:
@@ -285,7 +284,7 @@ def test_grpc_by_ingress_nginx_wants_tls(workspace: Workspace) -> None:
     workspace.write_config({"runtime": {"transport": {"kind": "grpc"}}})
     workspace.write_stack()
     workspace.stack.write_text(yaml.safe_dump({"config": {"trussform:stage": stage}}))
-    _, problems = project.plan_servers(project.read_stack(workspace.stack))
+    _, problems = plans_of(stack_file.read_stack(workspace.stack))
     errors = [problem for problem in problems if problem.level == "error"]
     assert [problem.field for problem in errors] == ["route.scheme"]
     (warning,) = [problem for problem in problems if problem.field == "route.controller"]
@@ -312,7 +311,7 @@ def test_without_a_route_nothing_of_it_is_needed(workspace: Workspace) -> None:
     stage = {"environment": "dev", "route": {"kind": "none"}, "servers": {"s": {"path": "server"}}}
     workspace.stack.parent.mkdir()
     workspace.stack.write_text(yaml.safe_dump({"config": {"trussform:stage": stage}}))
-    plans, problems = project.plan_servers(project.read_stack(workspace.stack))
+    plans, problems = plans_of(stack_file.read_stack(workspace.stack))
     assert (plans["s"].routes.rules, problems) == ((), [])
 
 
@@ -335,7 +334,7 @@ def test_an_instance_type_goes_before_the_other_resources(
 ) -> None:
     resources = {"instance_type": instance, "accelerator": "T4:4", "cpu": "9", "memory": "9Gi"}
     made = plan({"resources": resources})
-    assert (made.size.cpu, made.size.memory) == (cpu, memory)
+    assert (made.resources.cpu, made.resources.memory) == (cpu, memory)
     assert made.gpu.per_pod == (gpus[1] if gpus else 0)
     assert gpus is None or made.gpu.why.startswith(gpus[0])
 
@@ -362,16 +361,16 @@ def test_a_config_without_a_base_image_runs_on_trusss_own(workspace: Workspace) 
     config = {**CONFIG, "python_version": "py312", "resources": {"accelerator": "L4"}}
     del config["base_image"]
     workspace.write_config(yaml.safe_dump(config))
-    plans, _ = project.plan_servers(project.read_stack(workspace.write_stack()))
+    plans, _ = plans_of(stack_file.read_stack(workspace.write_stack()))
     base = truss_base_image_tag("3.12", True, TRUSS_BASE_IMAGE_VERSION_TAG)
-    assert plans["server"].image.base.name == f"{TRUSS_BASE_IMAGE_NAME}:{base}"
+    assert plans["server"].digest.name == f"{TRUSS_BASE_IMAGE_NAME}:{base}"
 
 
 def test_only_an_up_stops_at_a_placeholder(workspace: Workspace) -> None:
     made, problems = workspace.plan({"base_image": {"image": "<your-registry>/server:v1"}})
     assert [problem.level for problem in problems] == ["blocks-deploy"]
     assert "`<your-registry>/server:v1` has a placeholder" in problems[0].message
-    assert not made.image.base.look_up
+    assert not made.digest.look_up
 
 
 def test_no_name_that_a_command_reads_leaves_the_folder_of_secrets(plan: MakePlan) -> None:

@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 from trussform.config import Config
 from trussform.config.runtime import WEEK
 from trussform.plan import Plan
-from trussform.plan.command import Command
-from trussform.plan.probes import PERIOD, Probes
-from trussform.plan.probes import probes as plan_probes
-from trussform.plan.rollout import Rollout, rollout
-from trussform.plan.weights import weights as plan_weights
+from trussform.plan.probes import PERIOD
 from trussform.stage import Stage
-from workspace import CONFIG, merged
+from workspace import CONFIG, merged, plan_of
 
 MakePlan = Callable[..., Plan]
 GPUS = {None: 0, "L4": 1, "H100:8": 8}
@@ -63,7 +59,7 @@ counts = st.fixed_dictionaries(
 
 
 @st.composite
-def decided(draw: st.DrawFn) -> tuple[Config, Stage, Probes, Rollout]:
+def decided(draw: st.DrawFn) -> tuple[Config, Stage, Plan]:
     """A config and a stage of any deadlines, and what is planned for them."""
     weights = [{"source": "hf://a/b", "mount_location": "/models/b"}]
     config = Config.model_validate(
@@ -89,10 +85,7 @@ def decided(draw: st.DrawFn) -> tuple[Config, Stage, Probes, Rollout]:
             "weights": {"storage": draw(storage)},
         }
     )
-    probes = plan_probes(config, stage)
-    fetched, _ = plan_weights(config, stage, "a")
-    command = Command(("serve",), "")
-    return config, stage, probes, rollout(config, stage, "a", command, probes, fetched)
+    return config, stage, plan_of(config, stage, "a")
 
 
 def drain(config: Config, stage: Stage) -> int:
@@ -115,54 +108,54 @@ def absent(config: Config, stage: Stage) -> int:
 
 
 def replicas(stage: Stage) -> int:
-    own = stage.server("a").replicas
+    own = stage.servers["a"].replicas
     return stage.replicas if own is None else own
 
 
 def spare_gpus(stage: Stage) -> int:
-    own = stage.server("a").spare_gpus
+    own = stage.servers["a"].spare_gpus
     return stage.spare_gpus if own is None else own
 
 
 @given(decided())
 def test_every_deadline_waits_for_what_it_bounds(
-    made: tuple[Config, Stage, Probes, Rollout],
+    made: tuple[Config, Stage, Plan],
 ) -> None:
-    config, stage, probes, rollout = made
+    config, stage, plan = made
     checks = config.runtime.health_checks
     start = startup(config, stage)
-    assert probes.startup_budget == start
-    assert (probes.startup.failures - 1) * PERIOD >= start
-    assert probes.readiness.failures * PERIOD >= checks.stop_traffic_threshold_seconds
-    assert probes.liveness.failures * PERIOD >= checks.restart_threshold_seconds
-    assert rollout.drain >= drain(config, stage)
-    assert rollout.waits in (0, rollout.drain)
-    assert rollout.grace > rollout.drain_delay + rollout.drain
-    assert 0 < rollout.hung_grace <= rollout.grace
-    waits = rollout.grace + stage.deadlines.provisioning + absent(config, stage)
-    assert rollout.progress_deadline > waits
-    assert rollout.timeout > max(1, replicas(stage)) * rollout.progress_deadline
+    assert plan.probes.startup_budget == start
+    assert (plan.probes.startup.failures - 1) * PERIOD >= start
+    assert plan.probes.readiness.failures * PERIOD >= checks.stop_traffic_threshold_seconds
+    assert plan.probes.liveness.failures * PERIOD >= checks.restart_threshold_seconds
+    assert plan.drain.seconds >= drain(config, stage)
+    assert plan.drain.waits in (0, plan.drain.seconds)
+    assert plan.drain.grace > plan.drain.delay + plan.drain.seconds
+    assert 0 < plan.drain.hung_grace <= plan.drain.grace
+    waits = plan.drain.grace + stage.deadlines.provisioning + absent(config, stage)
+    assert plan.deadlines.progress > waits
+    assert plan.deadlines.timeout > max(1, replicas(stage)) * plan.deadlines.progress
 
 
 @given(decided())
 def test_no_deadline_is_later_than_it_need_be(
-    made: tuple[Config, Stage, Probes, Rollout],
+    made: tuple[Config, Stage, Plan],
 ) -> None:
-    config, stage, _, rollout = made
-    waits = rollout.grace + stage.deadlines.provisioning + absent(config, stage)
-    assert rollout.progress_deadline <= waits + 60
-    assert rollout.timeout <= max(1, replicas(stage)) * rollout.progress_deadline + 60
+    config, stage, plan = made
+    waits = plan.drain.grace + stage.deadlines.provisioning + absent(config, stage)
+    assert plan.deadlines.progress <= waits + 60
+    assert plan.deadlines.timeout <= max(1, replicas(stage)) * plan.deadlines.progress + 60
 
 
 @given(decided())
 def test_the_bound_of_a_downtime_holds_and_ends_before_the_update_does(
-    made: tuple[Config, Stage, Probes, Rollout],
+    made: tuple[Config, Stage, Plan],
 ) -> None:
-    config, stage, _, rollout = made
-    assert (rollout.away > 0) == (rollout.surge == 0 and rollout.replicas == 1)
-    if rollout.away:
-        stops = rollout.grace + absent(config, stage)
-        assert stops <= rollout.away < rollout.progress_deadline < rollout.timeout
+    config, stage, plan = made
+    assert (plan.rollout.downtime > 0) == (plan.rollout.surge == 0 and plan.rollout.replicas == 1)
+    if plan.rollout.downtime:
+        stops = plan.drain.grace + absent(config, stage)
+        assert stops <= plan.rollout.downtime < plan.deadlines.progress < plan.deadlines.timeout
 
 
 @pytest.mark.parametrize(("startup", "slack"), [(1, 10), (269, 30), (6000, 60)])
@@ -170,26 +163,26 @@ def test_a_deadline_is_later_by_a_tenth_but_by_some_seconds(
     plan: MakePlan, startup: int, slack: int
 ) -> None:
     limits = {"provisioning": 0, "pull": 0, "startup": startup}
-    made = plan(None, {"request_timeout": 1, "deadlines": limits}).rollout
-    assert (made.grace, made.progress_deadline) == (11, 11 + startup + LATE + slack)
-    assert made.timeout == made.progress_deadline + slack
+    made = plan(None, {"request_timeout": 1, "deadlines": limits}).deadlines
+    assert (made.grace, made.progress) == (11, 11 + startup + LATE + slack)
+    assert made.timeout == made.progress + slack
 
 
 @given(decided())
 def test_a_rollout_goes_on_and_takes_no_gpu_that_is_not_there(
-    made: tuple[Config, Stage, Probes, Rollout],
+    made: tuple[Config, Stage, Plan],
 ) -> None:
-    config, stage, _, rollout = made
+    config, stage, plan = made
     accelerator = config.resources.accelerator
     gpus = GPUS[str(accelerator) if accelerator else None]
-    assert rollout.replicas == replicas(stage)
-    assert rollout.surge + rollout.unavailable >= 1
-    assert rollout.unavailable <= 1
+    assert plan.rollout.replicas == replicas(stage)
+    assert plan.rollout.surge + plan.rollout.unavailable >= 1
+    assert plan.rollout.unavailable <= 1
     if gpus > spare_gpus(stage):
-        assert rollout.surge == 0
+        assert plan.rollout.surge == 0
     if config.weights and stage.weights.storage.kind == "claim":
         one_node = stage.weights.storage.access_mode == "ReadWriteOnce"
-        assert not (one_node and rollout.surge)
+        assert not (one_node and plan.rollout.surge)
 
 
 @pytest.mark.parametrize(
@@ -207,8 +200,8 @@ def test_a_rollout_needs_no_gpu_that_is_not_there(
 @pytest.mark.parametrize(
     ("replicas", "shown", "why"),
     [
-        (0, "0 replicas, ", "no replica"),
-        (1, "1 replica, ", "no spare GPU"),
+        (0, "0 replicas, ", "the stage asks for no replica"),
+        (1, "1 replica, ", "the stage declares no spare GPU"),
         (2, "2 replicas, ", "one replica at a time: 1 of 2 carries the load"),
         (3, "3 replicas, ", "one replica at a time: 2 of 3 carry the load"),
     ],
@@ -225,13 +218,13 @@ def test_the_spare_gpus_that_an_update_needs_are_said(plan: MakePlan) -> None:
     made = plan({"resources": {"accelerator": "L4:2"}}, {"spare_gpus": 1}).rollout
     one = plan({"resources": {"accelerator": "L4"}}, {"spare_gpus": 1}).rollout
     assert one.why.endswith("it needs 1 of 1 spare GPU")
-    assert made.why.startswith("1 spare GPU is too few for 2, so the old pod goes first")
+    assert made.why.startswith("1 spare GPU is too few for 2, so the old pod stops first")
 
 
 def test_one_gpu_without_a_spare_says_how_long_service_is_gone(plan: MakePlan) -> None:
     stage = {"request_timeout": 20, "deadlines": {"pull": 30, "startup": 40}}
     made = plan({"resources": {"accelerator": "L4"}}, stage).rollout
-    assert "without service for at most 120 s" in made.why
+    assert "at most 120 s of downtime" in made.why
 
 
 @pytest.mark.parametrize(
@@ -250,9 +243,9 @@ def test_one_gpu_without_a_spare_says_how_long_service_is_gone(plan: MakePlan) -
 def test_a_stopping_pod_gives_its_requests_their_time(
     plan: MakePlan, transport: str, stage: dict[str, Any], drain: int
 ) -> None:
-    made = plan({"runtime": {"transport": {"kind": transport}}}, stage).rollout
-    assert (made.drain, made.grace) == (drain, 5 + drain + 5)
-    assert f"requests {drain}" in made.why_deadlines
+    made = plan({"runtime": {"transport": {"kind": transport}}}, stage)
+    assert (made.drain.seconds, made.drain.grace) == (drain, 5 + drain + 5)
+    assert f"requests {drain}" in made.deadlines.why
 
 
 @pytest.mark.parametrize(
@@ -274,10 +267,10 @@ def test_sigterm_waits_for_requests_unless_the_server_finishes_them(
     server = {"start_command": command, "no_build": command is None}
     transported = {"runtime": {"transport": {"kind": transport}}}
     envoy = {"route": {"kind": "gateway", "name": "public", "controller": "envoy-gateway"}}
-    made = plan({"docker_server": server, **transported}, envoy).rollout
+    made = plan({"docker_server": server, **transported}, envoy).drain
     assert made.waits == waits
-    assert why in made.why_drain
-    assert f"at most {waits or 600} s" in made.draining
+    assert why in made.why
+    assert f"at most {waits or 600} s" in str(made)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +288,6 @@ def test_sigterm_waits_for_requests_unless_the_server_finishes_them(
 def test_sigterm_waits_for_grpc_only_where_idle_connections_are_closed(
     plan: MakePlan, route: dict[str, Any], waits: int
 ) -> None:
-    made = plan({"runtime": {"transport": {"kind": "grpc"}}}, {"route": route}).rollout
-    assert (made.waits, made.drain, made.grace) == (waits, 3600, 3610)
-    assert ("must finish its calls" in made.why_drain) == (waits == 0)
+    made = plan({"runtime": {"transport": {"kind": "grpc"}}}, {"route": route}).drain
+    assert (made.waits, made.seconds, made.grace) == (waits, 3600, 3610)
+    assert ("must finish its calls" in made.why) == (waits == 0)

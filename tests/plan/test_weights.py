@@ -56,14 +56,14 @@ DIGEST = "sha256:" + "d" * 64
 
 def test_what_fetches_runs_by_digest_as_every_image(plan: MakePlan) -> None:
     config = weight("hf://o/m@main")
-    followed = plan(config).weights.fetcher
+    followed = plan(config).fetcher.image
     assert followed is not None
     assert (followed.name, followed.look_up) == (FETCHER, True)
     bases = {"python:3.11-slim": DIGEST}
-    locked = plan(config, {"tags": "locked", "digests": {**bases, FETCHER: DIGEST}}).weights.fetcher
+    locked = plan(config, {"tags": "locked", "digests": {**bases, FETCHER: DIGEST}}).fetcher.image
     assert locked is not None
     assert (locked.reference, locked.look_up) == (f"kserve/storage-initializer@{DIGEST}", False)
-    assert plan().weights.fetcher is None
+    assert plan().fetcher.image is None
 
 
 def test_an_up_waits_for_the_lock_of_what_fetches(workspace: Workspace) -> None:
@@ -151,7 +151,7 @@ def test_a_cloud_identity_comes_from_the_stages_service_account(workspace: Works
 def test_one_nodes_volume_has_one_pod_at_a_time(workspace: Workspace) -> None:
     config = weight(f"hf://o/m@{COMMIT}")
     alone, _ = workspace.plan(config)
-    assert (alone.rollout.surge, "volume is one node's" in alone.rollout.why) == (0, True)
+    assert (alone.rollout.surge, "only one node at a time" in alone.rollout.why) == (0, True)
     _, problems = workspace.plan(config, {"replicas": 2})
     assert [problem.field for problem in problems] == ["replicas"]
     shared = {
@@ -311,7 +311,7 @@ def test_the_cache_is_where_the_configs_variables_say(
     made = plan({**cached("o/m"), "environment_variables": variables, **server})
     assert hub_places(made) == {place}
     # An image may have these of its own, and they are stronger.
-    assert {made.environment_variables[name].rstrip("/") for name in NAMES} == {place}
+    assert {made.variables.texts[name].rstrip("/") for name in NAMES} == {place}
     assert f"Hugging Face's cache is at {place}" in made.weights.why
 
 
@@ -323,7 +323,7 @@ def test_the_cache_is_found_in_images_that_look_elsewhere_and_by_any_user(
     made = plan({**cached("o/m"), **server})
     # A command may name the first, as Truss's image has it; /root is closed to most users.
     assert hub_places(made) == {HUB, ANY_USERS_HUB}
-    assert {made.environment_variables[name] for name in NAMES} == {ANY_USERS_HUB}
+    assert {made.variables.texts[name] for name in NAMES} == {ANY_USERS_HUB}
     assert ANY_USERS_HUB in made.weights.why
 
 
@@ -343,5 +343,5 @@ def test_a_folder_of_files_leaves_the_servers_cache_alone(
     plan: MakePlan, config: dict[str, Any]
 ) -> None:
     made = plan(config)
-    assert not set(NAMES) & made.environment_variables.keys()
+    assert not set(NAMES) & made.variables.texts.keys()
     assert len(hub_places(made)) == 1
