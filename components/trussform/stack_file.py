@@ -11,6 +11,7 @@ from trussform.plan import UNKNOWN, KnownSecrets
 from trussform.plan.known_secrets import set_command
 from trussform.problem import Location, Problem, ProblemError, dotted
 from trussform.schema import Model, fit
+from trussform.selected_stack import selected_stack
 from trussform.source import Source, is_mapping, parts
 from trussform.stage import Digest, Stage
 from trussform.yaml_reader import read
@@ -69,28 +70,41 @@ def stack_file(project: Path, stack: str) -> Path:
     return project.parent / (folder if isinstance(folder, str) else "") / file
 
 
-def named_stack_file(given: str) -> Path:
+def named_stack_file(given: str | None) -> Path:
     """Returns the stack file for a value of `--stack`: a stack's name, or the file's path.
 
     A value with a path separator, or one that ends in `.yaml` or `.yml`, is a path. For a name,
-    the project file is looked for in the current folder and above. Raises `ProblemError` if there
-    is no project file, or no such stack file.
+    the project file is looked for in the current folder and above; None means the stack that
+    Pulumi has selected there. Raises `ProblemError` if there is no such stack, project or file.
     """
-    if given.endswith((".yaml", ".yml")) or any(sign in given for sign in _SEPARATORS):
+    if given and (given.endswith((".yaml", ".yml")) or any(sign in given for sign in _SEPARATORS)):
         return Path(given)
     here = Path.cwd()
-    found = next(filter(None, map(project_file, (here, *here.parents))), None)
-    if found is None:
-        message = f"no Pulumi.yaml in this folder or above, so no stack `{given}`"
-        fix = "change to the project's folder, or give the stack's file: --stack FILE"
-        raise ProblemError([Problem(None, (), message, fix, location=Location("--stack"))])
-    file = stack_file(Path(os.path.relpath(found)), given)
+    project = next(filter(None, map(project_file, (here, *here.parents))), None)
+    if project is None:
+        of = f", so no stack `{given}`" if given else ""
+        message = f"no Pulumi.yaml in this folder or above{of}"
+        raise _about_option(message, f"change to the project's folder, or give {_FILE}")
+    settings = read(project).data
+    name = given or selected_stack(project, settings if is_mapping(settings) else {})
+    if name is None:
+        raise _about_option(
+            "no stack is selected", f"run `pulumi stack select NAME`, or give {_FILE}"
+        )
+    file = stack_file(Path(os.path.relpath(project)), name)
     if os.path.isfile(file):
         return file
-    there = ", ".join(map(str, sorted(file.parent.glob(f"Pulumi.?*{file.suffix}"))))
-    message = f"the stack `{given}` has no file `{file}`"
-    fix = f"use one of {there}" if there else "write it; `trussform schema stage` has its fields"
-    raise ProblemError([Problem(None, (), message, fix, location=Location("--stack"))])
+    others = ", ".join(map(str, sorted(file.parent.glob(f"Pulumi.?*{file.suffix}"))))
+    message = f"the stack `{name}` has no file `{file}`"
+    fix = f"use one of {others}" if others else "write it; `trussform schema stage` has its fields"
+    raise _about_option(message, fix)
+
+
+_FILE = "the stack's file: --stack FILE"
+
+
+def _about_option(message: str, fix: str) -> ProblemError:
+    return ProblemError([Problem(None, (), message, fix, location=Location("--stack"))])
 
 
 def read_stack(file: Path) -> Stack:

@@ -131,3 +131,15 @@ def test_a_check_reads_no_metadata_of_packages(project: Workspace) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
+
+
+def test_without_a_stack_the_selected_one_is_checked(
+    project: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_HOME", str(project.folder / "home"))
+    monkeypatch.delenv("PULUMI_STACK", raising=False)
+    result = run("check")
+    assert result.exit_code == 1
+    assert "--stack: no stack is selected; run `pulumi stack select NAME`" in result.stdout
+    monkeypatch.setenv("PULUMI_STACK", "organization/trussform/dev")
+    assert run("explain").output == run("explain", "--stack", "dev").output

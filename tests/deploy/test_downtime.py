@@ -52,7 +52,7 @@ GOOD = deployment("2026-11-25T12:00:35Z", "2026-11-25T12:01:21Z")
 @pytest.mark.parametrize(
     ("outputs", "said"),
     [
-        (GOOD, ["without service for at most 46 s when last measured, from the order to the ready"
+        (GOOD, ["at most 46 s of downtime in the last rollout, from its start to the ready"
                 " pod"]),
         (None, []),
         ({}, []),

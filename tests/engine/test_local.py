@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,8 @@ def test_the_life_of_a_stack(engine: Engine, project: Path) -> None:
     )
     preview = stack.preview()
     assert preview.change_summary == {OpType.SAME: 11}
-    consequence = "an update: no spare GPU is declared, so the old pod goes first: without service"
-    assert f"{consequence} for at most" in preview.stdout
+    consequence = "rollout: the stage declares no spare GPU, so the old pod stops first: at most"
+    assert consequence in preview.stdout
 
     config = project / "examples/vllm-llama-3.1-8b/config.yaml"
     config.write_text(config.read_text().replace("--max-model-len 1024", "--max-model-len 2048"))
@@ -150,3 +151,15 @@ def test_a_secret_in_the_stage_never_gets_to_the_state(engine: Engine, project: 
     with pytest.raises(CommandError, match="a secret has no place in the stage"):
         stack.up()
     assert "canary-word" not in str(resources(stack))
+
+
+def test_the_command_line_takes_the_stack_that_pulumi_has_selected(
+    engine: Engine, project: Path
+) -> None:
+    engine.stack("local", project)
+    command = [sys.executable, "-m", "trussform.cli", "explain"]
+    environment = {**os.environ, **engine.environment}
+    shown = subprocess.run(
+        command, cwd=project, env=environment, check=True, capture_output=True, text=True
+    )
+    assert "llama in local" in shown.stdout

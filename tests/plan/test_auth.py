@@ -227,7 +227,7 @@ def test_explain_says_how_callers_are_known(workspace: Workspace) -> None:
     assert str(plan.auth) == "forward: guard.guards decides, in a SecurityPolicy"
     assert plan.auth.why == "the gateway asks that Service before each request"
     plan, _ = planned(workspace, route=envoy, auth="none")
-    assert plan.auth.why == "the stage says so: open to all who reach the gateway"
+    assert plan.auth.why == "the stage's `auth: none`: open to all who reach the gateway"
 
 
 GATEWAY = {"kind": "gateway", "name": "public", "namespace": "gateways"}
@@ -252,7 +252,9 @@ def test_peers_without_the_gateway_are_a_warning(
     told = [(problem.field, problem.level) for problem in problems]
     assert told == ([("ingress_from", "warning")] if warned else [])
     if warned:
-        assert problems[0].message.startswith("the Gateway's namespace `gateways` is no peer")
+        assert problems[0].message.startswith(
+            "`ingress_from` lacks the Gateway's namespace `gateways`"
+        )
     assert plan.ingress.restricted == (peers is not None)
 
 

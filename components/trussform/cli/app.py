@@ -22,9 +22,11 @@ app = typer.Typer(
 )
 
 Stack = Annotated[
-    str,
+    str | None,
     typer.Option(
-        metavar="STACK", help="A stack's name, as in dev, or its file: stacks/Pulumi.dev.yaml."
+        metavar="STACK",
+        help="A stack's name (dev) or its file (stacks/Pulumi.dev.yaml). Default: the stack that "
+        "`pulumi stack select` has chosen.",
     ),
 ]
 Paths = Annotated[
@@ -69,14 +71,15 @@ def check(
         list[Path] | None,
         typer.Argument(
             metavar="[PATH]...",
-            help="A config.yaml or its folder. Default, with --stack: the stack's servers.",
+            help="A config.yaml or its folder. Default: the servers of the stack.",
         ),
     ] = None,
     stack: Annotated[
         str | None,
         typer.Option(
             metavar="STACK",
-            help="Check against the stage of this stack, overrides included: its name or its file.",
+            help="Check against the stage of this stack, overrides included: its name or its file. "
+            "Default without a PATH: the stack that `pulumi stack select` has chosen.",
         ),
     ] = None,
     format: Annotated[Format, typer.Option(help="json: a list of objects.")] = Format.text,
@@ -85,8 +88,6 @@ def check(
 
     With --stack, all that an up would stop at is an error.
     """
-    if not paths and stack is None:
-        raise typer.BadParameter("give a PATH, or --stack STACK")
     problems = _check(paths or [], stack)
     if format is Format.json:
         print(json.dumps([problem.as_dict() for problem in problems], indent=2))
@@ -101,7 +102,7 @@ def check(
 
 @app.command()
 def render(
-    stack: Stack,
+    stack: Stack = None,
     paths: Paths = None,
     out: Annotated[
         Path | None,
@@ -126,7 +127,7 @@ def render(
 
 
 @app.command()
-def explain(stack: Stack, paths: Paths = None) -> None:
+def explain(stack: Stack = None, paths: Paths = None) -> None:
     """Show every decision for each server, with its reason."""
     from trussform.cli import explain as explained  # Imported here, as rich takes its time.
 
@@ -134,7 +135,7 @@ def explain(stack: Stack, paths: Paths = None) -> None:
 
 
 @app.command()
-def lock(stack: Stack) -> None:
+def lock(stack: Stack = None) -> None:
     """Look up the digests of the images that the stage's servers run, and write its lock file."""
     from trussform.cli import lock as locking  # Imported here, as what asks registries is large.
 
@@ -163,7 +164,7 @@ def schema(
 
 def _check(paths: list[Path], stack: str | None) -> list[Problem]:
     try:
-        if stack is not None:
+        if stack is not None or not paths:
             read = stack_file.read_stack(stack_file.named_stack_file(stack))
             problems = planning.plan_stack(read, paths).problems
             warnings = [problem for problem in problems if problem.level == "warning"]
@@ -177,7 +178,7 @@ def _check(paths: list[Path], stack: str | None) -> list[Problem]:
         return list(error.problems)
 
 
-def _planned(stack: str, paths: list[Path] | None) -> dict[str, Plan]:
+def _planned(stack: str | None, paths: list[Path] | None) -> dict[str, Plan]:
     try:
         read = stack_file.read_stack(stack_file.named_stack_file(stack))
         planned = planning.plan_stack(read, paths or [])

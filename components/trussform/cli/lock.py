@@ -1,31 +1,16 @@
 """Tags, resolved to digests and kept in a file."""
 
-import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import requests
 import yaml
-from oras.container import Container  # pyright: ignore[reportMissingTypeStubs]
-from oras.provider import Registry  # pyright: ignore[reportMissingTypeStubs]
 
-from trussform import image_reference
+from trussform.cli import registry
 from trussform.plan import Plan
 from trussform.problem import Location, Problem, ProblemError
 from trussform.stack_file import Stack, lock_file
-from trussform.stage import is_digest
-
-TIMEOUT = 30
-"""Seconds that the registry may take for an answer."""
-
-_MANIFESTS = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
 
 
 def lock(stack: Stack, stack_file: Path, plans: Mapping[str, Plan]) -> tuple[Path, list[str]]:
@@ -45,7 +30,7 @@ def lock(stack: Stack, stack_file: Path, plans: Mapping[str, Plan]) -> tuple[Pat
     for image in images:
         print(f"looking up {image} …", file=sys.stderr, flush=True)
         try:
-            digests[image] = digest(image)
+            digests[image] = registry.digest(image)
         except (requests.RequestException, ValueError) as error:
             message = f"`{image}` cannot be looked up: {error}"
             fix = "check the name, the network and `docker login`"
@@ -64,22 +49,3 @@ def _change(image: str, before: str | None, now: str) -> str:
     if before is None:
         return f"{image}: {now}"
     return f"{image}: {now} ({'unchanged' if before == now else f'was {before}'})"
-
-
-def digest(image: str) -> str:
-    """The digest that the registry has for a tag now, by Docker's own login."""
-    name, tag, _ = image_reference.parse(image)
-    registry: Any = Registry()
-    registry.session.request = functools.partial(registry.session.request, timeout=TIMEOUT)
-    container = Container(f"{name}:{tag or 'latest'}")
-    registry.auth.load_configs(container)
-    url = f"{registry.prefix}://{container.manifest_url()}"
-    # The method unwrapped tries once; wrapped, it tries for two minutes and says nothing.
-    request = registry.do_request.__wrapped__
-    answer = request(registry, url, "HEAD", headers={"Accept": ", ".join(_MANIFESTS)})
-    found = answer.headers.get("Docker-Content-Digest")
-    if answer.status_code != 200 or not found:
-        raise ValueError(f"the registry answers {answer.status_code}")
-    if not is_digest(found):
-        raise ValueError("the registry answers with no digest")
-    return found

@@ -25,8 +25,8 @@ def say(args: pulumi.ResourceHookArgs, server: pulumi.Resource) -> None:
     except (AttributeError, KeyError, TypeError, ValueError):
         return  # A state of another form says nothing, and stops no update.
     if seconds is not None:
-        text = f"without service for at most {seconds} s when last measured"
-        pulumi.log.info(f"{text}, from the order to the ready pod", server)
+        text = f"at most {seconds} s of downtime in the last rollout"
+        pulumi.log.info(f"{text}, from its start to the ready pod", server)
 
 
 def measured(deployment: Mapping[str, Any]) -> int | None:
