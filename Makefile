@@ -7,16 +7,16 @@ CLIENTS = tests/cluster/real_clients
 
 SOAKED = rollouts failures probes pods secrets access tls nginx security policies scanners
 HOSTILE = tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
-BESIDE = $(addprefix ../../,tests/engine/test_policy_pack.py $(HOSTILE))
+BESIDE = tests/engine/test_policy_pack.py $(HOSTILE)
 
-.PHONY: help demo test fuzz bench e2e soak demo-cluster cluster cluster-down lint format docs lock wheel clean
+.PHONY: help demo test fuzz bench e2e soak corpus demo-cluster cluster cluster-down lint format docs lock wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 demo: .venv/.run  ## Render two examples on the stack `local`
-	@$(BIN)/python scripts/demo.py
+	@$(BIN)/python tools/demo/demo.py
 
 test: .venv/.dev  ## Run the tests
 	$(BIN)/python -m pytest --ignore tests/cluster
@@ -25,43 +25,47 @@ fuzz: .venv/.dev  ## Check 12,500 broken files and 12,000 hostile inputs
 	FUZZ_FILES=10000 HOSTILE_CASES=12000 $(BIN)/python -m pytest tests/test_fuzz.py $(HOSTILE)
 
 bench: .venv/.dev  ## Time the check of the configs in FOLDER=… against Truss's own reading
-	@$(BIN)/python bench/check.py $(FOLDER)
+	@$(BIN)/python tools/bench/check.py $(FOLDER)
 
 e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use KUBECONFIG's
-	cd tests/cluster && ../../$(BIN)/python -m machine run \
-		../../$(BIN)/python -m pytest ../../tests/cluster ../../tests/engine/test_cluster.py $(BESIDE)
+	PYTHONPATH=tools $(BIN)/python -m testbed run \
+		$(BIN)/python -m pytest tests/cluster tests/engine/test_cluster.py $(BESIDE)
 
 soak: .venv/.dev  ## Test on the cluster at length what must not fail; writes docs/reliability.md
-	cd tests/cluster && SOAK=1 HOSTILE_CASES=12000 ../../$(BIN)/python -m machine run \
-		../../$(BIN)/python -m pytest $(BESIDE) \
-		$(addprefix ../../tests/cluster/test_,$(addsuffix .py,$(SOAKED)))
+	SOAK=1 HOSTILE_CASES=12000 PYTHONPATH=tools $(BIN)/python -m testbed run \
+		$(BIN)/python -m pytest $(BESIDE) \
+		$(addprefix tests/cluster/test_,$(addsuffix .py,$(SOAKED)))
 
 demo-cluster: .venv/.dev  ## Boot a real cluster, bring up an example and ask it; or use KUBECONFIG's
-	@$(BIN)/python scripts/program.py
-	@cd tests/cluster && ../../$(BIN)/python -m machine with \
-		../../$(BIN)/python ../../scripts/demo_cluster.py
+	@$(BIN)/python tools/demo/program.py
+	@PYTHONPATH=tools $(BIN)/python -m testbed with \
+		$(BIN)/python tools/demo/demo_cluster.py
 
 cluster: .venv/.dev  ## Boot a real cluster to try things on (Linux, root)
-	@cd tests/cluster && ../../$(BIN)/python -m machine up
+	@PYTHONPATH=tools $(BIN)/python -m testbed up
 
 cluster-down: .venv/.dev  ## End the cluster
-	@cd tests/cluster && ../../$(BIN)/python -m machine down
+	@PYTHONPATH=tools $(BIN)/python -m testbed down
 
-lint: .venv/.dev  ## Check style, types and layers
+lint: .venv/.dev  ## Check style, types, layers and docstrings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python tools/lint/docstrings.py
 
 format: .venv/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: .venv/.dev  ## Write docs/ anew from the code, and from the real configs if they are there
-	@$(BIN)/python scripts/docs.py > docs/config.md
-	@$(BIN)/python scripts/hardening.py > docs/hardening.md
-	@$(BIN)/python scripts/clients.py
-	@test ! -d ../shared/corpus || $(BIN)/python scripts/conformance.py > docs/conformance.md
+docs: .venv/.dev  ## Write the generated pages of docs/; the page of conformance needs `make corpus`
+	@$(BIN)/python tools/docs/config.py > docs/config.md
+	@$(BIN)/python tools/docs/hardening.py > docs/hardening.md
+	@$(BIN)/python tools/docs/clients.py
+	@test ! -d corpus || TRUSSFORM_CORPUS=corpus $(BIN)/python tools/docs/conformance.py > docs/conformance.md
+
+corpus: .venv/.dev  ## Clone the real configs of truss-examples
+	@$(BIN)/python tools/docs/corpus.py
 
 lock: .venv/.dev  ## Resolve the dependencies anew into the lock files
 	$(COMPILE) --upgrade pyproject.toml --group dev -o requirements-dev.lock

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.workspace import Workspace
 from trussform.plan import Plan
-from workspace import Workspace
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

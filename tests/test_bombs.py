@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 import yaml
-from hostile import THOROUGH, cases
-from reliability import record
+from support.hostile import THOROUGH, cases
+from support.reliability import record
+from support.workspace import CONFIG, ROOT, STAGE, Workspace
 from trussform.yaml_reader import MAX_BYTES, MAX_LENGTH, MAX_VALUES
-from workspace import CONFIG, STAGE, Workspace
 
 if sys.platform == "win32":
     pytest.skip("Windows bounds no process", allow_module_level=True)
 
+PROGRAM = ROOT / "tests/support/bounded.py"
 TEXT = MAX_LENGTH - 10_000
 """Characters of a text that is just not too long."""
 MANY = MAX_VALUES - 200
@@ -37,7 +38,7 @@ class Bounded:
         self.workspace.write_config()
         self.workspace.write_stack()
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("bounded.py")), self.workspace.config],
+            [sys.executable, str(PROGRAM), self.workspace.config],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from workspace import ROOT
+from support.workspace import ROOT
 
 OTHER_ENVIRONMENTS = ("tests/cluster/servers", "tests/cluster/real_clients")
 """These run in images and environments with requirements of their own."""

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.workspace import ROOT
 from trussform.cli.render import objects
 from trussform.plan import Plan
 from trussform.plan.reserved import RESERVED
-from workspace import ROOT
 
 PAGE = (ROOT / "docs/container.md").read_text()
 ROWS = [

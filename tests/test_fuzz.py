@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
+from support.workspace import CORPUS, ROOT, plans_of
 from trussform import planning, stack_file
 from trussform.cli import explain, render
 from trussform.plan import Plan
 from trussform.problem import Problem, ProblemError, errors
-from workspace import CORPUS, ROOT, plans_of
 
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
 FILES = int(os.environ.get("FUZZ_FILES", "1000"))
@@ -28,7 +28,7 @@ FILES = int(os.environ.get("FUZZ_FILES", "1000"))
 HANG = 20
 """Seconds after which a file counts as one that is never done."""
 
-CONFIGS = [*sorted(ROOT.glob("examples/*/config.yaml")), *CORPUS]
+CONFIGS = [*sorted(ROOT.glob("examples/servers/*/config.yaml")), *CORPUS]
 STACKS = sorted(ROOT.glob("stacks/Pulumi.*.yaml"))
 
 SECRET = "Tr0ub4dor"
@@ -52,7 +52,8 @@ VALUES = [
     "!!python/object/apply:os.system [id]", "[" * 100 + "]" * 100, "[" * 3000, "{a: " * 70,
     "x" * 20_000, "a-" * 10_000, "a/" * 10_000, "a." * 10_000, "(" * 5000, '"' + "\\" * 5000 + '"',
     "L4:" + "9" * 5000, "H100:0", "/", "..", "../x", "/a/../b", "x\u00a0y", "%(x)s", "sh -c 'x",
-    "$(x)", "a b; c", "https://x@y", "python:3.11@sha256:00", "examples/minilm-embeddings", ".",
+    "$(x)", "a b; c", "https://x@y", "python:3.11@sha256:00",
+    "examples/servers/minilm-embeddings", ".",
 ]  # fmt: skip
 """What may come in a value's place, as YAML writes it."""
 

@@ -11,13 +11,14 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import dockerfiles
 import pytest
 import yaml
-from apiserver import misfits
-from hostile import hostile, tried
 from hypothesis import given
 from hypothesis import strategies as st
+from support import dockerfiles
+from support.apiserver import misfits
+from support.hostile import hostile, tried
+from support.workspace import STAGE, Workspace, merged, plans_of
 from trussform import manifests, stack_file
 from trussform.cli import explain, render
 from trussform.manifests import Manifest, build_context
@@ -27,7 +28,6 @@ from trussform.plan import Plan
 from trussform.plan.image import Build
 from trussform.plan.variables import POD_FIELDS
 from trussform.problem import Problem, ProblemError, errors
-from workspace import STAGE, Workspace, merged, plans_of
 
 PIECES = [
     # Lines and languages

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.workspace import ROOT, Workspace, plans_of
 from trussform import planning
 from trussform.problem import ProblemError
 from trussform.stack_file import lock_file, read_stack
 from trussform.stage import Stage
-from workspace import ROOT, Workspace, plans_of
 
 
 def complaints(workspace: Workspace, changes: dict[str, Any]) -> list[str]:

@@ -10,11 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from support.workspace import ROOT, Workspace, plans_of
 from trussform import stack_file
 from trussform.cli.app import app
 from trussform.cli.explain import rows
 from typer.testing import CliRunner, Result
-from workspace import ROOT, Workspace, plans_of
 
 LOCAL = str(ROOT / "stacks/Pulumi.local.yaml")
 PROBLEM_KEYS = {"path", "line", "column", "field", "level", "message", "fix"}
@@ -26,7 +26,9 @@ def run(*arguments: str | Path) -> Result:
 
 def test_check_passes_what_fits() -> None:
     result = run(
-        "check", ROOT / "examples/vllm-llama-3.1-8b", ROOT / "examples/infinity-embeddings"
+        "check",
+        ROOT / "examples/servers/vllm-llama-3.1-8b",
+        ROOT / "examples/servers/infinity-embeddings",
     )
     assert (result.exit_code, result.stderr) == (0, "0 errors, 2 warnings\n")
     assert "the tag `latest` is made to move" in result.stdout
@@ -179,7 +181,7 @@ def test_explain_gives_the_request_that_the_config_shows(workspace: Workspace) -
 @pytest.mark.parametrize(
     ("of", "files"),
     [
-        ("config", sorted(ROOT.glob("examples/*/config.yaml"))),
+        ("config", sorted(ROOT.glob("examples/servers/*/config.yaml"))),
         ("stage", sorted(ROOT.glob("stacks/Pulumi.*.yaml"))),
     ],
 )

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from support.workspace import Workspace
 from trussform.cli.app import app
 from typer.testing import CliRunner, Result
-from workspace import Workspace
 
 OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import trussform
 import yaml
+from support.workspace import Workspace
 from trussform.cli.app import app
 from typer.testing import CliRunner, Result
-from workspace import Workspace
 
 
 def run(*arguments: str | Path) -> Result:

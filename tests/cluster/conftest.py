@@ -8,11 +8,11 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-import reliability
-from clients import open_channel, open_client
-from deployed import ByKubectl, ByPulumi, Deployed, kubectl
-from programs import engine_missing, wait_for
-from workspace import ROOT
+from support import reliability
+from support.clients import open_channel, open_client
+from support.deployed import ByKubectl, ByPulumi, Deployed, kubectl
+from support.programs import engine_missing, wait_for
+from support.workspace import ROOT
 
 NEEDED = ("REGISTRY", "BASE", "USER_BASE", "GATEWAY")
 

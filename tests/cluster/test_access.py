@@ -1,69 +1,35 @@
 """Who gets in: by a key, or by the word of an auth service; asked by real requests."""
 
-import json
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import grpc
-import httpx
 import pytest
-from clients import DOMAIN, open_channel
-from deployed import ByPulumi, Deployed, destroy, kubectl
-from programs import wait_for
-from reliability import record
-from test_stacks import small
-
-KEY, OTHER_KEY = "the-key-of-ci", "the-key-of-the-dashboard"
-ENVOY = {
-    "kind": "gateway",
-    "controller": "envoy-gateway",
-    "name": "envoy",
-    "namespace": "gateway",
-    "scheme": "http",
-}
-TRAEFIK = {**ENVOY, "controller": "traefik", "name": "gateway"}
-INGRESS = {"kind": "ingress", "controller": "traefik", "scheme": "http"}
-
-GUARD = """
-import http.server
-
-class Guard(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        sent = self.headers.get("baseten-authorization") or self.headers.get("Authorization")
-        known = sent == "Bearer somebody"
-        self.send_response(200 if known else 401)
-        self.send_header("X-User", "somebody")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    # Envoy asks by the method of the client, which for gRPC is POST.
-    do_POST = do_GET
-
-http.server.ThreadingHTTPServer(("", 9000), Guard).serve_forever()
-"""
-OK, UNKNOWN = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
+from support.clients import open_channel
+from support.deployed import ByPulumi, Deployed, destroy
+from support.programs import wait_for
+from support.reliability import record
+from support.routes import (
+    ENVOY,
+    INGRESS,
+    KEY,
+    OK,
+    OTHER_KEY,
+    TRAEFIK,
+    UNKNOWN,
+    ask,
+    call,
+    gateway,
+    guarding,
+)
+from support.servers import small
 
 
 @pytest.fixture(scope="module", autouse=True)
 def ended(deployed: Deployed) -> Iterator[None]:
     yield
     destroy(deployed, "keys", "asked")
-
-
-def ask(address: str, server: str, environment: str, **headers: str) -> httpx.Response:
-    url = f"{address}/environments/{environment}/predict"
-    return httpx.get(url, headers={"Host": f"{server}.{DOMAIN}", **headers})
-
-
-def gateway(name: str = "GATEWAY") -> str:
-    if f"TRUSSFORM_TEST_{name}" not in os.environ:
-        pytest.skip(f"TRUSSFORM_TEST_{name} is not set: the cluster has no such gateway")
-    return os.environ[f"TRUSSFORM_TEST_{name}"]
 
 
 def test_a_client_gets_in_by_its_key_alone(engine: ByPulumi) -> None:
@@ -150,19 +116,6 @@ def test_servers_of_one_stage_have_keys_of_their_own(engine: ByPulumi) -> None:
     assert [status("locked", OTHER_KEY), status("apart", KEY)] == [401, 401]
 
 
-def call(
-    channel: grpc.Channel, key: str | None = None, header: str = "authorization"
-) -> grpc.StatusCode:
-    """Returns how a call ends that sends the key in the header."""
-    metadata = ((header, key),) if key else None
-    try:
-        say = channel.unary_unary("/test.Echo/Say")
-        assert say(b"hello", timeout=5, metadata=metadata) == b"HELLO"
-    except grpc.RpcError as error:
-        return error.code()  # pyright: ignore[reportAttributeAccessIssue]
-    return grpc.StatusCode.OK
-
-
 def test_a_client_calls_a_grpc_server_by_its_key_alone(engine: ByPulumi) -> None:
     gateway("ENVOY")
     auth = {"kind": "api-key", "keys": ["ci"]}
@@ -186,77 +139,6 @@ def test_a_client_calls_a_grpc_server_by_its_key_alone(engine: ByPulumi) -> None
 def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
     with guarding("models-guards") as auth:
         yield auth
-
-
-@contextmanager
-def guarding(namespace: str) -> Iterator[dict[str, Any]]:
-    """An auth service that knows one caller, as a stage asks for it."""
-    labels = {"app": "guard"}
-    container = {
-        "name": "guard",
-        "image": os.environ["TRUSSFORM_TEST_BASE"],
-        "command": ["python3", "-c", GUARD],
-        "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1},
-    }
-    grant = {
-        "from": [
-            {
-                "group": "gateway.envoyproxy.io",
-                "kind": "SecurityPolicy",
-                "namespace": "models-asked",
-            }
-        ],
-        "to": [{"group": "", "kind": "Service", "name": "guard"}],
-    }
-    about = {"name": "guard", "namespace": namespace}
-    objects = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {**about, "labels": labels},
-            "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": about,
-            "spec": {"selector": labels, "ports": [{"port": 9000}]},
-        },
-        {
-            "apiVersion": "gateway.networking.k8s.io/v1beta1",
-            "kind": "ReferenceGrant",
-            "metadata": about,
-            "spec": grant,
-        },
-    ]
-    for made in objects:
-        kubectl("apply", "--filename", "-", input=json.dumps(made))
-    try:
-        kubectl("wait", "--for=condition=Ready", "pod/guard", "-n", namespace, "--timeout=60s")
-        address = kubectl("get", "pod/guard", "-n", namespace, "-o", "jsonpath={.status.podIP}")
-        with named(address, f"guard.{namespace}.svc.cluster.local"):
-            yield {"kind": "forward", "service": "guard", "namespace": namespace, "port": 9000}
-    finally:
-        kubectl("delete", "namespace", namespace)
-
-
-@contextmanager
-def named(address: str, name: str) -> Iterator[None]:
-    """Traefik on this machine has no DNS of the cluster's: the machine's own file says it, and for
-    the DNS that nginx asks a file of the name's own."""
-    line = f"{address} {name}\n"
-    files = [Path(os.environ.get("TRUSSFORM_TEST_HOSTS", os.devnull))]
-    if names := os.environ.get("TRUSSFORM_TEST_NAMES"):
-        files.append(Path(names) / name)
-    for path in files:
-        with path.open("a") as file:
-            file.write(line)
-    try:
-        yield
-    finally:
-        for path in filter(Path.is_file, files):
-            path.write_text(path.read_text().replace(line, ""))
 
 
 BY_EACH = pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from clients import DOMAIN, open_channel
-from deployed import ByPulumi, destroy
-from programs import wait_for
-from test_access import ENVOY, KEY, OK, OTHER_KEY, call, gateway, named
+from support.clients import DOMAIN, open_channel
+from support.deployed import ByPulumi, destroy
+from support.programs import wait_for
+from support.routes import ENVOY, KEY, OK, OTHER_KEY, call, gateway, named
 
 FOLDER = Path(__file__).parent / "real_clients"
 LOCK = (FOLDER / "requirements.lock").read_text()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from deployed import Deployed, destroy, kubectl, pods
+from support.deployed import Deployed, destroy, kubectl, pods
 
 ENVIRONMENT = "container"
 NAMESPACE = f"models-{ENVIRONMENT}"

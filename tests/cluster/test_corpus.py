@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from deployed import kubectl
+from support.deployed import kubectl
+from support.workspace import CORPUS, STAGE, plans_of
 from trussform import stack_file
 from trussform.cli.render import write
-from workspace import CORPUS, STAGE, plans_of
 
 GATEWAY = {"kind": "gateway", "name": "gateway"}
 ENVOY = {**GATEWAY, "controller": "envoy-gateway"}
@@ -18,7 +18,7 @@ NGINX = {"kind": "ingress", "controller": "nginx"}
 
 
 @pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="no cluster")
-@pytest.mark.skipif(not CORPUS, reason="no corpus of real configs beside the project")
+@pytest.mark.skipif(not CORPUS, reason="there are no real configs; run `make corpus`")
 @pytest.mark.parametrize(
     "stage",
     [

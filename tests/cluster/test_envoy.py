@@ -12,11 +12,11 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from clients import DOMAIN, open_channel, open_client, open_socket
-from deployed import Deployed, destroy, kubectl, pods
-from programs import wait_for
-from reliability import SOAK, record
-from test_access import ENVOY, gateway
+from support.clients import DOMAIN, open_channel, open_client, open_socket
+from support.deployed import Deployed, destroy, kubectl, pods
+from support.programs import wait_for
+from support.reliability import SOAK, record
+from support.routes import ENVOY, gateway
 
 SILENCE = 310 if SOAK else 20
 """Seconds: longer than Envoy's 15 s for a whole call, and at length than its 300 s of silence."""

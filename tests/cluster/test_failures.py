@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from deployed import ByPulumi, kubectl, pods
-from load import Load, load, wait_for_answer
 from pulumi.automation import CommandError
-from reliability import SOAK, record
-from test_access import ENVOY, gateway
+from support.deployed import ByPulumi, kubectl, pods
+from support.load import Load, load, wait_for_answer
+from support.reliability import SOAK, record
+from support.routes import ENVOY, gateway
 
 KILLS = 20 if SOAK else 3
 SHORT: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -12,11 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from deployed import ByPulumi, kubectl
 from pulumi.automation import OpType
-from stores import Stores
+from support.builders import READ, use_buildx
+from support.deployed import ByPulumi, kubectl
+from support.stores import Stores
 
-READ = "sha256sum < /root/t | cut -d' ' -f1"
 HOSTILE = "printf '%s' 'a\nUSER 7\n# \"x\" \\ `y` <<EOF' > /app/hostile"
 LOCKED = """\
 [project]
@@ -128,11 +127,3 @@ def _inside(environment: str, server: str, *command: str) -> str:
     """What a command says in the server's container."""
     where = ("-n", f"models-{environment}", f"deployment/{server}")
     return kubectl("exec", *where, "--", *command).strip()
-
-
-def use_buildx(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = os.environ.get("TRUSSFORM_TEST_BUILDX")
-    if not folder:
-        pytest.skip("no buildx builder: TRUSSFORM_TEST_BUILDX is not set (see CONTRIBUTING.md)")
-    monkeypatch.setenv("DOCKER_CONFIG", folder)
-    monkeypatch.setenv("BUILDX_BUILDER", "trussform")

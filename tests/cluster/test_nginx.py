@@ -1,4 +1,4 @@
-"""The requests of test_requests.py by Ingresses of ingress-nginx, and what is nginx's own."""
+"""The requests of requests.py by Ingresses of ingress-nginx, and what is nginx's own."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,14 +8,13 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-import test_access
-import test_requests
-from clients import DOMAIN, open_client
-from deployed import Deployed, destroy
-from programs import wait_for
-from reliability import record
-from test_stacks import small
-from test_tls import keep_certificate, make_certificate
+from support import requests, routes
+from support.certificates import keep_certificate, make_certificate
+from support.clients import DOMAIN, open_client
+from support.deployed import Deployed, destroy
+from support.programs import wait_for
+from support.reliability import record
+from support.servers import small
 
 NGINX = {"kind": "ingress", "controller": "nginx", "scheme": "http"}
 OPEN = {"route": NGINX, "request_timeout": None, "servers": {"echo": {"path": "servers/echo"}}}
@@ -23,7 +22,7 @@ OPEN = {"route": NGINX, "request_timeout": None, "servers": {"echo": {"path": "s
 
 @pytest.fixture(scope="module", autouse=True)
 def address() -> str:
-    return test_access.gateway("NGINX")
+    return routes.gateway("NGINX")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,14 +57,14 @@ def echo(environment: str, client: Callable[..., httpx.Client]) -> httpx.Client:
     return client("echo", environment)
 
 
-test_predict = test_requests.test_predict_goes_to_the_predict_endpoint
-test_paths = test_requests.test_paths_arrive_as_they_were_sent
-test_other_paths = test_requests.test_other_paths_are_nowhere
-test_another_host = test_requests.test_another_host_is_nowhere
-test_up = test_requests.test_a_hundred_megabytes_go_up
-test_down = test_requests.test_a_hundred_megabytes_come_down
-test_stream = test_requests.test_a_stream_arrives_as_it_is_made
-test_websockets = test_requests.test_websockets_speak_both_ways
+test_predict = requests.test_predict_goes_to_the_predict_endpoint
+test_paths = requests.test_paths_arrive_as_they_were_sent
+test_other_paths = requests.test_other_paths_are_nowhere
+test_another_host = requests.test_another_host_is_nowhere
+test_up = requests.test_a_hundred_megabytes_go_up
+test_down = requests.test_a_hundred_megabytes_come_down
+test_stream = requests.test_a_stream_arrives_as_it_is_made
+test_websockets = requests.test_websockets_speak_both_ways
 
 
 @pytest.mark.parametrize("path", ["/predictable", "/sync.", "/synchronous/x", "/websockets"])
@@ -81,7 +80,7 @@ def test_a_stream_survives_more_silence_than_nginx_allows_by_itself(
 
 @pytest.fixture
 def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
-    with test_access.guarding("models-nginx-guards") as auth:
+    with routes.guarding("models-nginx-guards") as auth:
         yield auth
 
 
@@ -92,7 +91,7 @@ def test_an_auth_service_is_asked_before_each_request(
     deployed.up("nginx-asked", {"route": NGINX, "auth": auth, "servers": {"guarded": small()}})
 
     def ask(**headers: str) -> httpx.Response:
-        return test_access.ask(address, "guarded", "nginx-asked", **headers)
+        return routes.ask(address, "guarded", "nginx-asked", **headers)
 
     known = {"Authorization": "Bearer somebody"}
     wait_for(lambda: ask(**known).status_code == 200, "the route is there")
@@ -110,7 +109,7 @@ def test_an_auth_service_is_asked_before_each_request(
 
 
 def test_grpc_speaks_by_tls_alone(deployed: Deployed, address: str, tmp_path: Path) -> None:
-    url = httpx.URL(test_access.gateway("NGINX_TLS"))
+    url = httpx.URL(routes.gateway("NGINX_TLS"))
     host = f"sealed-calls.{DOMAIN}"
     certificate, key = make_certificate(tmp_path, host, f"subjectAltName=DNS:{host}")
     route = {**NGINX, "scheme": "https", "tls": {"secret": "sealed-calls-tls"}}
@@ -121,7 +120,7 @@ def test_grpc_speaks_by_tls_alone(deployed: Deployed, address: str, tmp_path: Pa
     trust = grpc.ssl_channel_credentials(certificate.read_bytes())
     options = [("grpc.ssl_target_name_override", host), ("grpc.default_authority", host)]
     with grpc.secure_channel(f"{url.host}:{url.port}", trust, options) as channel:
-        wait_for(lambda: test_access.call(channel) == grpc.StatusCode.OK, "the route is there")
-        test_requests.speak(channel)
+        wait_for(lambda: routes.call(channel) == grpc.StatusCode.OK, "the route is there")
+        requests.speak(channel)
     plain = httpx.get(f"{address}/test.Echo/Say", headers={"Host": host})
     assert (plain.status_code, plain.headers["Location"]) == (308, f"https://{host}/test.Echo/Say")

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from deployed import ByPulumi, Deployed, destroy, kubectl, pods
-from programs import wait_for
-from reliability import record
+from support.deployed import ByPulumi, Deployed, destroy, kubectl, pods
+from support.programs import wait_for
+from support.reliability import record
 
 MakeClient = Callable[..., httpx.Client]
 

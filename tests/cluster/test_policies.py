@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from deployed import kubectl
-from programs import wait_for
-from reliability import record
+from support.deployed import kubectl
+from support.programs import wait_for
+from support.reliability import record
+from support.workspace import Workspace
 from trussform.cli.render import objects
-from workspace import Workspace
 
 NAMESPACES = ("models-guarded", "models-friends", "models-strangers")
 NAMESPACE, FRIENDS, STRANGERS = NAMESPACES

@@ -6,10 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
-from deployed import ByPulumi, pods
 from pulumi.automation import CommandError
-from reliability import SOAK, record
-from test_stacks import small
+from support.deployed import ByPulumi, pods
+from support.reliability import SOAK, record
+from support.servers import small
 
 BUDGET = 240 if SOAK else 120
 STARTS = {"in-time": 0.9 * BUDGET, "too-late": BUDGET + 24 if SOAK else BUDGET + 30}

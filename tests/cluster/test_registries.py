@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed import ByPulumi, Deployed, destroy, kubectl, pods
-from programs import wait_for
 from pulumi.automation import CommandError
-from test_stacks import push, small
+from support.deployed import ByPulumi, Deployed, destroy, kubectl, pods
+from support.programs import wait_for
+from support.servers import push, small
 
 
 @pytest.fixture(scope="module", autouse=True)

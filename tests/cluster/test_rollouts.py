@@ -6,13 +6,13 @@ import subprocess
 from typing import Any
 
 import pytest
-from deployed import ByPulumi, Deployed, kubectl, pods
-from load import Load, load, wait_for_answer
-from programs import wait_for
-from reliability import SOAK, record
-from test_access import ENVOY
+from support.deployed import ByPulumi, Deployed, kubectl, pods
+from support.load import Load, load, wait_for_answer
+from support.programs import wait_for
+from support.reliability import SOAK, record
+from support.routes import ENVOY
+from support.workspace import plans_of
 from trussform import stack_file
-from workspace import plans_of
 
 UPDATES, FEWER, ABRUPT = (20, 10, 10) if SOAK else (2, 2, 2)
 at_length = pytest.mark.skipif(not SOAK, reason="wants all the node's GPUs: `make soak`")

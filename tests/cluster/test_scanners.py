@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
-from reliability import record
+from support.reliability import record
+from support.stages import AS_USER, COMMON, SERVERS
+from support.workspace import ROOT, plans_of
 from trussform import planning, stack_file
 from trussform.cli import render
 from trussform.problem import errors
-from workspace import ROOT, plans_of
 
 Finding = tuple[str, str]
 """The stage, and the scanner's words for it."""
@@ -25,18 +26,8 @@ Found = dict[Finding, list[str]]
 """With what it is said of."""
 
 HERE = Path(__file__).parent
-EXAMPLES = {file.parent.name: file.parent for file in sorted(ROOT.glob("examples/*/config.yaml"))}
-SERVERS = {**EXAMPLES, "weights": HERE / "servers/weights"}
 DIGEST = f"sha256:{'5' * 64}"
 
-COMMON: dict[str, Any] = {
-    "environment": "production",
-    "domain": "models.example.com",
-    "registry": "registry.example.com/models",
-    "tags": "locked",
-    "secrets": {"existing": "model-secrets"},
-    "weights": {"storage": {"kind": "claim", "access_mode": "ReadWriteMany"}},
-}
 STAGES: dict[str, dict[str, Any]] = {
     "gateway": {
         "route": {"kind": "gateway", "name": "public", "controller": "envoy-gateway"},
@@ -56,7 +47,6 @@ STAGES: dict[str, dict[str, Any]] = {
     },
 }
 """exceptions.yaml says what they are for."""
-AS_USER = {"docker_server": {"run_as_user_id": 10001}}
 
 
 @pytest.fixture(scope="module")

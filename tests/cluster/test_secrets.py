@@ -11,15 +11,15 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import canaries
 import pytest
-from canaries import Told, canary, holds
-from deployed import ByPulumi, kubectl, pods
-from programs import wait_for
-from reliability import record
-from test_access import ENVOY, ask, gateway
-from test_images import READ, use_buildx
-from test_stacks import push
+from support import canaries
+from support.builders import READ, use_buildx
+from support.canaries import Told, canary, holds
+from support.deployed import ByPulumi, kubectl, pods
+from support.programs import wait_for
+from support.reliability import record
+from support.routes import ENVOY, ask, gateway
+from support.servers import push
 
 CRASH = "python3 -c 'raise SystemExit(open(\"/secrets/token\").read())'"
 """What a server may do, and nobody can keep from its log; but an up shows the log's end."""

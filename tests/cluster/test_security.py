@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from deployed import Deployed, kubectl, pods
-from programs import wait_for
-from reliability import record
-from test_scanners import AS_USER, COMMON, SERVERS
-from test_stacks import small
+from support.deployed import Deployed, kubectl, pods
+from support.programs import wait_for
+from support.reliability import record
+from support.servers import small
+from support.stages import AS_USER, COMMON, SERVERS
+from support.workspace import merged, plans_of
 from trussform import stack_file
 from trussform.cli.render import objects
-from workspace import merged, plans_of
 
 LIKE_VLLM = """python3 -c '
 import http.server, os, pathlib, signal

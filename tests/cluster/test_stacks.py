@@ -1,25 +1,19 @@
 """Several stacks and servers on one cluster, moved tags, slow starts and missing GPUs."""
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from deployed import ByPulumi, Deployed, kubectl, pods
 from pulumi.automation import CommandError, OpType
+from support.deployed import ByPulumi, Deployed, kubectl, pods
+from support.servers import push, small
 from trussform.cli.app import app
 from typer.testing import CliRunner
 
 MakeClient = Callable[..., httpx.Client]
-
-
-def small(**config: Any) -> dict[str, Any]:
-    """A server that needs no build and no secret."""
-    return {"path": "servers/small", "config": {"secrets": None, **config}}
 
 
 NOWHERE = {
@@ -42,15 +36,6 @@ def test_two_environments_of_one_config_and_two_servers_of_one_stack_side_by_sid
     servers = (("echo", dev), ("echo", production), ("second", production))
     answers = [client(*server).get("/predict").json()["pod"] for server in servers]
     assert len(set(answers)) == 3
-
-
-def push(tag: str, content: str, folder: Path) -> None:
-    """Make the tag point at a new image."""
-    lines = [f"FROM {os.environ['TRUSSFORM_TEST_BASE']}", f"RUN echo {content} > /content"]
-    (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
-    variables = {**os.environ, "DOCKER_BUILDKIT": "0"}
-    for command in (["build", "--quiet", "--tag", tag, str(folder)], ["push", "--quiet", tag]):
-        subprocess.run(["docker", *command], check=True, capture_output=True, env=variables)
 
 
 def test_a_moved_tag_shows_in_the_preview_and_is_rolled_out(

@@ -3,18 +3,18 @@
 import json
 import os
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from clients import DOMAIN
-from deployed import ByPulumi, Deployed, destroy, kubectl
-from programs import wait_for
-from reliability import record
-from test_access import INGRESS, gateway
-from test_stacks import small
+from support.certificates import keep_certificate, make_certificate
+from support.clients import DOMAIN
+from support.deployed import ByPulumi, Deployed, destroy, kubectl
+from support.programs import wait_for
+from support.reliability import record
+from support.routes import INGRESS, gateway
+from support.servers import small
 
 ISSUED = "models-issued"
 AUTHORITY = "trussform-authority"
@@ -24,22 +24,6 @@ AUTHORITY = "trussform-authority"
 def ended(deployed: Deployed) -> Iterator[None]:
     yield
     destroy(deployed, "tls")
-
-
-def make_certificate(folder: Path, subject: str, extension: str) -> tuple[Path, Path]:
-    """A certificate that has signed itself, and its key."""
-    certificate, key = folder / "tls.crt", folder / "tls.key"
-    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-addext", extension]
-    made = ["-subj", f"/CN={subject}", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(["openssl", *words, *made], check=True, capture_output=True)
-    return certificate, key
-
-
-def keep_certificate(name: str, namespace: str, certificate: Path, key: Path) -> None:
-    pair = [f"--key={key}", f"--cert={certificate}"]
-    # The namespace of an earlier run may have another one.
-    kubectl("delete", "secret", name, "-n", namespace, "--ignore-not-found")
-    kubectl("create", "secret", "tls", name, "-n", namespace, *pair)
 
 
 def ask_by_tls(trusted: Path, server: str, path: str) -> int | None:

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from deployed import ByPulumi, Deployed, kubectl, pods
-from programs import wait_for
-from stores import Stores
+from support.deployed import ByPulumi, Deployed, kubectl, pods
+from support.programs import wait_for
+from support.stores import Stores
 
 MakeClient = Callable[..., httpx.Client]
 CLASS = "trussform-test"

@@ -14,11 +14,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.workspace import CONFIG, CORPUS, ROOT
 from truss.base.truss_config import TrussConfig
 from trussform.config import load_config_folder
 from trussform.config.support import SUPPORT
 from trussform.problem import ProblemError
-from workspace import CONFIG, CORPUS, ROOT
 
 DIFFERENCES = {
     r"docker_server: (required|expected)": "a server is all that is deployed here",

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from support.workspace import ROOT, Workspace, plans_of
 from trussform import stack_file
 from trussform.config import ConfigFolder, load_config_folder
 from trussform.config.config import Config
 from trussform.problem import ProblemError
-from workspace import ROOT, Workspace, plans_of
 
 VALID = """\
 base_image:
@@ -35,8 +35,10 @@ def lines(workspace: Workspace, text: str) -> list[str]:
 
 
 def test_both_examples_are_read() -> None:
-    llama = load_config_folder(ROOT / "examples/vllm-llama-3.1-8b").config
-    embeddings = load_config_folder(ROOT / "examples/infinity-embeddings/config.yaml").config
+    llama = load_config_folder(ROOT / "examples/servers/vllm-llama-3.1-8b").config
+    embeddings = load_config_folder(
+        ROOT / "examples/servers/infinity-embeddings/config.yaml"
+    ).config
     assert str(llama.resources.accelerator) == "L4"
     assert llama.secrets == {"hf_access_token": None}
     assert llama.runtime.predict_concurrency == 128

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import hostile, tried
 from hypothesis import given
 from hypothesis import strategies as st
+from support.hostile import hostile, tried
+from support.workspace import Workspace, plans_of
 from trussform import planning, stack_file
 from trussform.manifests import build_context
 from trussform.plan import Plan
 from trussform.problem import Problem, ProblemError, errors
-from workspace import Workspace, plans_of
 
 OUTSIDE = "this stands outside"
 """The content of every file that no config may have."""

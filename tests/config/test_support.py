@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import get_args
 
 import pydantic
+from support.workspace import ROOT
 from truss.base.truss_config import TrussConfig
 from trussform.config import Config
 from trussform.config.support import SUPPORT
-from workspace import ROOT
 
 NOT_IN_TRUSS_SCHEMA = {
     "hf_cache",
@@ -47,6 +47,6 @@ def test_every_fate_is_that_of_a_field_which_truss_knows() -> None:
 
 
 def test_the_document_of_the_fields_is_as_the_code_has_it() -> None:
-    command = [sys.executable, str(ROOT / "scripts/docs.py")]
+    command = [sys.executable, str(ROOT / "tools/docs/config.py")]
     made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert made == (ROOT / "docs/config.md").read_text(), "run `make docs`"

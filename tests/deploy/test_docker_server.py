@@ -12,9 +12,9 @@ import pytest
 from google.protobuf import json_format
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+from support.workspace import STAGE, Workspace
 from trussform.deploy import DockerServer, DockerServerArgs
 from trussform.deploy.secrets import _credentials  # pyright: ignore[reportPrivateUsage]
-from workspace import STAGE, Workspace
 
 DIGEST = "sha256:" + "d" * 64
 COMPONENT = "trussform:index:DockerServer"

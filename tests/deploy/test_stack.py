@@ -8,8 +8,8 @@ import pulumi
 import pytest
 import yaml
 from pulumi.runtime import mocks, set_all_config
+from support.workspace import Workspace
 from trussform.deploy import read_stack
-from workspace import Workspace
 
 
 class Answers(mocks.Mocks):

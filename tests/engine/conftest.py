@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import Cluster, Engine, engine_missing
-from workspace import ROOT
+from support.programs import Cluster, Engine, engine_missing
+from support.workspace import ROOT
 
 PARTS = ("Pulumi.yaml", "__main__.py", "stacks", "examples")
 

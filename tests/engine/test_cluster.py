@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from programs import Cluster, Engine
 from pulumi import automation
 from pulumi.automation import OpType
+from support.programs import Cluster, Engine
 
 CANARY = "sesame-opens-nothing-else"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import Engine
-from workspace import ROOT
+from support.programs import Engine
+from support.workspace import ROOT
 
 EXAMPLE = "import-from-another-stack"
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
-from programs import Engine
 from pulumi import automation
 from pulumi.automation import CommandError, OpType
+from support.programs import Engine
+from support.workspace import ROOT
 from trussform.cli.app import app
 from typer.testing import CliRunner
-from workspace import ROOT
 
 
 def documents(files: Iterable[Path]) -> dict[tuple[str, str], Any]:
@@ -40,7 +40,7 @@ def test_the_life_of_a_stack(engine: Engine, project: Path) -> None:
     consequence = "rollout: the stage declares no spare GPU, so the old pod stops first: at most"
     assert consequence in preview.stdout
 
-    config = project / "examples/vllm-llama-3.1-8b/config.yaml"
+    config = project / "examples/servers/vllm-llama-3.1-8b/config.yaml"
     config.write_text(config.read_text().replace("--max-model-len 1024", "--max-model-len 2048"))
     assert stack.preview().change_summary == {OpType.SAME: 10, OpType.UPDATE: 1}
     changed = stack.up()
@@ -55,7 +55,7 @@ def test_the_life_of_a_stack(engine: Engine, project: Path) -> None:
 def test_render_and_up_make_the_same_objects(engine: Engine, project: Path, tmp_path: Path) -> None:
     stack_file = project / "stacks/Pulumi.local.yaml"
     override = "config: {environment_variables: {A: yes, B: 12:30:45, C: 1e3, D: 1.0, E: 0o17}}"
-    path = "path: examples/infinity-embeddings\n"
+    path = "path: examples/servers/infinity-embeddings\n"
     text = stack_file.read_text()
     assert path in text
     stack_file.write_text(text.replace(path, f"{path}        {override}\n"))

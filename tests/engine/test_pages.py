@@ -5,9 +5,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from programs import Engine
 from pulumi import automation
-from workspace import ROOT
+from support.programs import Engine
+from support.workspace import ROOT
 
 PLATFORM = """
 import pulumi

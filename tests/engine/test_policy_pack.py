@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from programs import Engine
 from pulumi import automation
 from pulumi.automation import CommandError, OpType
-from reliability import record
+from support.programs import Engine
+from support.reliability import record
 
 IMAGE = "registry.example.com/server@sha256:" + "d" * 64
 

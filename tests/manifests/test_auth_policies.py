@@ -5,10 +5,10 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+from support.workspace import Workspace
 from trussform.cli.render import objects
 from trussform.manifests import Manifest
 from trussform.plan import Plan
-from workspace import Workspace
 
 MakePlan = Callable[..., Plan]
 ENVOY = {"controller": "envoy-gateway"}

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.workspace import Workspace
 from trussform.config.image_folders import Folder
 from trussform.manifests import build_context
 from trussform.plan import Plan
 from trussform.plan.image import Build
 from trussform.problem import ProblemError
-from workspace import Workspace
 
 
 def build(**changes: object) -> Build:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from stores import COMMIT, Stores, certificate
+from support.stores import COMMIT, Stores, certificate
 from trussform.manifests import fetch, weights
 
 FETCH = Path(weights.__file__).with_name("fetch.py")

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from support.workspace import Workspace
 from trussform.cli.render import objects
 from trussform.manifests import Manifest
 from trussform.manifests.deployment import escape_expansion
 from trussform.plan import Plan
-from workspace import Workspace
 
 MakePlan = Callable[..., Plan]
 CORE = {"Deployment", "Service", "Ingress"}

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from support.workspace import Workspace, plans_of
 from trussform import stack_file
 from trussform.plan import Plan
 from trussform.problem import Problem, ProblemError
-from workspace import Workspace, plans_of
 
 ROUTES: dict[str, dict[str, Any]] = {
     "gateway": {"kind": "gateway", "name": "public"},

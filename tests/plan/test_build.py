@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from support.workspace import Workspace
 from trussform.problem import Problem
-from workspace import Workspace
 
 FIELD = "build.secret_to_path_mapping"
 BUILDKIT = {"builder": "buildkit", "registry": "registry.example.com"}

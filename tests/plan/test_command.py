@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.workspace import Workspace
 from trussform.plan import Plan
 from trussform.plan.command import _read  # pyright: ignore[reportPrivateUsage]
-from workspace import Workspace
 
 
 def argv(plan: Callable[..., Plan], command: str) -> tuple[str, ...]:

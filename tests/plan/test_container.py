@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.workspace import Workspace
 from trussform.cli.render import objects
 from trussform.manifests import Manifest
 from trussform.manifests.build_context import dockerfile
 from trussform.plan import Plan
-from workspace import Workspace
 
 MakePlan = Callable[..., Plan]
 USER = {"docker_server": {"run_as_user_id": 1000}}

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from support.workspace import Workspace, plans_of
 from trussform import stack_file
 from trussform.problem import Problem
-from workspace import Workspace, plans_of
 
 ENVOY = {"kind": "gateway", "name": "public", "controller": "envoy-gateway"}
 UNREAD = "no server of the stack reads this secret"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.workspace import Workspace
 from trussform.plan import Plan
 from trussform.plan.reserved import RESERVED
 from trussform.plan.servers import SERVERS, Server
 from trussform.plan.shell import simple_commands
 from trussform.problem import Problem
-from workspace import Workspace
 
 MakePlan = Callable[..., Plan]
 SGLANG = "python3 -m sglang.launch_server"

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 import yaml
-from apiserver import label, misfits
-from hostile import hostile, tried
 from hypothesis import given
 from hypothesis import strategies as st
+from support.apiserver import label, misfits
+from support.hostile import hostile, tried
+from support.workspace import STAGE, Workspace, plans_of
 from trussform import stack_file
 from trussform.cli import render
 from trussform.plan.names import kubernetes_name
 from trussform.problem import errors
-from workspace import STAGE, Workspace, plans_of
 
 DOMAIN = ".".join(["d" * 62] * 3) + ".x"
 """As long as a domain may be."""

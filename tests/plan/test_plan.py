@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from support.workspace import CONFIG, STAGE, Workspace, plan_of, plans_of
 from truss.base.constants import TRUSS_BASE_IMAGE_NAME
 from truss.base.truss_config import Accelerator
 from truss.contexts.image_builder.util import TRUSS_BASE_IMAGE_VERSION_TAG, truss_base_image_tag
@@ -15,7 +16,6 @@ from trussform.plan import Plan
 from trussform.plan.gpu_labels import ABSENT, PRODUCTS
 from trussform.plan.probes import PERIOD
 from trussform.stage import Dialect, Stage
-from workspace import CONFIG, STAGE, Workspace, plan_of, plans_of
 
 MakePlan = Callable[..., Plan]
 DIGEST = "sha256:" + "0" * 64

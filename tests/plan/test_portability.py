@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from workspace import Workspace
+from support.workspace import Workspace
 
 
 def command(text: str, **server: Any) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from support.workspace import Workspace
 from trussform.plan.pull import Login
 from trussform.problem import Problem
-from workspace import Workspace
 
 PRIVATE = "registry.example.com/team/server:1"
 DOCKER_HUB = "https://index.docker.io/v1/"

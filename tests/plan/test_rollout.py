@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.workspace import CONFIG, merged, plan_of
 from trussform.config import Config
 from trussform.config.runtime import WEEK
 from trussform.plan import Plan
 from trussform.plan.probes import PERIOD
 from trussform.stage import Stage
-from workspace import CONFIG, merged, plan_of
 
 MakePlan = Callable[..., Plan]
 GPUS = {None: 0, "L4": 1, "H100:8": 8}

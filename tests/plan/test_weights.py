@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.workspace import Workspace
 from trussform.config.instances import ACCELERATORS
 from trussform.manifests.weights import mounts
 from trussform.plan import Plan
 from trussform.plan.weights import ANY_USERS_HUB, GPU_MEMORY, HUB
-from workspace import Workspace
 
 MakePlan = Callable[..., Plan]
 COMMIT = "0123456789" * 4

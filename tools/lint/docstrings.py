@@ -17,7 +17,9 @@ def main() -> None:
     found = [line for file in files() for line in clauses(file)]
     print("\n".join(found))
     if found:
-        sys.exit(f"{len(found)} docstrings begin with a clause; write what the code returns or does")
+        sys.exit(
+            f"{len(found)} docstrings begin with a clause; write what the code returns or does"
+        )
 
 
 def files() -> Iterator[Path]:
