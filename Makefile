@@ -62,7 +62,7 @@ docs: .venv/.dev  ## Write the generated pages of docs/; the page of conformance
 	@$(BIN)/python tools/docs/config.py > docs/config.md
 	@$(BIN)/python tools/docs/hardening.py > docs/hardening.md
 	@$(BIN)/python tools/docs/clients.py
-	@test ! -d corpus || TRUSSFORM_CORPUS=corpus $(BIN)/python tools/docs/conformance.py > docs/conformance.md
+	@test ! -d corpus || TRUSSFORM_CORPUS=corpus PYTHONPATH=tools $(BIN)/python -m docs.conformance > docs/conformance.md
 
 corpus: .venv/.dev  ## Clone the real configs of truss-examples
 	@$(BIN)/python tools/docs/corpus.py

@@ -44,7 +44,7 @@ class Bounded:
             text=True,
         )
         self.seconds: list[float] = []
-        """What each check took of the processor."""
+        """The processor time of each check."""
 
     def ask(self, **wanted: str) -> dict[str, Any]:
         assert self.process.stdin is not None

@@ -24,7 +24,7 @@ from trussform.problem import Problem, ProblemError, errors
 
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
 FILES = int(os.environ.get("FUZZ_FILES", "1000"))
-"""How many, one stack file to four configs; `make fuzz` takes more."""
+"""The number of files, one stack file to four configs; `make fuzz` takes more."""
 HANG = 20
 """Seconds after which a file counts as one that is never done."""
 
@@ -55,7 +55,7 @@ VALUES = [
     "$(x)", "a b; c", "https://x@y", "python:3.11@sha256:00",
     "examples/servers/minilm-embeddings", ".",
 ]  # fmt: skip
-"""What may come in a value's place, as YAML writes it."""
+"""Texts that replace a value, as YAML writes them."""
 
 KEYS = [
     "''", "__class__", "model_config", "'[key]'", "[key]", "{}", "? x\n", "a.b", "0", "true", "~",
@@ -80,7 +80,7 @@ PIECES = [
     b"$(",
     b"x" * 5000, b" " * 5000, b"\n" * 5000,
 ]  # fmt: skip
-"""What may come between any two bytes."""
+"""Bytes that are inserted between any two bytes."""
 
 _HOLE = "fuzz-hole"
 
@@ -226,7 +226,7 @@ def problems_of(check: Check, file: Path) -> list[Problem]:
 
 
 def misfits(problem: Problem) -> Iterator[str]:
-    """What no complaint about a file may be, whatever stands in the file."""
+    """Yields the faults of a problem, which no file may cause."""
     text = str(problem)
     if problem.location.line < 1 or problem.location.column < 1:
         yield f"no line: {text}"
@@ -254,7 +254,7 @@ def ended_in_time() -> Iterator[None]:
 
 
 def failure(check: Check, file: Path) -> str | None:
-    """What goes wrong with a file, in a few words."""
+    """Returns the fault of a file in a few words."""
     try:
         with ended_in_time():
             problems = problems_of(check, file)
@@ -265,7 +265,7 @@ def failure(check: Check, file: Path) -> str | None:
 
 
 def failures(check: Check, file: Path, seeds: list[Path], numbers: range) -> dict[int, str]:
-    """What goes wrong by the number of the file; ten are enough to begin with."""
+    """Returns faults by the number of the file, ten at most."""
     found: dict[int, str] = {}
     for number in numbers:
         file.write_bytes(broken(seeds, number))

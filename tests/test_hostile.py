@@ -229,7 +229,7 @@ STARTS = {
     "auth.headers": ["X-User"],
     "peers by address": ["10.0.0.0/8", "fd00::/8", "::1"],
 }
-"""What a value begins with that fits, by a part of the field's name."""
+"""The beginnings of valid values, by a part of the field's name."""
 
 
 def text_for(field: str) -> st.SearchStrategy[str]:
@@ -280,7 +280,7 @@ def planned(
 
 
 def read_otherwise(problem: Problem) -> Iterator[str]:
-    """What a terminal or a shell would make of a complaint, besides showing it."""
+    """Yields what a terminal or a shell would do with a problem besides showing it."""
     if not problem.text.isprintable():
         yield f"not a line of plain text: {problem.text!r}"
     if problem.fix.startswith("run: pulumi "):
@@ -308,7 +308,7 @@ def kinds(build: Build) -> list[str]:
 
 
 def built_otherwise(build: Build, base: str) -> Iterator[str]:
-    """What the Dockerfile says besides what the build is."""
+    """Yields the instructions of the Dockerfile that the build does not explain."""
     text = build_context.dockerfile(build, base)
     directives, instructions = dockerfiles.read(text)
     if directives or [made.kind for made in instructions] != kinds(build):
@@ -347,7 +347,7 @@ def expected_runs(build: Build, base: str) -> Iterator[str]:
 
 
 def spelled_otherwise(plan: Plan) -> Iterator[str]:
-    """What the objects say besides what the plan says."""
+    """Yields the parts of the objects that differ from the plan."""
     made = render.objects(plan)
     for manifest in made:
         yield from misfits(manifest)
@@ -368,12 +368,12 @@ def spelled_otherwise(plan: Plan) -> Iterator[str]:
 
 
 def expanded(text: str) -> str:
-    """What the kubelet makes of a text where no variable is set: `$(NAME)` stands for one."""
+    """Returns a text as the kubelet expands it if no variable is set."""
     return re.sub(r"\$(\$|\([^)]*\))", lambda found: "$" if found[1] == "$" else "<value>", text)
 
 
 def rendered_otherwise(plans: list[Plan]) -> Iterator[str]:
-    """What a reader of the rendered YAML finds besides the objects."""
+    """Yields what a reader of the rendered YAML finds besides the objects."""
     text = render.stream({plan.name: plan for plan in plans})
     objects: list[Manifest] = [manifests.namespace("models")] if plans else []
     for plan in plans:
@@ -391,7 +391,7 @@ def rendered_otherwise(plans: list[Plan]) -> Iterator[str]:
 
 
 def shown_otherwise(plans: list[Plan]) -> Iterator[str]:
-    """What the table of `explain` does to a terminal besides being shown."""
+    """Yields what the table of `explain` does to a terminal besides showing text."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         explain.show({plan.name: plan for plan in plans})

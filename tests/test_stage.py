@@ -70,7 +70,7 @@ def test_dev_and_production_differ_where_environments_do() -> None:
         ),
         (
             {"digests": {"python:3.11": "sha256:beef"}},
-            "digests.python:3.11: this is no digest",
+            "digests.python:3.11: this is not a digest",
         ),
         (
             {"servers": {"server": {"image": "a/b:tag"}}},
@@ -115,7 +115,7 @@ def test_two_servers_of_one_name_are_refused(workspace: Workspace) -> None:
 
 def test_two_folders_of_one_name_are_refused(workspace: Workspace) -> None:
     stack = read_stack(workspace.write_stack())
-    with pytest.raises(ProblemError, match="a second server of the name `b`"):
+    with pytest.raises(ProblemError, match="a second server has the name `b`"):
         planning.plan_stack(stack, [Path("x/b"), Path("y/b")])
 
 
@@ -148,7 +148,7 @@ def test_the_lock_file_gives_the_digests(workspace: Workspace) -> None:
 def test_a_folder_of_a_staged_servers_name_is_another_server(workspace: Workspace) -> None:
     workspace.write_config()
     stack = read_stack(workspace.write_stack({"servers": {"server": {"replicas": 7}}}))
-    with pytest.raises(ProblemError, match="a second server of the name `server`"):
+    with pytest.raises(ProblemError, match="a second server has the name `server`"):
         planning.plan_stack(stack, [workspace.folder / "elsewhere" / "server"])
 
 
@@ -210,7 +210,7 @@ def test_a_secret_value_in_the_stage_is_refused_at_its_line(workspace: Workspace
         read_stack(workspace.write_stack({"servers": {"server": {"config": variables}}}))
     (problem,) = caught.value.problems
     assert problem.field == "servers.server.config.environment_variables.TOKEN"
-    assert problem.message == "a secret has no place in the stage"
+    assert problem.message == "a secret must not be in the stage"
     assert problem.location.line > 1
 
 
@@ -288,18 +288,24 @@ FORWARD = "auth: {kind: forward, service: a, namespace: b, "
         ("auth: {kind: keys}", "18: auth.kind: `keys` is not allowed; use one of 'api-key', 'forw"),
         ("auth: {kind: api-key}", "11: auth: the keys come from one place; write either `keys: ["),
         ("auth: {kind: api-key, keys: [ci], existing: keys}", "11: auth: the keys come from one"),
-        ("auth: {kind: api-key, keys: [ci, ci]}", "11: auth: a client stands twice among the keys"),
+        ("auth: {kind: api-key, keys: [ci, ci]}", "11: auth: the same client is listed twice"),
         ("auth: {kind: api-key, kyes: [ci]}", "27: auth.kyes: unknown field; did you mean `keys`?"),
         ("auth: {kind: api-key, keys: ci}", "33: auth.keys: expected a list, found text; write"),
         ("auth: {kind: api-key, keys: []}", "33: auth.keys: list should have at least 1 item"),
-        ("auth: {kind: api-key, keys: [a b]}", "34: auth.keys[0]: `a b` is no name for a secret;"),
+        (
+            "auth: {kind: api-key, keys: [a b]}",
+            "34: auth.keys[0]: `a b` is not a name for a secret;",
+        ),
         ("auth: {kind: api-key, existing: A}", "37: auth.existing: `A` is not a Kubernetes name;"),
         ("auth: {kind: forward, service: a}", "5: auth.namespace: required field is missing; add"),
         (FORWARD + "servce: a}", "53: auth.servce: unknown field; did you mean `service`?"),
         (FORWARD + "port: 0}", "59: auth.port: input should be greater than or equal to 1; change"),
         (FORWARD + "path: verify}", "59: auth.path: `verify` is not a plain path; write it as in"),
         (FORWARD + "path: /a?b}", "59: auth.path: `/a?b` is not a plain path; write it as in /ve"),
-        (FORWARD + "headers: [X User]}", "63: auth.headers[0]: `X User` is no name of a header; w"),
+        (
+            FORWARD + "headers: [X User]}",
+            "63: auth.headers[0]: `X User` is not the name of a header; w",
+        ),
         (
             "route: {kind: gateway, controller: envoy}",
             "40: route.controller: `envoy` is not allowed; use one of 'envoy-gateway' or 'trae",

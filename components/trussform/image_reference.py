@@ -28,7 +28,7 @@ HUB = "docker.io"
 
 
 class Invalid(ValueError):
-    """The text is no image."""
+    """The text is not the name of an image."""
 
 
 class Reference(NamedTuple):
@@ -41,7 +41,7 @@ class Reference(NamedTuple):
 def parse(image: str) -> Reference:
     """Read an image's name, Docker Hub's registry and `library/` filled in.
 
-    Raises `Invalid` for what is no image.
+    Raises `Invalid` if the text is not the name of an image.
     """
     if len(image) > _MAX_LENGTH:
         raise Invalid(f"no name has more than {_MAX_LENGTH:,} characters")

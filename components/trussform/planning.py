@@ -18,7 +18,7 @@ from trussform.stack_file import SECRETS, Stack, config_path
 from trussform.stage import GatewayRoute, Gpu, Stage
 
 _FIX_UNREAD = "add it to `secrets` of the config that needs it, or "
-FROM_ELSEWHERE = "the value here is not used, as the stage's `secrets` names another source"
+FROM_ELSEWHERE = "the value here is not used, because the stage's `secrets` names another source"
 
 # Without validation, for which pydantic would first take as long as for ten configs.
 ANY_STAGE = Stage.model_construct(
@@ -68,7 +68,7 @@ def _servers(stack: Stack, paths: Sequence[Path] = ()) -> dict[str, Path]:
         name = config_path(path).parent.name
         other = staged.get(name) or chosen.get(name)
         if other is not None and config_path(other) != config_path(path):
-            message = f"a second server of the name `{name}`, after {other}"
+            message = f"a second server has the name `{name}`, after {other}"
             fix = "rename the folder"
             raise ProblemError([Problem(None, (), message, fix, location=Location(str(path)))])
         chosen[name] = path

@@ -49,7 +49,7 @@ class Model(pydantic.BaseModel):
 M = TypeVar("M", bound=Model)
 
 MAX_MISFITS = 1000
-"""Misfits of one file that are told: nobody reads more, and each takes its time to word."""
+"""The most problems of one file that are shown."""
 
 
 def _no_boolean(value: Any) -> Any:
@@ -77,7 +77,7 @@ def json_schema(model: type[Model]) -> dict[str, Any]:
 
 
 def invalid(message: str, fix: str) -> PydanticCustomError:
-    """What a validator raises: what is wrong, and what to do."""
+    """Returns the error that a validator raises: a message, and a fix in the imperative."""
     return PydanticCustomError("refused", "{message}", {"message": message, "fix": fix})
 
 
@@ -102,7 +102,7 @@ def fit(model: type[M], source: Source) -> M:
         details = error.errors(include_url=False)
         problems += [_problem(model, source, detail) for detail in details[:MAX_MISFITS]]
         if more := details[MAX_MISFITS:]:
-            message = f"{len(more):,} more mistakes are not told"
+            message = f"{len(more):,} more problems are not shown"
             fix = "fix the others first"
             problems.append(Problem(None, (), message, fix, location=source.location(())))
         raise ProblemError(problems) from None

@@ -8,7 +8,7 @@ from trussform.problem import UNLOCATED, FieldPath, Location, Problem
 
 
 def is_mapping(data: object) -> TypeGuard[dict[str, Any]]:
-    """Whether data that was read from a file is a mapping; its keys are text then."""
+    """Returns true if data that was read from a file is a mapping, which has text keys."""
     return isinstance(data, dict)
 
 
@@ -20,12 +20,12 @@ class Source(NamedTuple):
     values: Mapping[FieldPath, Location] = MappingProxyType({})
     names: Mapping[FieldPath, Location] = MappingProxyType({})
     problems: tuple[Problem, ...] = ()
-    """What is wrong with the YAML and still lets it be read: keys that stand twice."""
+    """Problems of YAML that can be read all the same: duplicate keys."""
     at: FieldPath = ()
-    """Where the data lies in the file; `values` and `names` are those of the whole file."""
+    """The path of the data in the file; `values` and `names` are those of the whole file."""
 
     def has(self, keys: FieldPath) -> bool:
-        """Whether the file has the key at `keys`."""
+        """Returns true if the file has the key at `keys`."""
         return (*self.at, *keys) in self.names
 
     def location(self, path: FieldPath) -> Location:

@@ -140,19 +140,19 @@ def stack_from(source: Source, file: Path, secret_names: KnownSecrets, secrets: 
 
 
 def _is_secure(data: object) -> bool:
-    """Whether data is what Pulumi writes for an encrypted value."""
+    """Returns true if data has the form in which Pulumi writes an encrypted value."""
     return is_mapping(data) and data.keys() == {"secure"}
 
 
 def _secrets_in_the_stage(source: Source) -> Iterator[Problem]:
-    """Values of the stage end up in state and pods in plain, so none of them may be secret."""
+    """Yields the encrypted values of the stage, which state and pods would show in plain text."""
     for keys in parts(source.data):
         if keys[-1:] != ("secure",):
             continue
         if _is_secure(source.sub(*(str(key) for key in keys[:-1])).data):
             fix = f"remove it, and give it by `pulumi config set --secret --path '{SECRETS}.NAME'`"
             location = source.key_location(keys)
-            message = "a secret has no place in the stage"
+            message = "a secret must not be in the stage"
             yield Problem("stage", keys[:-1], message, fix, location=location)
 
 
@@ -166,7 +166,7 @@ def _secret_problems(secrets: Source) -> Iterator[Problem]:
             yield Problem(None, field, "a secret is one text", fix, location=location)
             continue
         fix = f"run: {set_command(name)}"
-        message = "the secret stands here in plain text"
+        message = "the secret is here in plain text"
         yield Problem(None, field, message, fix, "warning", location)
 
 
@@ -181,7 +181,7 @@ def project_folder(stack_file: Path) -> Path:
 
 
 def _config_problems(source: Source, folder: Path) -> Iterator[Problem]:
-    """What is wrong with the configs of a stage that is wrong itself: all is told at once."""
+    """Yields the problems of the configs of an invalid stage, so that all are shown at once."""
     staged = source.sub("servers").data
     for name in staged if is_mapping(staged) else {}:
         path = source.sub("servers", name, "path").data

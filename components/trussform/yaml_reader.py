@@ -1,4 +1,4 @@
-"""Reads YAML files that nobody has to trust, and keeps the line of every value.
+"""Reads YAML files from untrusted sources, and keeps the line of every value.
 
 ProblemError: files over 1 MiB, nesting deeper than 60, more than 20,000 values, aliases that
 multiply, duplicate keys, tags that make Python objects, NUL, text that is not UTF-8.
@@ -30,13 +30,13 @@ _MERGE = "tag:yaml.org,2002:merge"
 _INT = "tag:yaml.org,2002:int"
 _TEXT = "tag:yaml.org,2002:str"
 _COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
-_KEEP_ELSEWHERE = "a config describes a server; keep data and weights in files of their own"
+_KEEP_ELSEWHERE = "keep data and weights in files of their own"
 
 
 def read(path: Path) -> Source:
     """Read one YAML file.
 
-    Raises `ProblemError` where the file cannot be read, is no single YAML document,
+    Raises `ProblemError` if the file cannot be read, is not a single YAML document,
     or breaks one of the rules at the top of this module.
     """
     return parse(read_text(path), str(path))
@@ -55,10 +55,10 @@ def parse(text: str, path: str) -> Source:
         mark = error.problem_mark or error.context_mark
         place = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path)
         what = error.problem or error.context or "not valid YAML"
-        raise _refusal(place, f"not valid YAML: {what}", "mend the YAML here") from None
+        raise _refusal(place, f"not valid YAML: {what}", "fix the YAML here") from None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        what = f"not valid YAML: the character {error.character!r} may not stand in it"
+        what = f"not valid YAML: the character {error.character!r} is not allowed in YAML"
         raise _refusal(Location(path, line, 1), what, "remove the character") from None
 
 
@@ -74,7 +74,7 @@ def read_text(path: Path) -> str:
             size = max(len(data), path.stat().st_size)
             raise _refusal(
                 Location(str(path), 1, 1),
-                f"the file has {size:,} bytes and may have {MAX_BYTES:,}",
+                f"the file has {size:,} bytes; the limit is {MAX_BYTES:,}",
                 _KEEP_ELSEWHERE,
             )
         return data.decode("utf-8-sig")
@@ -110,12 +110,12 @@ def _check_shape(text: str, path: str) -> None:
         place = Location(path, event.start_mark.line + 1, event.start_mark.column + 1)
         if depth > MAX_DEPTH:
             message = f"nested deeper than {MAX_DEPTH} levels"
-            raise _refusal(place, message, "write the file flatter")
+            raise _refusal(place, message, "use fewer levels")
         if count > MAX_VALUES:
             message = f"the file has more than {MAX_VALUES:,} values"
             raise _refusal(place, message, _KEEP_ELSEWHERE)
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_LENGTH:
-            message = f"a value of more than {MAX_LENGTH:,} characters"
+            message = f"a value has more than {MAX_LENGTH:,} characters"
             raise _refusal(place, message, _KEEP_ELSEWHERE)
 
 
@@ -165,7 +165,7 @@ class _Walk:
         if self.length > MAX_BYTES:
             raise self.multiplied(node)
         if "\0" in node.value:
-            message = "the character NUL can stand in no file name, variable or command"
+            message = "the character NUL is not allowed in file names, variables and commands"
             raise _refusal(self.location(node), message, "remove the character")
         if node.tag == _TEXT:
             return node.value
@@ -230,8 +230,8 @@ class _Walk:
             raise self.multiplied(node)
 
     def multiplied(self, node: yaml.Node) -> ProblemError:
-        message = "aliases in this file multiply without end"
-        fix = "write the values out instead of repeating anchors"
+        message = "the aliases of this file expand to too many values"
+        fix = "write the values in full in place of aliases"
         return _refusal(self.location(node), message, fix)
 
     def key(self, node: yaml.Node) -> str:

@@ -157,7 +157,7 @@ def test_a_stage_that_follows_its_tags_has_nothing_to_lock(workspace: Workspace)
     stack = workspace.write_stack()
     result = CliRunner().invoke(app, ["lock", "--stack", str(stack)])
     assert result.exit_code == 1
-    assert "the stage follows its tags, so there is nothing to lock" in result.stderr
+    assert "the stage has `tags: follow`, so there is nothing to lock" in result.stderr
 
 
 def test_a_registry_that_does_not_answer_is_told_at_once(workspace: Workspace) -> None:

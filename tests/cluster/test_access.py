@@ -1,4 +1,4 @@
-"""Who gets in: by a key, or by the word of an auth service; asked by real requests."""
+"""Auth of real requests: API keys, and an auth service that the gateway asks."""
 
 import threading
 from collections import Counter

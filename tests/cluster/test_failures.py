@@ -42,7 +42,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "huge": ({"resources": {"cpu": "1000"}}, ["Unschedulable", "Insufficient cpu"]),
 }
-"""What is changed in each server, and what is to be read then."""
+"""The change of each server, and the text that the report must contain."""
 
 
 def stage(config: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def failing(engine: ByPulumi) -> Iterator[ByPulumi]:
 
 
 def bad_up(engine: ByPulumi, name: str) -> tuple[str, float, Load]:
-    """What is said, after how many seconds, and what became of a load meanwhile."""
+    """Returns the output, the seconds until then, and the result of the load meanwhile."""
     wait_for_answer("tokens", name)
     began = time.monotonic()
     with load("tokens", name, workers=4) as running, pytest.raises(CommandError) as stopped:
@@ -128,7 +128,7 @@ def test_a_killed_up_is_made_good_by_the_next(engine: ByPulumi) -> None:
 
 
 def kill_during_up(engine: ByPulumi, seconds: float) -> bool:
-    """Whether it still ran at that moment."""
+    """Returns true if it still ran at that moment."""
     command = ["pulumi", "up", "--yes", "--non-interactive", "--stack", "killed"]
     environment = {**os.environ, **engine.engine.environment}
     running = subprocess.Popen(

@@ -124,6 +124,6 @@ def test_a_builds_secret_is_read_by_its_commands_and_kept_by_nothing(
 
 
 def _inside(environment: str, server: str, *command: str) -> str:
-    """What a command says in the server's container."""
+    """Returns the output of a command in the server's container."""
     where = ("-n", f"models-{environment}", f"deployment/{server}")
     return kubectl("exec", *where, "--", *command).strip()

@@ -1,4 +1,4 @@
-"""What a server finds in its pod, and what becomes of it when it fails or stops."""
+"""The files and variables of a server's pod, and its restart and its end."""
 
 import json
 import os

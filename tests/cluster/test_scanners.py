@@ -1,4 +1,4 @@
-"""What checkov and kube-score say of all that `render` writes for the examples.
+"""The findings of checkov and kube-score in the rendered objects of the examples.
 
 No cluster is asked. What stays as it is stands in exceptions.yaml, with its reason; any other
 finding fails, and so does an exception that nothing is found for.

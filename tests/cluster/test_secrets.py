@@ -1,4 +1,4 @@
-"""Where secrets are, and where they are not; how a changed one takes the place of the old."""
+"""The places of secrets, the places without them, and the rotation of a changed one."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ from support.routes import ENVOY, ask, gateway
 from support.servers import push
 
 CRASH = "python3 -c 'raise SystemExit(open(\"/secrets/token\").read())'"
-"""What a server may do, and nobody can keep from its log; but an up shows the log's end."""
+"""Prints a secret: the log has it, but the report of a failed deploy must not show it."""
 
 TOLD = {
     *("ConfigMap", "Deployment", "Event", "HTTPRoute", "NetworkPolicy", "Pod"),
@@ -55,7 +55,7 @@ def first() -> dict[str, str]:
 
 @pytest.fixture
 def second(first: dict[str, str]) -> dict[str, str]:
-    """What they are changed to; the login is the right one."""
+    """The changed values; the login is the right one."""
     if "TRUSSFORM_TEST_LOGIN" not in os.environ:
         pytest.skip("TRUSSFORM_TEST_LOGIN is not set: there is no private registry")
     made = {name: canary() for name in first}
@@ -128,7 +128,7 @@ def test_a_secret_is_in_its_secret_and_nowhere_else(
 def tell(
     engine: ByPulumi, stage: dict[str, Any], first: dict[str, str], second: dict[str, str]
 ) -> Told:
-    """What is said of secrets that are refused, given, changed, and printed by a server."""
+    """Returns the output for secrets that are refused, given, changed, and printed by a server."""
     told: Told = {}
     stack, name = engine.stack("canary"), "models-canary"
     engine.project.write("canary", stage)
@@ -163,7 +163,7 @@ def tell(
 
 
 def in_secrets(namespace: str, values: dict[str, str]) -> dict[str, list[str]]:
-    """Which of the values each Secret has, by its name without the random end."""
+    """Returns the values in each Secret, by its name without the random suffix."""
     made = json.loads(kubectl("get", "secrets", "-n", namespace, "-o", "json"))["items"]
     return {
         secret["metadata"]["name"].rpartition("-")[0]: [
@@ -216,7 +216,7 @@ class Rolling:
         }
 
     def old_container_restarts(self) -> str:
-        """What the old pod reads once its process was killed."""
+        """The value that the old pod reads after its process was killed."""
         (name,) = self.pods(old=True)
         stop = "import os, signal; os.kill(1, signal.SIGTERM)"
         command = ["kubectl", "exec", "-n", self.namespace, name, "--", "python3", "-c", stop]
@@ -225,7 +225,7 @@ class Rolling:
         return read_token(self.namespace, name)
 
     def old_pod_comes_back(self) -> str:
-        """What the pod reads that takes the place of the deleted old one."""
+        """The value that the replacement of a deleted pod reads."""
         (gone,) = self.pods(old=True)
         kubectl("delete", "pod", gone, "-n", self.namespace, "--wait=false")
         wait_for(lambda: any(map(is_running, self.pods(old=True).values())), "another old pod")
@@ -283,7 +283,7 @@ def test_a_changed_secret_is_there_before_its_pods_and_the_old_one_until_they_ar
 
 
 def steps(events: list[Any]) -> list[tuple[str, str]]:
-    """What the engine did to single objects, in the order of its ends."""
+    """Returns the engine's operations on objects, in the order in which they ended."""
     ended = [event.res_outputs_event.metadata for event in events if event.res_outputs_event]
     changed = [made for made in ended if made.op != "same" and made.type.startswith("kubernetes:")]
     return [(str(made.op.value), made.type.rpartition(":")[2]) for made in changed]

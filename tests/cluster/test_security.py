@@ -27,13 +27,13 @@ pathlib.Path("/root/.cache/models").mkdir(parents=True)
 os.chown("/root/.cache/models", 1234, 1234)
 http.server.test(http.server.SimpleHTTPRequestHandler, port=80)
 '"""
-"""What many images do as root: a cache at home, a file of somebody else's, a low port."""
+"""Does as root what many images do: a cache at home, a file of another user, a low port."""
 
 RUNS = {
     "baseline": small(docker_server={"start_command": LIKE_VLLM, "server_port": 80}),
     "restricted": small(**AS_USER),
 }
-"""What each of the two standards must let run."""
+"""The servers that each of the two standards must admit."""
 
 
 @pytest.fixture(scope="module", autouse=True)

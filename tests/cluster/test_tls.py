@@ -27,7 +27,7 @@ def ended(deployed: Deployed) -> Iterator[None]:
 
 
 def ask_by_tls(trusted: Path, server: str, path: str) -> int | None:
-    """What the path of the server's host answers; None where its certificate is not trusted."""
+    """Returns the status of a path of the host; None if its certificate is not trusted."""
     host = f"{server}.{DOMAIN}"
     trust = ssl.create_default_context(cafile=str(trusted))
     with httpx.Client(verify=trust, headers={"Host": host}) as asking:
@@ -93,7 +93,7 @@ def find_orders() -> list[str]:
 
 
 def find_ordered() -> dict[str, str]:
-    """What cert-manager made of the orders: its name, and the name of its owner."""
+    """Returns the certificate's name and the name of its owner."""
     kinds = "certificates,certificaterequests"
     made = json.loads(kubectl("get", kinds, "-n", ISSUED, "-o", "json"))["items"]
     about = [(each["kind"], each["metadata"]) for each in made]

@@ -31,7 +31,7 @@ def stores() -> Iterator[Stores]:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What fetches; KServe's image, but from this machine."""
+    """The image of the fetcher: KServe's, from this machine."""
     name = f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/fetch:1"
     folder = tmp_path_factory.mktemp("fetch")
     base = os.environ["TRUSSFORM_TEST_BASE"]

@@ -135,7 +135,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def refusal(file: Path) -> str | None:
-    """What Truss says against a file."""
+    """Returns the errors of Truss for a file."""
     try:
         TrussConfig.from_yaml(file).validate_forbid_extra()
     except Exception as error:  # Truss lets some out that are not its own.
@@ -154,7 +154,7 @@ def complaints(file: Path) -> list[str]:
 
 
 def disagreement(file: Path, config: dict[str, Any]) -> str | None:
-    """Where Truss and we are not of one mind about a config, and no difference explains it."""
+    """Returns the disagreements with Truss that no known difference explains."""
     file.write_text(yaml.safe_dump(config))
     logging.disable(logging.WARNING)
     with warnings.catch_warnings():

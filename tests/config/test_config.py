@@ -1,4 +1,4 @@
-"""What a config may say, and what is said of one that cannot be used."""
+"""The fields of a config, and the problems of one that cannot be used."""
 
 import json
 import re
@@ -140,7 +140,7 @@ def test_a_mistake_is_told_at_its_line(
         ),
         (
             "bdn: {a: b}\n",
-            "config.yaml:9:1: bdn: Trussform cannot honour this field yet; "
+            "config.yaml:9:1: bdn: Trussform does not support this field yet; "
             "Baseten's own network delivers it",
         ),
         (
@@ -160,15 +160,17 @@ def test_a_mistake_is_told_at_its_line(
         ),
         (
             "weights: [{source: s3://b/p, mount_location: /m, auth_secret_name: ../../etc/x}]\n",
-            "config.yaml:9:68: weights[0].auth_secret_name: `../../etc/x` is no name for a secret",
+            "config.yaml:9:68: weights[0].auth_secret_name: `../../etc/x` is not a name for a "
+            "secret",
         ),
         (
             "model_cache: [{repo_id: a/b, use_volume: false, runtime_secret_name: 'a b'}]\n",
-            "config.yaml:9:70: model_cache[0].runtime_secret_name: `a b` is no name for a secret",
+            "config.yaml:9:70: model_cache[0].runtime_secret_name: `a b` is not a name for a "
+            "secret",
         ),
         (
             "secrets: {..data: null}\n",
-            "config.yaml:9:11: secrets...data: `..data` is no name for a secret",
+            "config.yaml:9:11: secrets...data: `..data` is not a name for a secret",
         ),
         (
             "secrets: {DOCKER_REGISTRY_a'b: null}\n",
@@ -203,7 +205,7 @@ def test_a_real_secret_in_the_file_is_refused_and_not_repeated(workspace: Worksp
 @pytest.mark.parametrize("text", ["none", "<your token>", "hf_access_token", "change me"])
 def test_a_placeholder_is_a_warning_and_gets_nowhere(workspace: Workspace, text: str) -> None:
     made, problems = workspace.plan({"secrets": {"token": text}})
-    levels = [(p.field, p.level) for p in problems if p.message == "the text here is not used"]
+    levels = [(p.field, p.level) for p in problems if p.message == "the value here is not used"]
     assert levels == [("secrets.token", "warning")]
     assert made.files.config["secrets"] == {"token": None}
 
@@ -397,7 +399,7 @@ def test_a_config_larger_than_a_pod_can_carry_is_refused(workspace: Workspace, v
 def test_no_more_than_a_thousand_mistakes_are_told(workspace: Workspace) -> None:
     found = lines(workspace, VALID + "".join(f"a{i}: 1\n" for i in range(1500)))
     assert len(found) == 1001
-    assert found[-1] == "config.yaml:1:1: 500 more mistakes are not told; fix the others first"
+    assert found[-1] == "config.yaml:1:1: 500 more problems are not shown; fix the others first"
 
 
 def test_a_name_longer_than_any_domain_is_refused(workspace: Workspace) -> None:

@@ -1,4 +1,4 @@
-"""What of the machine can get into an image: the config's own files, whatever its paths say."""
+"""Only the config's own files get into an image, whatever its paths say."""
 
 import os
 import shutil
@@ -105,7 +105,7 @@ def filled(root: str, value: Any) -> Any:
 
 
 def leaks(machine: Machine, plan: Plan) -> Iterator[str]:
-    """What of a build's context is none of the config's, and what of it is missing."""
+    """Yields the foreign and the missing files of a build's context."""
     build = plan.image.build
     if build is None:
         return
@@ -191,7 +191,7 @@ def test_packages_come_from_the_project_alone(machine: Machine, path: str) -> No
     _, problems = machine.plan({"external_package_dirs": [filled(str(machine.root), path)]})
     (problem,) = errors(problems)
     assert problem.field == "external_package_dirs[0]"
-    assert f"within the project, {machine.root / 'project'}" in problem.message
+    assert f"not within the project, {machine.root / 'project'}" in problem.message
 
 
 def test_packages_may_lie_beside_a_config_that_is_in_no_project(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def paths(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def has_fate(path: str) -> bool:
-    """Whether a field has a fate by itself, as part of another, or by all its own parts."""
+    """Returns true if the table has the field, a part of it, or the field that contains it."""
     whole = {path.rsplit(".", count)[0] for count in range(path.count(".") + 1)}
     return bool(whole & SUPPORT.keys()) or any(name.startswith(f"{path}.") for name in SUPPORT)
 

@@ -30,7 +30,7 @@ Report = Callable[..., list[str]]
 
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
-    """What is reported where kubectl knows these pods, these events and, by words of its command,
+    """Returns the report if kubectl knows these pods, these events and, by words of its command,
     these logs."""
     program = tmp_path / "kubectl"
     program.write_text(KUBECTL)
@@ -170,7 +170,7 @@ def test_a_kubectl_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def failed(operation: str, **inputs: Any) -> bool:
-    """Whether the hook of a Deployment has the operation tried again."""
+    """Returns true if the hook of a Deployment asks for another try."""
     args = pulumi.ErrorHookArgs(
         "urn", "id", "server-deployment", "type", failed_operation=operation, **inputs
     )

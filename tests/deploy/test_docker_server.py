@@ -24,7 +24,7 @@ IMAGE = "docker:index/image:Image"
 
 
 class Answers(Mocks):
-    """What the providers would say: auto-named Secrets, digests, and inputs as they are."""
+    """Answers as the providers do: auto-named Secrets, digests, and inputs as they are."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         outputs = dict(args.inputs)
@@ -460,7 +460,7 @@ def test_without_a_route_the_urls_are_the_services(
     [
         ({"stage": {"replicas": "x"}}, "stage: replicas: expected a whole number, found text"),
         ({"config": "nowhere"}, "nowhere/config.yaml: no such file"),
-        ({"secrets": {}}, "secrets.token: the stage has no value for the secret `token`"),
+        ({"secrets": {}}, "secrets.token: the stack has no value for the secret `token`"),
     ],
 )
 def test_nothing_is_registered_when_anything_is_wrong(

@@ -1,4 +1,4 @@
-"""What is read from the state of a Deployment on its last update."""
+"""The downtime of the last rollout, read from the state of a Deployment."""
 
 from typing import Any
 

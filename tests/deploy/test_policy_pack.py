@@ -56,7 +56,7 @@ def route(kind: str, **labels: str) -> Manifest:
 def reports(
     name: str, made: Manifest, urn: str = CHILD, config: dict[str, Any] | None = None
 ) -> Iterator[str]:
-    """What a policy reports, as the engine would hear it, unknown values and all."""
+    """Returns the reports of a policy, unknown values included."""
     said: list[str] = []
     opts = PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
     props = unknown_checking_proxy(made)

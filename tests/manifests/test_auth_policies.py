@@ -1,4 +1,4 @@
-"""What lets callers in, in the words of each controller, and the certificates of hosts."""
+"""The auth objects of each controller, and the certificates of hosts."""
 
 from collections.abc import Callable
 from typing import Any

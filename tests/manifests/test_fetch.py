@@ -1,4 +1,4 @@
-"""What the init container does: the script itself, against stores of this machine."""
+"""The fetcher itself, against stores on this machine."""
 
 import base64
 import json
@@ -32,7 +32,7 @@ WHERE = {
     "cw": "https://bucket.cwobject.com",
     "azure": "https://account.blob.core.windows.net/bucket",
 }
-"""How the store is asked."""
+"""The requests to the store."""
 LIKE_S3 = ("s3", "r2", "cw")
 KEYS = {"aws_access_key_id": "a-key", "aws_secret_access_key": "a-secret"}
 OF_TRUSS_TRANSFER = {"access_key_id": "a-key", "secret_access_key": "a-secret"}

@@ -1,4 +1,4 @@
-"""What keeps a pod from more than it needs, where test_manifests.py does not look: every container
+"""The hardening of every container
 of it, with and without secrets."""
 
 from collections.abc import Callable

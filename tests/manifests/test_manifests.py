@@ -451,7 +451,7 @@ def test_an_ingress_brings_grpc_to_the_server(
 
 
 def expanded(text: str) -> str:
-    """What the kubelet makes of an argument when no variable has the names in it: `$$` becomes
+    """Returns an argument as the kubelet expands it if no variable has its names: `$$` becomes
     `$`, and `$(NAME)` would be replaced by the value, which is marked here."""
     result, i = "", 0
     while i < len(text):

@@ -1,4 +1,4 @@
-"""Who may connect to the pods, and what they may reach, in the words of the network."""
+"""The NetworkPolicies of a server: its sources and its destinations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ TO = [{"to": [{"ipBlock": {"cidr": "8.8.8.8/32"}}]}]
 
 
 def policies(plan: Plan) -> dict[str, Manifest]:
-    """What each policy says, by kind; each is for the pods of the server."""
+    """Returns the spec of each policy by kind; each selects the pods of the server."""
     found: dict[str, Manifest] = {}
     (deployment,) = [at for at in objects(plan) if at["kind"] == "Deployment"]
     labels = deployment["spec"]["template"]["metadata"]["labels"]

@@ -13,7 +13,7 @@ WHOLE = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[0-9]+)")
 
 
 def is_another(text: str) -> bool:
-    """Whether Kubernetes' reader takes a text without quotes for a number, or for a boolean."""
+    """Returns true if Kubernetes' reader takes a text without quotes for a number or a boolean."""
     plain = text.replace("_", "")
     number = FLOAT.fullmatch(plain) or WHOLE.fullmatch(plain)
     return text in ("y", "Y", "n", "N") or number is not None

@@ -1,4 +1,4 @@
-"""Who gets in: what each kind of route can ask of its callers, and who may connect to the pods."""
+"""The auth of each kind of route, and the sources that may connect to the pods."""
 
 from typing import Any
 
@@ -19,15 +19,16 @@ ROUTES: dict[str, dict[str, Any]] = {
 KEYS = {"kind": "api-key", "keys": ["ci"]}
 FORWARD = {"kind": "forward", "service": "guard", "namespace": "guards"}
 NO_KEYS = (
-    "auth.kind: only Envoy Gateway knows keys; add `controller: envoy-gateway` to the route of "
+    "auth.kind: only Envoy Gateway can check API keys; "
+    "add `controller: envoy-gateway` to the route of "
     "such a Gateway, or use `forward`"
 )
 NO_WORDS = (
-    "route: the Gateway API has no words for it, so the Gateway's controller must be known; "
+    "route: the Gateway API has no field for `forward`; each controller has its own; "
     "add `controller: envoy-gateway` or `traefik`"
 )
 NO_GRPC = (
-    "auth: ingress-nginx answers gRPC's clients by a page when it lets one not in; "
+    "auth: ingress-nginx answers a refused gRPC call with an HTML page; "
     "use a Gateway for a gRPC server"
 )
 
@@ -109,8 +110,8 @@ def test_a_route_to_the_outside_needs_auth(workspace: Workspace, route: str) -> 
     _, problems = planned(workspace, route=ROUTES[route], auth=None)
     (complaint,) = told(problems)
     assert complaint == (
-        "auth: the route needs `auth`: it is open to the outside; write `auth: {kind: api-key, "
-        "keys: [CLIENT]}`, or `auth: none` to let everybody in"
+        "auth: the route has no `auth`, and is open to the outside; write `auth: {kind: api-key, "
+        "keys: [CLIENT]}`, or `auth: none` to admit every caller"
     )
 
 
@@ -133,9 +134,9 @@ def test_a_key_that_the_stack_has_not_stops_an_up_and_names_the_command(
     at = workspace.stack.read_text().splitlines().index("      keys:") + 1
     assert [line.partition(": ")[0] for line in lines] == [f"{at + 1}:9", f"{at + 2}:9"]
     assert told(problems, "blocks-deploy") == [
-        "auth.keys[0]: the stage has no value for the secret `ci`; "
+        "auth.keys[0]: the stack has no value for the secret `ci`; "
         "run: pulumi config set --secret --path 'trussform:secrets.ci'",
-        "auth.keys[1]: the stage has no value for the secret `web.app`; "
+        "auth.keys[1]: the stack has no value for the secret `web.app`; "
         "run: pulumi config set --secret --path 'trussform:secrets[\"web.app\"]'",
     ]
     assert [problem.field for problem in problems[:1]] == ["trussform:secrets.other"]
@@ -148,7 +149,7 @@ def test_a_server_may_have_keys_of_its_own(workspace: Workspace) -> None:
     plan, problems = planned(workspace, **stage)
     assert plan.auth.keys == ("batch",)
     assert told(problems, "blocks-deploy") == [
-        "servers.server.auth.keys[0]: the stage has no value for the secret `batch`; "
+        "servers.server.auth.keys[0]: the stack has no value for the secret `batch`; "
         "run: pulumi config set --secret --path 'trussform:secrets.batch'"
     ]
     plan, problems = planned(workspace, **{**stage, "auth": None}, known=("batch",))
@@ -166,7 +167,7 @@ def test_both_keys_of_a_client_need_values_while_they_rotate(workspace: Workspac
         "api-key: ci (two keys), in a SecurityPolicy",
     )
     assert told(problems, "blocks-deploy") == [
-        "auth.rotating.ci: the stage has no value for the secret `ci_next`; "
+        "auth.rotating.ci: the stack has no value for the secret `ci_next`; "
         "run: pulumi config set --secret --path 'trussform:secrets.ci_next'"
     ]
 

@@ -1,4 +1,4 @@
-"""What a build may read while it runs."""
+"""The secrets that a build may read while it runs."""
 
 from typing import Any
 

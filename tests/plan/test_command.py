@@ -56,7 +56,7 @@ def test_shell_syntax_without_a_shell_is_an_error_that_shows_what_to_write(
 
 def test_a_variable_in_front_of_the_command_is_an_error(workspace: Workspace) -> None:
     _, (problem,) = workspace.plan({"docker_server": {"start_command": "A=1 serve"}})
-    assert problem.message == "`A=…` in front of a command is for a shell"
+    assert problem.message == "`A=…` in front of a command is shell syntax"
 
 
 @pytest.mark.parametrize("command", ["serve 'x", 'serve "x', 'serve "x\\"', "serve \\"])
@@ -84,7 +84,7 @@ def test_what_is_quoted_comes_back_word_for_word(words: list[str]) -> None:
 
 @given(st.text("ab'\"\\ \t\n$|", max_size=12).filter(lambda text: "\\\n" not in text))
 def test_words_are_those_of_shlex(text: str) -> None:
-    """Which Supervisor uses; it knows no continuations."""
+    """Returns the words as Supervisor reads them; it knows no continuations."""
     read = _read(text)
     try:
         words = shlex.split(text)
@@ -97,7 +97,7 @@ def test_words_are_those_of_shlex(text: str) -> None:
 
 @given(st.text("ab'\"\\ \n#", max_size=12))
 def test_continuations_and_comments_mean_what_they_mean_to_a_shell(text: str) -> None:
-    """Where both can split the text, `sh` and the plan see the same words."""
+    """`sh` and the plan read the same words in a text that both can split."""
     read = _read(text)
     if read is None or "\n" in read.unquoted:
         return  # A newline ends a command for a shell, and is white space to Truss.

@@ -1,4 +1,4 @@
-"""How a private base image is reached."""
+"""The login to the registry of a private base image."""
 
 from typing import Any
 

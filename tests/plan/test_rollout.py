@@ -1,4 +1,4 @@
-"""How a new version replaces the old one, and that each deadline waits for what it bounds."""
+"""The replacement of the old version, and the order of the deadlines."""
 
 from collections.abc import Callable
 from typing import Any

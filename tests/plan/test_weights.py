@@ -1,4 +1,4 @@
-"""What is on the volume: Truss's three ways to ask for weights, and what they become."""
+"""The weights of Truss's three fields for them, and their volume."""
 
 from collections.abc import Callable
 from typing import Any
@@ -102,14 +102,14 @@ def test_the_same_weights_at_another_place_are_the_same_folder(plan: MakePlan) -
         (weight("hf://o/m", "/app/config.yaml"), "would hide files"),
         (weight("hf://o/m", "/usr/local/bin/truss-transfer-cli"), "would hide files"),
         (weight("hf://o/m", "/a/../b"), "cannot mount at this path"),
-        (weight("hf://o/m", "/a\nEOF\nid"), "no folder can have this path"),
-        (weight("hf://o/m", "/" + "a" * 5000), "no folder can have this path"),
-        (cached("o/m", **{**VOLUME, "volume_folder": "a\nEOF"}), "no folder can have this path"),
-        (weight("hf://o/m/folder"), "is no repository"),
-        (weight("azure://account"), "is no container"),
-        (weight("azure://host#/container"), "is no container"),
-        (weight("r2://bucket/path.x"), "is no bucket"),
-        (weight("r2://host?.bucket"), "is no bucket"),
+        (weight("hf://o/m", "/a\nEOF\nid"), "cannot be the path of a folder"),
+        (weight("hf://o/m", "/" + "a" * 5000), "cannot be the path of a folder"),
+        (cached("o/m", **{**VOLUME, "volume_folder": "a\nEOF"}), "cannot be the path of a folder"),
+        (weight("hf://o/m/folder"), "is not a repository"),
+        (weight("azure://account"), "is not a container"),
+        (weight("azure://host#/container"), "is not a container"),
+        (weight("r2://bucket/path.x"), "is not a bucket"),
+        (weight("r2://host?.bucket"), "is not a bucket"),
         ({"weights": weight("s3://a", "/m")["weights"] + weight("s3://b", "/m/c")["weights"]},
          "lies within /m"),
     ],
@@ -124,8 +124,13 @@ def test_a_revision_that_moves_is_told(workspace: Workspace) -> None:
     def warnings(revision: str) -> list[str]:
         return [p.message for p in workspace.plan(weight(f"hf://o/m{revision}"))[1]]
 
-    assert "`main` moves, and what is fetched first stays" in warnings("@main")
-    assert "the default branch moves, and what is fetched first stays" in warnings("")
+    assert "`main` can move, and the pods keep the files that were fetched first" in warnings(
+        "@main"
+    )
+    assert (
+        "the default branch can move, and the pods keep the files that were fetched first"
+        in warnings("")
+    )
     assert warnings(f"@{COMMIT}") == []
 
 
@@ -136,7 +141,7 @@ def test_the_secret_of_a_source_must_be_there_and_the_usual_token_may_be(
         return [p.message for p in workspace.plan(config)[1] if p.level == "blocks-deploy"]
 
     named = weight(f"hf://o/m@{COMMIT}", auth_secret_name="mine")
-    assert missing(named) == ["the stage has no value for the secret `mine`"]
+    assert missing(named) == ["the stack has no value for the secret `mine`"]
     assert missing(weight(f"hf://o/m@{COMMIT}")) == []
 
 

@@ -1,4 +1,4 @@
-"""What the kube-apiserver demands of the objects made here, besides the schemas of their kinds."""
+"""The demands of the kube-apiserver besides the schemas of the kinds."""
 
 import ipaddress
 import json
@@ -39,7 +39,7 @@ def label_value(value: str) -> bool:
 
 
 def misfits(manifest: Manifest) -> Iterator[str]:
-    """What the apiserver would say against an object; nothing, if all is well."""
+    """Yields the apiserver's complaints about an object."""
     about, kind = manifest["metadata"], manifest["kind"]
     name = _SERVICE.fullmatch(about["name"]) if kind == "Service" else subdomain(about["name"])
     if not name or (kind == "Namespace" and not label(about["name"])):

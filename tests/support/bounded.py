@@ -43,7 +43,7 @@ def bound() -> None:
 
 
 def checked(wanted: dict[str, str]) -> dict[str, Any]:
-    """What the child says of its check."""
+    """Returns the child's answer about its check."""
     bound()
     try:
         problems = check(wanted)

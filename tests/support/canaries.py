@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from support.deployed import ByPulumi, kubectl
 
 Told = dict[str, bytes]
-"""What somebody could read, by where it was read."""
+"""The readable texts by their place."""
 
 BLANKS = b" \t\r\n"
 PULUMI = (
@@ -47,7 +47,7 @@ def forms(value: str) -> set[bytes]:
 
 
 def holds(text: bytes, value: str) -> bool:
-    """Whether the value is in the text, however its lines are broken."""
+    """Returns true if the value is in the text, wherever its lines are broken."""
     text = text.translate(None, BLANKS)
     return any(form in text for form in forms(value))
 
@@ -69,7 +69,7 @@ def run(stack: Stack, operation: str, **options: Any) -> bytes:
 
 
 def pulumi(engine: ByPulumi, stack: str) -> Iterator[tuple[str, bytes]]:
-    """What Pulumi's commands say of a stack. (The automation API's export asks for secrets.)"""
+    """Returns the output of Pulumi's commands. (The automation API's export asks for secrets.)"""
     for words in PULUMI:
         command = ["pulumi", *words, "--stack", stack, "--non-interactive"]
         environment = {**os.environ, **engine.engine.environment}
@@ -80,7 +80,7 @@ def pulumi(engine: ByPulumi, stack: str) -> Iterator[tuple[str, bytes]]:
 
 
 def commands(stack: Path, out: Path) -> Iterator[tuple[str, bytes]]:
-    """What the command line says; `render` writes below the folder."""
+    """Returns the output of the command line; `render` writes below the folder."""
     for words in (["check"], ["explain"], ["render"], ["render", "--out", str(out)]):
         done = CliRunner().invoke(app, [*words, "--stack", str(stack)])
         assert done.exit_code == 0, done.output

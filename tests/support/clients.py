@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 
 DOMAIN = "models.localhost"
 GATEWAYS = {"nginx-in": "NGINX"}
-"""What an environment is reached through, where that is not Traefik."""
+"""The gateway of each environment that does not use Traefik."""
 
 
 def open_client(server: str, environment: str, gateway: str | None = None) -> httpx.Client:

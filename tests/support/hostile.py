@@ -1,4 +1,4 @@
-"""How many hostile inputs the tests make: 2,000, or what `HOSTILE_CASES` says."""
+"""The number of hostile inputs of the tests: 2,000, or `HOSTILE_CASES`."""
 
 import os
 from collections import Counter
@@ -9,9 +9,9 @@ from support.reliability import record
 
 FIRST = int(os.environ.get("HOSTILE_FIRST", "0"))
 CASES = int(os.environ.get("HOSTILE_CASES", "2000"))
-"""How many all the tests make together; `make fuzz` takes more."""
+"""The number of all cases together; `make fuzz` takes more."""
 THOROUGH = CASES >= 10_000
-"""Whether to try all of what can be combined, and not a part of it."""
+"""True if every combination is tried, and not a part of them."""
 
 
 TRIED: Counter[str] = Counter()

@@ -17,7 +17,7 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 90) -> N
 
 
 def engine_missing() -> str | None:
-    """What of the engine is missing on this machine; None where it is whole."""
+    """Returns the part of the engine that this machine lacks; None if it has all."""
     for program in ("pulumi", "pulumi-language-python"):
         if shutil.which(program) is None:
             return f"{program} is not on PATH"

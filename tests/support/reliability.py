@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 SOAK = bool(os.environ.get("SOAK"))
-"""Whether the tests run at length."""
+"""True if the tests run at length."""
 
 FIGURES: dict[str, str] = {}
 

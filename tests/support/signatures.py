@@ -50,7 +50,7 @@ def s3_region(key: str, secret: str, method: str, target: str, headers: Message)
 
 
 def signed_for_azure(account: str, key: str, method: str, target: str, headers: Message) -> bool:
-    """Whether a request is signed by Shared Key."""
+    """Returns true if a request is signed with Shared Key."""
     url = urlsplit(target)
     query = parse_qs(url.query, keep_blank_values=True)
     own = sorted((name.lower(), value) for name, value in headers.items())

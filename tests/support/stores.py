@@ -64,9 +64,9 @@ class Stores:
         self.repositories: dict[str, Files] = {}
         self.buckets: dict[str, Files] = {}
         self.files: Files = {}
-        """What `https` sources find, by path."""
+        """The files of `https` sources, by path."""
         self.token: str | None = None
-        """What Hugging Face asks for."""
+        """The token that Hugging Face asks for."""
         self.access_key: tuple[str, str] | None = None
         """The key that S3 wants requests to be signed with, and its secret; None where nobody is to
         sign."""
@@ -79,11 +79,11 @@ class Stores:
         self.claimed: dict[str, int] = {}
         """Sizes that lists and headers give in place of a file's own."""
         self.account_key: str | None = None
-        """What Azure wants requests to be signed with; None where nobody is to sign."""
+        """The key with which requests to Azure are signed; None if they are not signed."""
         self.folders: set[str] = set()
         """Names of empty blobs of Azure that stand for folders."""
         self.moved: dict[str, Files] = {}
-        """What the branches of a repository have by now; its one commit has what it had."""
+        """The files that the branches of a repository have by now; its commit keeps its own."""
         self.broken: dict[str, int] = {}
         """Names of files whose answers end after so many bytes."""
         self.damaged: set[str] = set()
@@ -362,12 +362,12 @@ def _etag(data: bytes) -> str:
 
 
 def _folder(is_folder: bool) -> str:
-    """What says of a blob that it is one."""
+    """The headers of a blob."""
     return "<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>" if is_folder else ""
 
 
 def _lfs(name: str, data: bytes) -> dict[str, Any]:
-    """What the hub says of a large file besides; here the name tells which are."""
+    """The hub's additional headers of a large file; here, its name marks it."""
     if not name.endswith(".safetensors"):
         return {}
     checksum = hashlib.sha256(data).hexdigest()

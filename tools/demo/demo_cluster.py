@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def cluster_id() -> str:
-    """What tells this cluster from one that was here before: its state has a folder of its own."""
+    """Returns a name for this cluster, so that its state has a folder of its own."""
     words = ["get", "namespace", "kube-system", "--output", "jsonpath={.metadata.uid}"]
     asked = subprocess.run(["kubectl", *words], stdout=subprocess.PIPE, text=True, check=False)
     if asked.returncode != 0:
@@ -63,7 +63,7 @@ def fit_to_cluster(folder: Path) -> None:
 
 
 def through_gateway() -> list[str]:
-    """What curl needs to find the gateway; names below `localhost` are this machine anyway."""
+    """Returns curl's options for the gateway; names below `localhost` need none."""
     gateway = urlsplit(os.environ["TRUSSFORM_TEST_GATEWAY"])
     if gateway.hostname in ("127.0.0.1", "localhost"):
         return []

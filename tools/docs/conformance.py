@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from corpus import COMMIT, URL, configs
+from docs.corpus import COMMIT, URL, configs
 from trussform import planning
 from trussform.cli.render import objects
 from trussform.plan import Plan

@@ -108,7 +108,7 @@ _ON_LOOPBACK = {
 
 
 _PORTS = "8080,8081,18000,18002,19003"
-"""Where the two listen for each other on all addresses, whatever their settings."""
+"""The ports on which the two listen on all addresses, whatever their settings."""
 _SHUT = ("INPUT", "!", "-i", "lo", "-p", "tcp", "-m", "multiport", "--dports", _PORTS,
          "-j", "REJECT")  # fmt: skip
 

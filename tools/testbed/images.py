@@ -50,7 +50,7 @@ def _docker(*arguments: str | Path) -> str:
 
 
 def _pause() -> None:
-    """What holds a pod's namespaces while its containers come and go."""
+    """The pause container, which holds a pod's namespaces."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pause.c").write_text(_PAUSE)
         (Path(folder) / "Dockerfile").write_text('FROM scratch\nCOPY pause /\nCMD ["/pause"]\n')

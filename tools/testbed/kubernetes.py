@@ -147,7 +147,7 @@ def _network() -> None:
 
 
 def _node_login() -> Path:
-    """What the node logs in to a folder of the private registry with, as a cloud's nodes do to
+    """Returns the node's login to a folder of the private registry, as a cloud's nodes have one to
     theirs; gives the kubelet's configuration of it."""
     user, _, password = LOGIN.partition(":")
     version = "credentialprovider.kubelet.k8s.io/v1"

@@ -57,7 +57,7 @@ _STAND_INS = {
         ("chash", "cookie", "dns/resolver", "global_throttle", "http", "ipmatcher", "lock"), _UNUSED
     ),
 }
-"""What stands in for a Lua library of this name that Debian lacks."""
+"""A replacement for a Lua library that Debian lacks."""
 
 # This nginx knows HTTP/2 as a property of what it listens at, which all servers there share.
 _MORE_SERVERS = f"""

@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trussform-cluster"
-"""What is made once and found again: programs, the root file system of the base image."""
+"""Programs and the root file system of the base image, which are built once."""
 BIN = CACHE / "bin"
 CHECKOV_HOME = CACHE / "checkov"
 CLIENTS_HOME = CACHE / "clients"
 ROOTFS = CACHE / "rootfs"
 
 HOME = Path("/var/lib/trussform-cluster")
-"""What one cluster has: keys, configuration, data, logs."""
+"""The keys, configuration, data and logs of one cluster."""
 KEPT = HOME / "kept"
 """There while somebody wants the cluster to stay."""
 PKI = HOME / "pki"
@@ -52,9 +52,9 @@ GATEWAY_PORT, GATEWAY_ADMIN_PORT, GATEWAY_TLS_PORT = 8000, 8001, 8443
 ENVOY_PORT, ENVOY_ADMIN_PORT = 8002, 8003
 NGINX_PORT, NGINX_TLS_PORT = 8010, 8444
 OPERATOR_PORT = 8004
-"""Where the External Secrets Operator says that it is well."""
+"""The port of the External Secrets Operator's health check."""
 CERTIFICATES_PORT = 8005
-"""Where cert-manager does."""
+"""The port of cert-manager's health check."""
 NAMES = HOME / "names"
 """Files of addresses and names, as in /etc/hosts, for those who ask a server of names."""
 GPUS = 4
@@ -87,4 +87,4 @@ ENVIRONMENT = {
     "TRUSSFORM_TEST_CERT_MANAGER": "yes",
     "PATH": f"{BIN}:{os.environ['PATH']}",
 }
-"""What a shell needs to use the cluster."""
+"""The variables of a shell that uses the cluster."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from testbed.places import LOG, RUN
 
 PATH = f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin:/sbin"
-"""Where programs are looked for: root's too, which some shells leave out."""
+"""The folders of programs; some shells leave out root's."""
 MARK = "TRUSSFORM_CLUSTER_PROCESS"
 """A variable in each program's environment, so that a reused process id is not mistaken."""
 

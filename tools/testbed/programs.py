@@ -54,7 +54,7 @@ EXTERNAL_SECRETS_MODULE = "github.com/external-secrets/external-secrets"
 CERT_MANAGER = "v1.21.2"
 CERT_MANAGER_MODULE = "github.com/cert-manager/cert-manager"
 CERT_MANAGER_PROGRAM = Path(__file__).with_name("cert_manager.go")
-"""What starts its controllers; another one is built anew."""
+"""The program that starts its controllers; a change builds it anew."""
 CLIENTS_LOCK = Path(__file__).parents[2] / "tests/cluster/real_clients/requirements.lock"
 """The libraries of clients that the tests run; others are installed anew."""
 

@@ -62,7 +62,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Truss config.yaml files on your own Kubernetes: look before you `pulumi up`."""
+    """Check, explain and render Truss config.yaml files before `pulumi up`."""
 
 
 @app.command()
@@ -84,9 +84,9 @@ def check(
     ] = None,
     format: Annotated[Format, typer.Option(help="json: a list of objects.")] = Format.text,
 ) -> None:
-    """Say all that is wrong with configs, each at its file:line:column. Exits 1 on an error.
+    """Show every problem of configs at its file:line:column. Exits 1 on an error.
 
-    With --stack, all that an up would stop at is an error.
+    With --stack, every problem that would stop `pulumi up` is an error.
     """
     problems = _check(paths or [], stack)
     if format is Format.json:
@@ -136,7 +136,7 @@ def explain(stack: Stack = None, paths: Paths = None) -> None:
 
 @app.command()
 def lock(stack: Stack = None) -> None:
-    """Look up the digests of the images that the stage's servers run, and write its lock file."""
+    """Look up the digests of the servers' images, and write the stage's lock file."""
     from trussform.cli import lock as locking  # Imported here, as what asks registries is large.
 
     try:

@@ -20,7 +20,7 @@ def lock(stack: Stack, stack_file: Path, plans: Mapping[str, Plan]) -> tuple[Pat
     then the file stays as it was.
     """
     if stack.stage.tags != "locked":
-        message = "the stage follows its tags, so there is nothing to lock"
+        message = "the stage has `tags: follow`, so there is nothing to lock"
         fix = "write `tags: locked` in the stage"
         raise ProblemError([stack.source.locate(Problem("stage", ("tags",), message, fix))])
     named = [image for plan in plans.values() for image in (plan.digest, plan.fetcher.image)]
@@ -32,7 +32,7 @@ def lock(stack: Stack, stack_file: Path, plans: Mapping[str, Plan]) -> tuple[Pat
         try:
             digests[image] = registry.digest(image)
         except (requests.RequestException, ValueError) as error:
-            message = f"`{image}` cannot be looked up: {error}"
+            message = f"the digest of `{image}` cannot be looked up: {error}"
             fix = "check the name, the network and `docker login`"
             problems.append(Problem(None, (), message, fix, location=Location(str(stack_file))))
     if problems:

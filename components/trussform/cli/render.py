@@ -1,4 +1,4 @@
-"""Plans as YAML files: what `pulumi up` would make, for reading and for kubectl."""
+"""Plans as YAML: the objects that `pulumi up` would create, for review and for kubectl."""
 
 import shlex
 from collections.abc import Iterator
@@ -119,7 +119,7 @@ _KINDS = (
     "ingress",
     "middleware",
 )
-"""What the names of our files begin with; those of an earlier render go."""
+"""The beginnings of the names of rendered files; a new render deletes the old ones."""
 
 
 def _file(path: Path, text: str) -> Path:

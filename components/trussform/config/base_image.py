@@ -19,7 +19,7 @@ class BaseImage(Model):
     """Absolute path of the Python that gets the requirements; default `python3` on PATH."""
 
     docker_auth: DockerAuth | None = None
-    """How a private registry is reached."""
+    """The login to a private registry."""
 
     @field_validator("image")
     @classmethod
@@ -42,7 +42,7 @@ def _why(image: str, error: Exception) -> str:
 
 
 def has_placeholder(image: str) -> bool:
-    """Whether part of the name waits to be filled in, as in `<your-registry>/server:v1`."""
+    """Returns true if a part of the name is a placeholder, as in `<your-registry>/server:v1`."""
     return _PLACEHOLDER.search(image) is not None
 
 
@@ -55,7 +55,9 @@ def check_image(image: str) -> str:
     except image_reference.Invalid as error:
         login = "://" in image or "@" in image.partition("/")[0]
         raise invalid(
-            "this is not an image" if login else f"`{image}` is not an image{_why(image, error)}",
+            "this is not the name of an image"
+            if login
+            else f"`{image}` is not an image{_why(image, error)}",
             "write repository:tag or repository@sha256:…",
         ) from None
     return image

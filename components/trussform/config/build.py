@@ -1,4 +1,4 @@
-"""What the image build gets besides files (Truss: `build`)."""
+"""Settings of the image build (Truss: `build`)."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -36,5 +36,7 @@ class Build(Model):
     def _variables(cls, arguments: dict[str, str]) -> dict[str, str]:
         for name in arguments:
             if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
-                raise invalid(f"`{name}` is no name of a variable", "use letters, digits and `_`")
+                raise invalid(
+                    f"`{name}` is not a name for a variable", "use letters, digits and `_`"
+                )
         return arguments

@@ -38,7 +38,7 @@ _NO_OPERATION: tuple[Any, ...] = (
 def _variable_name(name: str) -> str:
     if not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
         raise invalid(
-            f"`{name}` is no name for an environment variable",
+            f"`{name}` is not a name for an environment variable",
             "use letters, digits, `_`, `-` and `.`, and no digit first",
         )
     return name
@@ -53,7 +53,7 @@ def _secret(value: Any) -> Any:
         raise invalid("a secret's value has no place here", "write null")
     if value is not None and is_secret(value):
         raise invalid(
-            "this looks like a real secret, and the file is no place for it",
+            "this looks like a real secret, and the config must not hold one",
             "write null, give the value to the stage, and have this one revoked",
         )
     return value
@@ -61,7 +61,9 @@ def _secret(value: Any) -> Any:
 
 def _package(name: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9][-a-zA-Z0-9.+:~=/*]*", name):
-        raise invalid(f"`{name}` is no Debian package", "write one package name per item")
+        raise invalid(
+            f"`{name}` is not the name of a Debian package", "write one package name per item"
+        )
     return name
 
 
@@ -121,7 +123,7 @@ class Config(Model):
     external_package_dirs: list[str] = Field(default_factory=list)
     """Folders with packages, outside the config's own."""
     weights: Weights = Field(default_factory=list[WeightsSource])
-    """What is at `mount_location` before the server starts."""
+    """Weights that are mounted at `mount_location` before the server starts."""
     model_cache: list[ModelRepo] = Field(default_factory=list[ModelRepo])
     """The older way to have weights."""
     cache_internal: list[CachedRepo] | None = None
@@ -164,12 +166,12 @@ class Config(Model):
     @model_validator(mode="after")
     def _together(self) -> "Config":
         if self.model_cache and self.weights:
-            raise invalid("`model_cache` and `weights` cannot stand together", "keep `weights`")
+            raise invalid("a config has either `model_cache` or `weights`", "keep `weights`")
         if self.runtime.remote_ssh.enabled and self.docker_server.run_as_user_id is not None:
-            raise invalid("`remote_ssh` and `run_as_user_id` cannot stand together", "keep one")
+            raise invalid("a config has either `remote_ssh` or `run_as_user_id`", "keep one")
         return self
 
 
 def asks_for_nothing(value: Any) -> bool:
-    """Whether a field that cannot be honoured may stand in a config all the same."""
+    """Returns true if the value of an unsupported field asks for nothing."""
     return value in _NO_OPERATION

@@ -1,4 +1,4 @@
-"""How a private registry or bucket is reached (Truss: `base_image.docker_auth`, `weights.auth`)."""
+"""Logins to private registries and buckets (Truss: `base_image.docker_auth`, `weights.auth`)."""
 
 import re
 from collections.abc import Callable
@@ -28,13 +28,15 @@ _NAME = re.compile(r"(?!\.\.|\.$)[-._a-zA-Z0-9]{1,253}")
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a secret of the name can be a key of a Secret, and a file."""
+    """Returns true if the name can be a key of a Secret and the name of a file."""
     return _NAME.fullmatch(name) is not None
 
 
 def _file_name(name: str) -> str:
     if not is_secret_name(name):
-        raise invalid(f"`{name}` is no name for a secret", "use letters, digits, `-`, `_` and `.`")
+        raise invalid(
+            f"`{name}` is not a name for a secret", "use letters, digits, `-`, `_` and `.`"
+        )
     return name
 
 
@@ -45,12 +47,14 @@ def _secret_name(name: str) -> str:
 
 def _registry(address: str) -> str:
     if not _ADDRESS.fullmatch(address):
-        raise invalid("this is no address of a registry", "write it as in `registry.example.com`")
+        raise invalid(
+            "this is not the address of a registry", "write it as in `registry.example.com`"
+        )
     return address
 
 
 def _or_none(check: Callable[[str], str]) -> AfterValidator:
-    """The check of a name that may be empty, which is none to Truss."""
+    """Returns the name, or None for an empty one, as in Truss."""
     return AfterValidator(lambda name: check(name) if name else name)
 
 
@@ -66,7 +70,7 @@ def _upper(method: object) -> object:
 
 
 class Login(Model):
-    """What the ways to log in to a cloud need."""
+    """The fields that each way to log in to a cloud needs."""
 
     aws_oidc_role_arn: str | None = None
     aws_oidc_region: str | None = None
@@ -86,7 +90,7 @@ class Login(Model):
         if missing := sorted(needed - given):
             raise invalid(f"{method} needs {', '.join(missing)}", "add what is missing")
         if others := sorted(given - needed):
-            raise invalid(f"{', '.join(others)} cannot stand with {method}", "remove it")
+            raise invalid(f"{', '.join(others)} cannot be combined with {method}", "remove it")
         return self
 
 

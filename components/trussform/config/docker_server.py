@@ -34,7 +34,7 @@ class DockerServer(Model):
     """Run the base image as it is, whatever else the config asks to install."""
 
     start_command: str | None = Field(default=None, validate_default=True)
-    """What starts the server. Required, except with `no_build`."""
+    """The command that starts the server. Required, except with `no_build`."""
 
     server_port: Int = Field(ge=1, le=65535)
     """The port that the server listens on, 1 to 65535."""

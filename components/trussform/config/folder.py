@@ -51,8 +51,8 @@ def load_config_folder(path: Path, patch: Source | None = None) -> ConfigFolder:
         about_patch = list(_deletes_nothing(source, patch, patch.data, ()))
         source = source.patched(patch)
     if (size := _written(source.data)) > MAX_CONFIG_BYTES:
-        message = f"the config has {size:,} bytes, and a pod can carry {MAX_CONFIG_BYTES:,}"
-        fix = "move what is large into a file under data/"
+        message = f"the config has {size:,} bytes; the limit is {MAX_CONFIG_BYTES:,}"
+        fix = "move large values into a file under data/"
         raise ProblemError([source.locate(Problem("config", (), message, fix))])
     problems = list(_not_yet(source))
     try:
@@ -90,8 +90,8 @@ def _deletes_nothing(
 ) -> Iterator[Problem]:
     """Yields the nulls of an override, which delete, if the config has nothing to delete."""
     if part is None and keys and not source.has(keys):
-        fix = "write the field into the config itself, or remove it here"
-        message = "null deletes, and the config has nothing here"
+        fix = "remove it here, or add the field to the config"
+        message = "null deletes this field, but the config does not have it"
         yield Problem("config", keys, message, fix, "warning", patch.key_location(keys))
     for key, value in part.items() if is_mapping(part) else ():
         yield from _deletes_nothing(source, patch, value, (*keys, key))
@@ -104,6 +104,6 @@ def _not_yet(source: Source) -> Iterator[Problem]:
         if support.kind != "refused" or not source.has(path):
             continue
         if not asks_for_nothing(source.sub(*path).data):
-            message = "Trussform cannot honour this field yet"
+            message = "Trussform does not support this field yet"
             location = source.key_location(path)
             yield Problem("config", path, message, support.text, location=location)

@@ -69,7 +69,7 @@ def external_packages(config: Config, folder: Path) -> tuple[list[Folder], list[
             problems.append(Problem("config", field, "no such folder", fix))
             continue
         if not _may_bring(path, folder, project):
-            message = f"the folder is none of packages within the project, {project}"
+            message = f"the folder is not within the project, {project}"
             fix = "keep shared packages in a folder of their own, in the config's repository"
             problems.append(Problem("config", field, message, fix))
             continue

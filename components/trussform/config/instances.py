@@ -124,7 +124,7 @@ _FORMS = (
 
 
 def machine(name: str) -> Machine | None:
-    """The machine of a name: as the table has it, or as the name says; None if it says nothing.
+    """Returns the machine of a name: from the table, or from the name; None if it is neither.
 
     `:` and `x` after the GPU mean the same. `H100:3`, which the table lacks, has three times what
     the smallest H100 machine has for one GPU.

@@ -1,4 +1,4 @@
-"""What the server needs from its node (Truss: `resources`)."""
+"""The resources that the server requests from its node (Truss: `resources`)."""
 
 import re
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""How the server is run (Truss: `runtime`)."""
+"""Settings of the running server (Truss: `runtime`)."""
 
 import ipaddress
 import re
@@ -18,16 +18,16 @@ class HealthChecks(Model):
     """Thresholds of the probes, in seconds. Defaults are Baseten's."""
 
     startup_threshold_seconds: Seconds = 1800
-    """How long a start may take before the container is restarted."""
+    """Seconds that a start may take before Kubernetes restarts the container."""
 
     stop_traffic_threshold_seconds: Seconds = 1800
-    """How long readiness may fail before traffic stops."""
+    """Seconds that readiness may fail before traffic stops."""
 
     restart_threshold_seconds: Seconds = 1800
-    """How long liveness may fail before the container is restarted."""
+    """Seconds that liveness may fail before Kubernetes restarts the container."""
 
     restart_check_delay_seconds: Int = Field(default=0, ge=0, le=WEEK)
-    """How long after the container's start liveness is first asked."""
+    """Seconds from the container's start to the first liveness check."""
 
     @model_validator(mode="before")
     @classmethod
@@ -47,7 +47,7 @@ def _ipv4(address: str) -> str:
         ipaddress.IPv4Network(address, strict=False)
     except ValueError:
         raise invalid(
-            f"`{address}` is no IPv4 address or range", "write it as in 10.0.0.0/8"
+            f"`{address}` is not an IPv4 address or range", "write it as in 10.0.0.0/8"
         ) from None
     return address
 
@@ -55,7 +55,7 @@ def _ipv4(address: str) -> str:
 def _fqdn(name: str) -> str:
     label = r"[a-zA-Z0-9*]([-a-zA-Z0-9*]{0,61}[a-zA-Z0-9*])?"
     if len(name) > 253 or not re.fullmatch(rf"{label}(\.{label})*", name):
-        raise invalid(f"`{name}` is no domain name", "write it as in `*.example.com`")
+        raise invalid(f"`{name}` is not a domain name", "write it as in `*.example.com`")
     return name
 
 
@@ -65,7 +65,7 @@ def _version(version: str) -> str:
     try:
         Version(version)
     except InvalidVersion:
-        raise invalid(f"`{version}` is no version", "write it as in 0.9.0") from None
+        raise invalid(f"`{version}` is not a version", "write it as in 0.9.0") from None
     return version
 
 
@@ -87,7 +87,7 @@ Transport = Annotated[HTTP | WebSocket | GRPC, Field(discriminator="kind")]
 
 
 class EgressRestrictions(Model):
-    """What the server may reach; both lists empty: nothing."""
+    """The destinations that the server may reach; two empty lists allow none."""
 
     ip_allow_list: list[Annotated[str, AfterValidator(_ipv4)]] | None = None
     fqdn_allow_list: list[Annotated[str, AfterValidator(_fqdn)]] | None = None
@@ -106,7 +106,7 @@ class Runtime(Model):
     """Requests that one replica takes at a time: a hint to readers and autoscalers."""
 
     transport: Transport = HTTP()
-    """What clients speak to the server. Default: HTTP."""
+    """The protocol between clients and the server. Default: HTTP."""
 
     is_websocket_endpoint: bool | None = None
     """Truss's old name for `transport: {kind: websocket}`."""
@@ -119,7 +119,7 @@ class Runtime(Model):
     truss_server_version_override: Annotated[str, AfterValidator(_version)] | None = None
 
     egress_restrictions: EgressRestrictions | None = None
-    """Which addresses and names the server may reach. Default: all."""
+    """The addresses and names that the server may reach. Default: all."""
 
     oidc: OIDC = OIDC()
     """A token of Baseten's for the server."""

@@ -1,4 +1,4 @@
-"""What becomes of every field that Truss knows: nothing of a config is ignored in silence."""
+"""The support of every field that Truss knows: Trussform ignores no field silently."""
 
 from typing import Literal, NamedTuple
 
@@ -9,7 +9,7 @@ class FieldSupport(NamedTuple):
     `not applicable`: Trussform reads it, has no use for it, and warns. `refused`: it is an error
     unless its value asks for nothing."""
     text: str
-    """What it becomes, or why nothing does."""
+    """The Kubernetes field that it becomes, or the reason why it has no effect."""
 
 
 def _honoured(text: str) -> FieldSupport:

@@ -37,7 +37,7 @@ class WeightsSource(Model):
     source: Annotated[Filled, AfterValidator(_source)]
     """`hf://owner/repo@revision`, `s3://bucket/path`, …"""
     mount_location: Annotated[Filled, AfterValidator(_absolute)]
-    """Where the server finds them."""
+    """The path in the server's container."""
     auth: WeightsAuth | None = None
     auth_secret_name: FileName | None = None
     """The secret with the store's login."""
@@ -47,7 +47,7 @@ class WeightsSource(Model):
     @model_validator(mode="after")
     def _one_secret(self) -> "WeightsSource":
         if self.auth_secret_name and self.auth and self.auth.auth_secret_name:
-            raise invalid("auth_secret_name stands twice, here and in auth", "remove one of them")
+            raise invalid("auth_secret_name is set twice: here and in auth", "remove one of them")
         return self
 
 

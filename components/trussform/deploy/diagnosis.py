@@ -1,4 +1,4 @@
-"""What the pods of a server have to say when its Deployment does not come up.
+"""The reasons why the pods of a Deployment do not become ready.
 
 Pulumi names the state of a container; the scheduler's word, the events and the last log lines are
 asked for here, by kubectl and the kubeconfig of the shell that runs Pulumi.
@@ -29,7 +29,7 @@ def hook(name: str) -> pulumi.ErrorHook:
 
 
 def _show(args: pulumi.ErrorHookArgs) -> bool:
-    if not args.new_inputs:  # It does not go, which is no question to its pods.
+    if not args.new_inputs:  # The Deployment is being deleted.
         return False
     about: Object = args.new_inputs["metadata"]
     namespace, name = str(about["namespace"]), str(about["name"])

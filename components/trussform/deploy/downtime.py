@@ -1,4 +1,4 @@
-"""How long the last update of a server took, for the preview of the next one.
+"""The downtime of a server's last rollout, for the preview of the next one.
 
 Pulumi's state has it: when the update was ordered is the time of the stack's own fields in
 `metadata.managedFields`, and the Deployment's condition `Progressing` says when it was complete.

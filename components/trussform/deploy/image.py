@@ -14,7 +14,7 @@ from trussform.plan.digest import DigestPlan
 from trussform.plan.image import Build
 
 CONTEXTS = Path(".trussform")
-"""Where build contexts are written, below the program's folder: the same path on every
+"""The folder of build contexts, below the program's folder: the same path on every
 machine, as Pulumi takes another path for another build."""
 
 

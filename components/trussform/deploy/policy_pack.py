@@ -36,7 +36,7 @@ _ALLOW_OPEN = "allowUnauthenticatedRoutes"
 
 
 def ours(urn: str, made: Object) -> bool:
-    """Whether Trussform made the object; a transform may take the label, not the parent."""
+    """Returns true if Trussform made the object, by its parent or its label."""
     return _CHILD in urn or _below(made, "metadata", "labels", _MANAGED_BY) == "trussform"
 
 
@@ -81,7 +81,7 @@ def secrets(made: Object) -> Iterator[str]:
 
 
 def auth(made: Object) -> Iterator[str]:
-    """Which way of asking who calls a route has, is on its label."""
+    """Yields a message for a route whose label says that it has no auth."""
     if made.get("kind") in _ROUTES and (
         _below(made, "metadata", "labels", AUTH_LABEL) in (None, "none")
     ):
@@ -118,7 +118,7 @@ def _secrets(container: Object) -> Iterator[str]:
 
 
 def _each(parts: Sequence[Object], rule: Callable[[Object], Iterator[str]]) -> Iterator[str]:
-    """What is wrong with each; one that is not known yet keeps none of the others from a look."""
+    """Yields the messages of each item; an item that is not known yet does not hide the others."""
     unknown = None
     for part in parts:
         try:
@@ -191,4 +191,4 @@ POLICIES = [
     _policy("no-secret-in-environment", "Secrets are files, never variables.", secrets),
     _policy("routes-with-auth", "A route knows who may call it.", auth, allow=_ALLOW_OPEN),
 ]
-"""What a pack gives to `PolicyPack`; all are mandatory unless its configuration says otherwise."""
+"""The policies for a `PolicyPack`; all are mandatory unless its configuration changes that."""

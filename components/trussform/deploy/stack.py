@@ -1,4 +1,4 @@
-"""What a program needs of its stack: the servers' arguments, the cluster and the namespace."""
+"""The stack of a program: the servers' arguments, the cluster and the namespace."""
 
 import json
 import signal
@@ -78,7 +78,7 @@ def _object(config: pulumi.Config, name: str, file: Path) -> dict[str, Any] | No
         found = ""
     if found is None or is_mapping(found):
         return found
-    what = "expected fields and values, found something else"
+    what = "this is not a mapping"
     fix = f"write `trussform:{name}:` and `name: value` lines below it"
     raise ProblemError(
         [Problem(None, (f"trussform:{name}",), what, fix, location=Location(str(file)))]

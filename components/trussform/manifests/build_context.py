@@ -58,7 +58,7 @@ def write(context: Context, folder: Path) -> None:
     Raises `ProblemError` where the folder holds something else, which would be lost.
     """
     if folder.is_dir() and any(folder.iterdir()) and not _is_context(folder):
-        message = "the folder is not empty, and a build context would take its place"
+        message = "the folder is not empty, and a build context would replace its files"
         fix = "name another folder"
         raise ProblemError([Problem(None, (), message, fix, location=Location(str(folder)))])
     shutil.rmtree(folder, ignore_errors=True)
@@ -135,7 +135,7 @@ def _exports(arguments: Mapping[str, str]) -> str:
 
 
 def _requirements(files: Mapping[str, str | Path]) -> tuple[str, str]:
-    """What to do before the installation, and the file to install from."""
+    """Returns the command before the installation, and the file to install from."""
     if "uv.lock" in files:
         return f"{_EXPORT_LOCK} && ", "locked.txt"
     return "", "pyproject.toml" if "pyproject.toml" in files else "requirements.txt"

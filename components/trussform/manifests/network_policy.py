@@ -1,4 +1,4 @@
-"""Who may reach the server and what it may reach, in the words of the cluster's network."""
+"""The NetworkPolicy of a server, and the CiliumNetworkPolicy for names."""
 
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.metadata import NAME_LABEL, metadata

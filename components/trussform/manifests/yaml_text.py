@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 _OTHER = re.compile(r"[-+]?[._0-9][-+._0-9a-fA-FxXoO]*|[yYnN]")
-"""What some reader takes for a number, or for true or false."""
+"""Text that some reader takes for a number, or for true or false."""
 
 
 class _Dumper(yaml.SafeDumper):

@@ -70,8 +70,8 @@ def plan_auth(given: Given) -> AuthPlan:
         return AuthPlan("none", "none", "the stage routes nothing to the outside")
     auth, path = stage.auth, stage.path("auth")
     if auth is None:
-        message = "the route needs `auth`: it is open to the outside"
-        fix = "write `auth: {kind: api-key, keys: [CLIENT]}`, or `auth: none` to let everybody in"
+        message = "the route has no `auth`, and is open to the outside"
+        fix = "write `auth: {kind: api-key, keys: [CLIENT]}`, or `auth: none` to admit every caller"
         problem = Problem("stage", path, message, fix)
         return AuthPlan("none", "none", message, problems=(problem,))
     if isinstance(auth, ApiKeyAuth):
@@ -120,11 +120,11 @@ def _about_keys(given: Given, auth: ApiKeyAuth, path: FieldPath) -> list[Problem
     stage = given.stage
     problems: list[Problem] = []
     if _policy(stage.route, auth) == "none":
-        message = "only Envoy Gateway knows keys"
+        message = "only Envoy Gateway can check API keys"
         fix = "add `controller: envoy-gateway` to the route of such a Gateway, or use `forward`"
         problems.append(Problem("stage", (*path, "kind"), message, fix))
     if stage.secrets != "pulumi" and auth.keys:
-        message = "the stage's secrets are not Pulumi's, so no Secret of keys can be made of them"
+        message = "the keys cannot come from the stage, because its secrets are not Pulumi's"
         fix = (
             "make a Secret with two entries per client, `KEY` and `Api-Key KEY`, and write "
             "`existing: NAME`"
@@ -141,11 +141,11 @@ def _about_keys(given: Given, auth: ApiKeyAuth, path: FieldPath) -> list[Problem
 def _about_forward(config: Config, stage: ServerStage, field: FieldPath) -> list[Problem]:
     route = stage.route
     if route.kind == "gateway" and route.controller is None:
-        message = "the Gateway API has no words for it, so the Gateway's controller must be known"
+        message = "the Gateway API has no field for `forward`; each controller has its own"
         fix = "add `controller: envoy-gateway` or `traefik`"
         return [Problem("stage", ("route",), message, fix)]
     nginx = route.kind == "ingress" and route.controller == "nginx"
     if nginx and config.runtime.transport.kind == "grpc":
-        message = "ingress-nginx answers gRPC's clients by a page when it lets one not in"
+        message = "ingress-nginx answers a refused gRPC call with an HTML page"
         return [Problem("stage", field, message, "use a Gateway for a gRPC server")]
     return []

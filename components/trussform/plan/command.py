@@ -64,14 +64,14 @@ def _meant_by_truss(given: Given) -> CommandPlan:
         return _invalid("the command is empty", "write the command that starts the server")
     if found := _SHELL_SYNTAX.search(unquoted):
         return _invalid(
-            f"`{found.group()}` is for a shell, and Truss runs this command without one",
+            f"`{found.group()}` is shell syntax, but Truss runs this command without a shell",
             f"write sh -c {shlex.quote(redact_words(text))}",
         )
     if "%(" in text:
         return _invalid("`%(` is for Supervisor, which does not run here", "write the value itself")
     if "=" in argv[0]:
         return _invalid(
-            f"`{argv[0].partition('=')[0]}=…` in front of a command is for a shell",
+            f"`{argv[0].partition('=')[0]}=…` in front of a command is shell syntax",
             f"use environment_variables, or write sh -c {shlex.quote(redact_words(text))}",
         )
     return CommandPlan(argv, "split as a shell would, and run without a shell")
@@ -86,7 +86,7 @@ class _Read(NamedTuple):
     words: tuple[str, ...]
     """As a shell would split the text, with nothing expanded."""
     unquoted: str
-    """What a shell would look for syntax in."""
+    """The text in which a shell would find syntax."""
     text: str
     """The whole, without comments and continuations of lines."""
 

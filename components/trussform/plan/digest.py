@@ -35,12 +35,12 @@ def plan_digest(given: Given, name: str, file: File, path: FieldPath) -> DigestP
         why = "from the lock file; only `trussform lock` changes it"
         return DigestPlan(name, digest, False, why)
     if stage.render_to is not None:
-        message = f"the tag of `{name}` is not looked up, as this stage is offline"
-        fix = "it is resolved to a digest on a real stage"
+        message = f"the digest of `{name}` is not looked up, because this stage is offline"
+        fix = "nothing to do; a stage without `render_to` resolves it"
         problem = Problem(file, path, message, fix, "warning")
         return DigestPlan(name, None, False, "offline: the tag as it is", (problem,))
     if stage.tags == "locked":
-        message = f"the stage's tags are locked, and its lock file has no digest of `{name}`"
+        message = f"the stage has `tags: locked`, but its lock file has no digest of `{name}`"
         fix = "run `trussform lock --stack STACK` and commit the lock file"
         problem = Problem(file, path, message, fix, "blocks-deploy")
         return DigestPlan(name, None, False, "not locked yet", (problem,))

@@ -1,4 +1,4 @@
-"""What the server may reach: all, or what the config lists."""
+"""The destinations that the server may reach: all, or those of the config."""
 
 import ipaddress
 from typing import NamedTuple
@@ -38,11 +38,11 @@ def plan_egress(given: Given, weights: WeightsPlan) -> EgressPlan:
     )
     problems: list[Problem] = []
     if plan.names and given.stage.network_policy != "cilium":
-        message = "a NetworkPolicy knows addresses and no names"
+        message = "a NetworkPolicy cannot restrict names, only addresses"
         fix = "use ip_allow_list, or `network_policy: cilium` in the stage of such a cluster"
         problems.append(Problem("config", (*_KEYS, "fqdn_allow_list"), message, fix))
     if weights.sources:
-        message = "the weights are fetched by the same pod, under the same restrictions"
-        fix = "allow the store too, or fetch them once without the restrictions"
+        message = "the same restrictions apply to the init container that fetches the weights"
+        fix = "allow the store of the weights too, or fetch them once without restrictions"
         problems.append(Problem("config", _KEYS, message, fix, "warning"))
     return plan._replace(problems=tuple(problems))

@@ -1,4 +1,4 @@
-"""Which nodes have the accelerator: a resource, a count and the labels to look for.
+"""The nodes with the accelerator: a resource, a count and the node labels to match.
 
 A cluster that marks its nodes in its own words is described by the stage's `gpu`.
 """
@@ -39,9 +39,9 @@ def plan_gpu(given: Given) -> GpuPlan:
     plan = GpuPlan(marks.resource, accelerator.count, label, products, why)
     if products:
         return plan
-    message = f"no value of the node label {label} is known for {accelerator.name}"
+    message = f"the value of the node label {label} for {accelerator.name} is unknown"
     if marks.label is None:
         message += f": {ABSENT[dialect][accelerator.name]}"
-    fix = f"give the stage's `gpu.products`: `{accelerator.name}: [value of the label]`"
+    fix = f"add `{accelerator.name}: [VALUE]` to `gpu.products` of the stage"
     problem = Problem("config", ("resources", "accelerator"), message, fix)
     return plan._replace(problems=(problem,))

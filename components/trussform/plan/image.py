@@ -81,7 +81,7 @@ def plan_base_digest(given: Given, image: ImagePlan) -> DigestPlan:
     if image.given:
         return plan_digest(given, image.base, "stage", ("servers", given.name, "image"))
     if has_placeholder(image.base):
-        message = f"`{image.base}` has a placeholder in it"
+        message = f"`{image.base}` contains a placeholder"
         fix = "write the image that you have pushed, here or in the stage's override"
         problem = Problem("config", _BASE, message, fix, "blocks-deploy")
         return DigestPlan(image.base, None, False, "a placeholder has no digest", (problem,))
@@ -99,13 +99,13 @@ def _about_downloads(config: Config) -> list[Problem]:
         path = PurePosixPath(file.local_data_path)
         inside = path.parts and ".." not in path.parts and not path.is_absolute()
         if not inside or not file.local_data_path.isprintable():
-            message = "local_data_path leaves the data folder"
+            message = "local_data_path leads out of the data folder"
             problems.append(Problem("config", keys, message, "write it as in `folder/file`"))
         if not file.url.startswith(("https://", "http://")):
-            message = "the url is none of the web"
+            message = "the URL is not one of HTTP or HTTPS"
             problems.append(Problem("config", keys, message, "begin it with https://"))
         if config.docker_server.no_build:
-            message = "no_build downloads nothing"
+            message = "no_build downloads no files"
             fix = "remove it, or remove no_build"
             problems.append(Problem("config", keys, message, fix, "warning"))
     return problems
@@ -122,7 +122,7 @@ def _about_no_build(given: Given) -> Iterator[Problem]:
             yield Problem("config", (name,), "no_build installs nothing", fix, "warning")
     for folder in given.folder.folders:
         if folder.field in ("model_module_dir", "bundled_packages_dir"):
-            message = f"no_build brings the data folder alone, and not {folder.name}"
+            message = f"no_build copies only the data folder, not {folder.name}"
             fix = "remove no_build, or the folder"
             yield Problem("config", (folder.field,), message, fix, "warning")
 
@@ -185,13 +185,13 @@ def _about_secrets(build: Build, given: Given) -> Iterator[Problem]:
     field: FieldPath = ("build", "secret_to_path_mapping")
     for name, path in build.secrets.items():
         if not _MOUNTABLE.fullmatch(name) or not _MOUNTABLE.fullmatch(path) or path[0] != "/":
-            message = f"a Dockerfile would not read `{name}` and `{path}` as they are"
-            fix = "write an absolute path, and in both letters, digits and `-_./` alone"
+            message = f"`{name}` and `{path}` cannot be written in a Dockerfile"
+            fix = "write an absolute path, and use only letters, digits and `-_./` in both"
             yield Problem("config", (*field, name), message, fix)
         elif stage.render_to is None:
             yield from missing(given.secrets, name, (*field, name))
     if build.secrets and not build.buildkit and stage.builder != "none":
-        message = "only BuildKit gives secrets to a build, and the stage's builder is docker"
+        message = "only BuildKit gives secrets to a build, but the stage's builder is `docker`"
         fix = "add `builder: buildkit` to the stage"
         yield Problem("config", field, message, fix, "blocks-deploy")
 
@@ -209,11 +209,11 @@ def _buildable(given: Given) -> Iterator[Problem]:
         return
     if stage.builder == "none":
         path: FieldPath = ("servers", name, "image") if stage.listed else ("builder",)
-        message = f"the server `{name}` needs a build, and the stage's builder is none"
+        message = f"the server `{name}` needs a build, but the stage's builder is `none`"
         yield Problem(
             "stage", path, message, "name the finished image: `image: repository@sha256:…`"
         )
     elif stage.registry is None and "registry" not in given.platform:
-        message = f"the server `{name}` needs a build, and the stage has no registry for it"
+        message = f"the server `{name}` needs a build, but the stage has no `registry`"
         fix = "add `registry: registry.example.com/models`"
         yield Problem("stage", ("registry",), message, fix)

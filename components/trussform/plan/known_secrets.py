@@ -30,7 +30,7 @@ def missing(
     """Returns the problem that the stack is known not to give a secret, which `path` asks for."""
     if isinstance(secrets, UnknownSecrets) or name in secrets:
         return []
-    message = f"the stage has no value for the secret `{name}`"
+    message = f"the stack has no value for the secret `{name}`"
     return [Problem(file, path, message, f"run: {set_command(name)}", "blocks-deploy")]
 
 

@@ -22,7 +22,7 @@ _COMMAND: FieldPath = ("docker_server", "start_command")
 _FLOATING = re.compile(r"(latest|main|master|nightly|edge|dev|stable)([-_.][a-z]+)*|.*-latest")
 _RESERVED_PORT = 8080
 _RESERVED_PATHS = ("/v1/models/model", "/v1/models/model:predict", "/v1/websocket")
-"""What the proxy in front of a server on Baseten keeps for itself."""
+"""The paths that Baseten's proxy in front of a server reserves."""
 _PARALLEL = (
     ("--tensor-parallel-size", "--tensor_parallel_size", "--tp-size", "--tp_size", "--tp", "-tp"),
     ("--pipeline-parallel-size", "--pp-size", "--pp_size", "-pp"),
@@ -97,12 +97,12 @@ def _unused(source: Source) -> Iterator[Note]:
         path = tuple(name.split("."))
         if support.kind == "not applicable" and source.has(path):
             fix = "nothing to do; remove it if it confuses readers"
-            yield path, f"has no effect here: {support.text}", fix
+            yield path, f"has no effect: {support.text}", fix
 
 
 def _grpc(config: Config) -> Iterator[Note]:
     if config.runtime.transport.kind == "grpc":
-        message = "the probes ask gRPC's health service, and no endpoint of docker_server is used"
+        message = "the probes use gRPC's health service, not the endpoints of docker_server"
         fix = "serve grpc.health.v1.Health; without it the server never becomes ready"
         yield ("runtime", "transport", "kind"), message, fix
 
@@ -111,7 +111,7 @@ def _secrets(config: Config) -> Iterator[Note]:
     for name, value in config.secrets.items():
         if value is not None:
             fix = "write null; the value comes from the stage"
-            yield ("secrets", name), "the text here is not used", fix
+            yield ("secrets", name), "the value here is not used", fix
 
 
 def _unnamed_requirements(given: Given) -> Iterator[Note]:
@@ -138,25 +138,33 @@ def _tag(config: Config, digest: DigestPlan) -> Iterator[Note]:
         return
     tag = image_reference.parse(digest.name).tag or "latest"
     if _FLOATING.fullmatch(tag):
-        message = f"the tag `{tag}` is made to move: the same file is another server tomorrow"
-        yield ("base_image", "image"), message, "name a version, or a digest"
+        message = f"the tag `{tag}` moves, so the same config may run another server tomorrow"
+        yield ("base_image", "image"), message, "write a version or a digest"
 
 
 def _ports(config: Config, options: Options) -> Iterator[Note]:
     server = config.docker_server
     if server.server_port == _RESERVED_PORT:
-        message = f"Baseten keeps the port {_RESERVED_PORT} for itself; here it works"
-        yield ("docker_server", "server_port"), message, "take another port if both shall run it"
+        message = f"Baseten reserves the port {_RESERVED_PORT}; here it works"
+        yield (
+            ("docker_server", "server_port"),
+            message,
+            "use another port if the config also runs on Baseten",
+        )
     for name in ("predict_endpoint", "readiness_endpoint", "liveness_endpoint"):
         if (path := getattr(server, name)) in _RESERVED_PATHS:
-            message = f"Baseten keeps the path {path} for itself; here it works"
-            yield ("docker_server", name), message, "take another path if both shall run it"
+            message = f"Baseten reserves the path {path}; here it works"
+            yield (
+                ("docker_server", name),
+                message,
+                "use another path if the config also runs on Baseten",
+            )
     ports = [port for port in _values(options, ("--port",)) if port.isdecimal()]
     if len(ports) == 1 and int(ports[0]) != server.server_port:
         message = (
-            f"the command says port {ports[0]}, and probes and routes ask {server.server_port}"
+            f"the command sets port {ports[0]}, but probes and routes use {server.server_port}"
         )
-        yield ("docker_server", "server_port"), message, f"write {ports[0]} here, or there"
+        yield ("docker_server", "server_port"), message, "write the same port in both"
 
 
 def _gpus(config: Config, options: Options) -> Iterator[Note]:
@@ -169,11 +177,11 @@ def _gpus(config: Config, options: Options) -> Iterator[Note]:
             return
         needed *= int(size[0]) if size else 1
     if any(sizes) and needed != count:
-        message = f"the command wants {counted(needed, 'GPU')}, and `accelerator` gives {count}"
-        yield ("resources", "accelerator"), message, "make the two agree"
+        message = f"the command needs {counted(needed, 'GPU')}, but `accelerator` gives {count}"
+        yield ("resources", "accelerator"), message, "write the same number in both"
     for name in _VISIBLE:
         if name in config.environment_variables and accelerator:
-            message = "the cluster decides which GPUs a pod sees, and this may hide them"
+            message = "the cluster decides which GPUs a pod sees, and this variable may hide them"
             yield ("environment_variables", name), message, "remove it"
 
 
@@ -182,20 +190,20 @@ def _concurrency(config: Config, started: set[str]) -> Iterator[Note]:
         return
     for program in _BATCHING:
         if program in started:
-            message = f"Baseten gives {program} one request at a time; nothing limits it here"
-            fix = "write what the server takes at once: autoscalers read it"
+            message = f"Baseten sends {program} one request at a time; Trussform sets no limit"
+            fix = "write the number of requests that the server takes at once; autoscalers read it"
             yield ("runtime", "predict_concurrency"), message, fix
 
 
 def _python(config: Config) -> Iterator[Note]:
     if config.base_image is not None and "python_version" in config.model_fields_set:
-        message = "has no effect beside a base image, which brings its own Python"
+        message = "has no effect with a base image, which has its own Python"
         yield ("python_version",), message, "remove it if it confuses readers"
 
 
 def _build_secrets(config: Config) -> Iterator[Note]:
     if config.build.secret_to_path_mapping and not config.build_commands:
-        message = "the secrets of a build are for its commands, and there are none"
+        message = "only build commands read these secrets, and the config has none"
         yield ("build", "secret_to_path_mapping"), message, "add build_commands, or remove it"
 
 

@@ -54,14 +54,17 @@ def plan_pull(given: Given, image: ImagePlan) -> PullPlan:
         logins = ()
     elif image.build is not None:
         logins = ()
-        message = "the build pulls the base image with the login of the machine that it runs on"
-        fix = "run `docker login` there; the nodes pull the built image alone"
+        message = "the build pulls the base image with the login of the machine that builds"
+        fix = "run `docker login` there; the nodes pull only the built image"
         problems = [Problem("config", _AUTH, message, fix, "warning")]
     elif has_secret:
         logins = tuple(login for login in logins if is_given(given.secrets, login.secret))
     elif auth is not None and auth.auth_method in _IDENTITIES:
         why = f"{_IDENTITIES[auth.auth_method]}, or the stage a `pull_secret`"
-        message = f"{auth.auth_method} gives logins of a few hours, so the nodes log in themselves"
+        message = (
+            f"{auth.auth_method} gives logins that expire within hours, so the nodes log in with "
+            "their own identity"
+        )
         problems = [Problem("config", _AUTH, message, why, "warning")]
     elif stage.secrets != "pulumi":
         problems = [_no_pull_secret(_path(auth, logins[0].secret), stage.namespace)]
@@ -95,7 +98,7 @@ def named_logins(config: Config) -> tuple[Login, ...]:
 
 
 def _no_pull_secret(path: FieldPath, namespace: str) -> Problem:
-    message = "the stage's secrets are in a Secret that no node can log in with"
+    message = "the nodes cannot log in with the Secret that the stage's secrets are in"
     command = f"kubectl create secret docker-registry NAME -n {namespace} …"
     fix = f"run `{command}`, and add `pull_secret: NAME`"
     return Problem("config", path, message, fix, "blocks-deploy")

@@ -213,10 +213,10 @@ def _about_grpc(stage: ServerStage) -> list[Problem]:
         return []
     problems: list[Problem] = []
     if route.scheme == "http":
-        message = "ingress-nginx takes gRPC by TLS alone"
+        message = "ingress-nginx takes gRPC over TLS only"
         problems.append(Problem("stage", ("route", "scheme"), message, "write `scheme: https`"))
-    message = "ingress-nginx ends a call whose client may still send and is silent for 60 s"
-    fix = "set `client-body-timeout` in its ConfigMap, or take a Gateway"
+    message = "ingress-nginx ends a call after 60 s in which the client sends nothing"
+    fix = "set `client-body-timeout` in its ConfigMap, or use a Gateway"
     problems.append(Problem("stage", ("route", "controller"), message, fix, "warning"))
     return problems
 
@@ -229,13 +229,13 @@ def _missing(given: Given) -> list[Problem]:
         problems.append(Problem("stage", keys, message, fix))
 
     if stage.domain is None and "domain" not in platform:
-        need(("domain",), "a route needs a host, and the stage has no domain",
+        need(("domain",), "a route needs a host, but the stage has no `domain`",
              "add `domain: models.example.com`, or `route: {kind: none}`")  # fmt: skip
     if (
         isinstance(stage.route, GatewayRoute)
         and stage.route.name is None
         and "gateway" not in platform
     ):
-        need(("route", "name"), "the route needs the name of the cluster's Gateway",
+        need(("route", "name"), "the route has no Gateway",
              "add `name: NAME`, or `kind: ingress`")  # fmt: skip
     return problems

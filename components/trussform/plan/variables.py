@@ -55,7 +55,7 @@ def _dropped(config: Config) -> Iterator[Problem]:
         "HOSTNAME": "remove it; HOSTNAME is the name of the pod",
     }
     for name in filter(is_reserved, config.environment_variables):
-        message = "the name is reserved: the variable is dropped here, as on Baseten"
+        message = "Baseten reserves this name, so Trussform drops the variable as Baseten does"
         other = "" if is_reserved(f"MY_{name}") else f", as in `MY_{name}`"
         fix = fixes.get(name, f"remove it, or use another name{other}")
         yield Problem("config", ("environment_variables", name), message, fix, "warning")

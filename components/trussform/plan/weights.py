@@ -15,9 +15,9 @@ from trussform.problem import FieldPath, Level, Problem
 from trussform.stage import ClaimStorage, NodeStorage, ServerStage, Storage
 
 MODEL_CACHE = "/app/model_cache"
-"""Where Truss puts the folders of `model_cache`."""
+"""The folder in which Truss puts the folders of `model_cache`."""
 HUB = "/root/.cache/huggingface/hub"
-"""Where Truss's image has the repositories of a `model_cache` without volumes."""
+"""The folder of Truss's image for the repositories of a `model_cache` without volumes."""
 ANY_USERS_HUB = "/var/cache/huggingface/hub"
 """The same repositories, for a server that is not root: /root is closed to it in most images."""
 
@@ -54,7 +54,7 @@ _FORMS = {
     "azure": (re.compile(r"[-\w]+/[-\w$]+(/.*)?"), "container", "azure://ACCOUNT/CONTAINER/PREFIX"),
     "r2": (re.compile(r"[-\w]+\.[-\w]+(/.*)?"), "bucket", "r2://ACCOUNT.BUCKET/PREFIX"),
 }  # fmt: skip
-"""What follows the scheme where not any name will do, what that is, and how it is written."""
+"""The form of the text after a scheme, its name, and an example, if the form is limited."""
 _NO_NAME = re.compile(r"^$|^/|(^|/)\.\.?(/|$)|//")
 """Patterns that no name of a file fits."""
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
@@ -315,21 +315,21 @@ def _about(source: Source, stage: ServerStage) -> list[Problem]:
     if ".." in source.mount.split("/") or ":" in source.mount:
         say("Kubernetes cannot mount at this path", "write it without `..` and `:`")
     if not source.mount.isprintable() or len(source.mount.encode()) > _MAX_PATH:
-        say("no folder can have this path", "write a short one, of characters that can be seen")
+        say("this cannot be the path of a folder", "write a shorter one of printable characters")
     scheme, _, path = source.source.partition("://")
     if scheme in _FORMS:
         form, kind, written = _FORMS[scheme]
         if not form.fullmatch(path):
-            say(f"`{source.source}` is no {kind}", f"write {written}")
+            say(f"`{source.source}` is not a {kind}", f"write {written}")
     wanted = source.identity or source.role
     if wanted and stage.service_account is None:
-        say(f"the pod needs an identity of the cloud's for {wanted}",
-            "give the stage `service_account: NAME`, bound to it", "blocks-deploy")  # fmt: skip
+        say(f"the pod needs a cloud identity for {wanted}",
+            "add `service_account: NAME`, bound to it, to the stage", "blocks-deploy")  # fmt: skip
     _, at, revision = source.source.partition("@")
     if source.source.startswith("hf://") and not _COMMIT.fullmatch(revision):
         what = f"`{revision}`" if at else "the default branch"
-        say(f"{what} moves, and what is fetched first stays",
-            "write a commit, so that a new one is fetched", "warning")  # fmt: skip
+        say(f"{what} can move, and the pods keep the files that were fetched first",
+            "write a commit; another commit is fetched again", "warning")  # fmt: skip
     return problems
 
 
@@ -355,8 +355,12 @@ def _about_patterns(source: Source) -> list[Problem]:
     every = {"*", "**"} if source.any_depth else {"**", "**/*", "**/"}
     if every & set(ignore) or (allow and set(allow) <= set(ignore)):
         keys: FieldPath = (*source.path, "ignore_patterns")
-        message = "the patterns leave no file of the source"
-        return [Problem("config", keys, message, "remove what is to be fetched from them")]
+        message = "the patterns exclude every file of the source"
+        return [
+            Problem(
+                "config", keys, message, "remove the patterns of the files that the server needs"
+            )
+        ]
     none = all(_NO_NAME.search(pattern) for pattern in allow)
     return [
         *_that_fit_nothing(source, "allow_patterns", allow, "error" if none else "warning"),
@@ -370,13 +374,15 @@ def _that_fit_nothing(
     for i, pattern in enumerate(patterns):
         keys: FieldPath = (*source.path, field, i)
         if _NO_NAME.search(pattern):
-            message = f"`{pattern}` fits no file: names begin at the top of the source, without `/`"
+            message = (
+                f"`{pattern}` matches no file: names start at the top of the source, without `/`"
+            )
             fix = "write it as in `*.safetensors` or `folder/*`"
             yield Problem("config", keys, message, fix, level)
         elif found := _BRACES.search(pattern):
             before, after = pattern[: found.start()], pattern[found.end() :]
             each = ", ".join(f"`{before}{one}{after}`" for one in found[1].split(","))
-            message = f"`{pattern}` fits only a name that has these braces"
+            message = f"`{pattern}` matches only a name that contains these braces"
             yield Problem("config", keys, message, f"write each pattern: {each}", "warning")
 
 
@@ -395,8 +401,8 @@ def _nested(sources: tuple[Source, ...]) -> list[Problem]:
 def _shared(plan: WeightsPlan, stage: ServerStage) -> Iterator[Problem]:
     if plan.one_node and stage.replicas > 1:
         message = (
-            f"several replicas of `{stage.server}` need one volume that only one node can have at "
-            "a time"
+            f"the replicas of `{stage.server}` share one volume, which only one node at a time can "
+            "mount"
         )
         fix = (
             "write `access_mode: ReadWriteMany`, or `kind: node`, in the stage's `weights.storage`"
@@ -414,10 +420,10 @@ def _too_small(given: Given, volume: Volume) -> Iterator[Problem]:
     if volume.kind != "claim" or _bytes(volume.size) >= memory << 30:
         return
     message = (
-        f"the claim of `{given.name}`, {volume.size}, is smaller than the {memory}Gi of memory of "
-        f"its GPUs, {gpus}"
+        f"the claim of `{given.name}`, {volume.size}, is smaller than the {memory}Gi of GPU memory "
+        f"({gpus})"
     )
-    fix = f"set the size that the weights need; {memory}Gi holds all that fits these GPUs"
+    fix = f"set the size that the weights need; {memory}Gi is enough for these GPUs"
     path = given.stage.path("weights", "storage", "size")
     yield Problem("stage", path, message, fix, "warning")
 

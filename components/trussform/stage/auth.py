@@ -1,4 +1,4 @@
-"""Who may call a route from the outside."""
+"""The callers that may use a route (auth)."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ def _path(path: str) -> str:
 
 def _header(name: str) -> str:
     if not re.fullmatch(r"[a-zA-Z][-a-zA-Z0-9]*", name):
-        raise invalid(f"`{name}` is no name of a header", "write it as in X-User")
+        raise invalid(f"`{name}` is not the name of a header", "write it as in X-User")
     return name
 
 
@@ -48,7 +48,7 @@ class ApiKeyAuth(Model):
                 "the keys come from one place", "write either `keys: [CLIENT]` or `existing: NAME`"
             )
         if len(set(self.keys or ())) < len(self.keys or ()):
-            raise invalid("a client stands twice among the keys", "name each client once")
+            raise invalid("the same client is listed twice", "name each client once")
         return self
 
     @model_validator(mode="after")

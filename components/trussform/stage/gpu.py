@@ -1,4 +1,4 @@
-"""How a cluster marks the nodes that have GPUs."""
+"""The labels and resources of a cluster's GPU nodes."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Dialect = Literal["gpu-feature-discovery", "gke", "eks", "aks", "karpenter"]
 
 
 class Gpu(Model):
-    """How this cluster marks its GPU nodes."""
+    """The labels and resources of this cluster's GPU nodes."""
 
     dialect: Dialect = "gpu-feature-discovery"
     """Whose node labels tell the kind of GPU."""

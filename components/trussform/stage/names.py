@@ -44,14 +44,16 @@ def _qualified(name: str) -> str:
     plain = re.fullmatch(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", last)
     if not plain or (slash and not _is_subdomain(prefix)):
         raise invalid(
-            f"`{name}` is no name of a label or resource", "write it as `example.com/gpu`"
+            f"`{name}` is not the name of a label or resource", "write it as `example.com/gpu`"
         )
     return name
 
 
 def _extended(name: str) -> str:
     if "/" not in _qualified(name) or "kubernetes.io/" in name:
-        raise invalid(f"`{name}` is no resource of a device's", "write it as `example.com/gpu`")
+        raise invalid(
+            f"`{name}` is not the name of a device's resource", "write it as `example.com/gpu`"
+        )
     return name
 
 
@@ -63,18 +65,20 @@ def _accelerator(name: str) -> str:
 
 def _label_value(value: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", value):
-        raise invalid(f"`{value}` is no value of a label", "use letters, digits, `-`, `_` and `.`")
+        raise invalid(
+            f"`{value}` is not a value for a label", "use letters, digits, `-`, `_` and `.`"
+        )
     return value
 
 
 def is_digest(text: str) -> bool:
-    """Whether a text is an image's digest, as a lock file has it."""
+    """Returns true if a text is the digest of an image, as in a lock file."""
     return _DIGEST.fullmatch(text) is not None
 
 
 def _digest(digest: str) -> str:
     if not is_digest(digest):
-        raise invalid("this is no digest", "write sha256: and 64 hex digits")
+        raise invalid("this is not a digest", "write sha256: and 64 hex digits")
     return digest
 
 
@@ -104,7 +108,7 @@ def _server_name(name: str) -> str:
 def _node_path(path: str) -> str:
     if not re.fullmatch(r"/[-_.a-zA-Z0-9/]+", path) or ".." in path.split("/"):
         raise invalid(
-            f"`{path}` is no path on a node",
+            f"`{path}` is not a path on a node",
             "write an absolute one of letters, digits and `-_./`, without `..`",
         )
     return path

@@ -1,4 +1,4 @@
-"""How requests come to the servers: by a Gateway, by an Ingress controller, or not at all."""
+"""The route of requests to the servers: a Gateway, an Ingress controller, or none."""
 
 from typing import Annotated, Any, Literal
 
@@ -18,17 +18,17 @@ class GatewayRoute(Model):
     namespace: Label | None = None
     """The Gateway's namespace. Default: the server's own."""
     controller: Literal["envoy-gateway", "traefik"] | None = None
-    """What runs the Gateway; its own objects do what the Gateway API cannot: `auth`."""
+    """The program behind the Gateway. Trussform uses its own objects for `auth` and for limits."""
     listener: ObjectName | None = None
     """The Gateway's listener (`sectionName`). Default: all of them."""
     scheme: Literal["https", "http"] = "https"
-    """What clients use, for the URLs that are printed."""
+    """The scheme of the printed URLs."""
     port: Port | None = None
     """The port that clients use, for the same. Default: the scheme's own."""
 
 
 class SecretTls(Model):
-    """A certificate that is there already, as a Secret in the server's namespace."""
+    """An existing certificate: a Secret in the server's namespace."""
 
     secret: ObjectName
 
@@ -59,7 +59,7 @@ class IngressRoute(Model):
     class_name: ObjectName | None = None
     """`ingressClassName`. Default: the controller's name."""
     scheme: Literal["https", "http"] = "https"
-    """What clients use, for the URLs that are printed."""
+    """The scheme of the printed URLs."""
     port: Port | None = None
     """The port that clients use, for the same. Default: the scheme's own."""
     tls: Tls | None = None

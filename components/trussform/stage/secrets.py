@@ -1,4 +1,4 @@
-"""Where the values of secrets come from."""
+"""The source of the secrets' values."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,9 +21,9 @@ class ExternalSecrets(Model):
     store: ObjectName
     store_kind: Literal["ClusterSecretStore", "SecretStore"] = "ClusterSecretStore"
     path: Annotated[str, Field(pattern=r"^[-._/a-zA-Z0-9]*$")] = ""
-    """What stands before a secret's name in the store: `models/dev/`."""
+    """The text in front of each secret's name in the store: `models/dev/`."""
     refresh: Annotated[str, Field(pattern=r"^[0-9]{1,6}[smh]$")] = "1h"
-    """How often the operator looks for a new value."""
+    """The operator's interval between two looks at the store: `30s`, `5m`, `1h`."""
 
 
 def _source(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What one environment gives to every server: the `trussform:stage` block of a stack file."""
+"""The settings of one environment: the `trussform:stage` block of a stack file."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -27,7 +27,7 @@ from trussform.stage.storage import Weights
 
 
 class Deadlines(Model):
-    """How long each part of a rollout may take, in seconds."""
+    """The longest time of each part of a rollout, in seconds."""
 
     provisioning: Int = Field(default=900, ge=0, le=WEEK)
     """A node with the GPU appears."""
@@ -58,7 +58,7 @@ class Server(Model):
     auth: Auth | None = None
     """Default: the stage's."""
     image: Digested | None = None
-    """A finished image by digest; it runs as it is, and nothing of it is looked up or built."""
+    """A finished image by digest. It runs as it is; nothing is looked up or built."""
 
 
 class Settings(Model):
@@ -70,19 +70,19 @@ class Settings(Model):
     """The `{env}` of the URLs."""
     namespace: Label = "default"
     create_namespace: bool = True
-    """Whether the program makes the namespace; `default` is never made. One that two stacks share
-    is made by one of them."""
+    """True if the program creates the namespace. It never creates `default`. Of two stacks that share
+    a namespace, one creates it."""
 
     render_to: Annotated[str, Field(min_length=1)] | None = None
-    """A folder for YAML: nothing is looked up, built or applied. For looking, not for serving."""
+    """A folder for YAML. Nothing is looked up, built or applied."""
 
     registry: Registry | None = None
-    """Where built images are pushed: `registry.example.com/models`."""
+    """The registry that built images are pushed to: `registry.example.com/models`."""
     builder: Literal["docker", "buildkit", "none"] = "docker"
     """`docker`: the machine's Docker daemon. `buildkit`: its buildx builder, with caches and the
     secrets of a build (`pip install trussform[buildkit]`). `none`: nothing is built."""
     tags: Literal["follow", "locked"] = "follow"
-    """`follow`: tags are looked up at every up. `locked`: the lock file has the digests."""
+    """`follow`: each deploy looks tags up. `locked`: the lock file has the digests."""
     digests: dict[str, Digest] = Field(default_factory=dict)
     """Digest by image; read from the lock file, seldom written by hand."""
     pull_secret: ObjectName | None = None
@@ -92,8 +92,8 @@ class Settings(Model):
     domain: Domain | None = None
     """Servers are `{server}.{domain}`."""
     auth: Auth | None = None
-    """Who may call a route: `{kind: api-key, keys: [CLIENT]}`, `{kind: forward, service: …}`, or
-    `none`, everybody who reaches the gateway. A route needs the decision."""
+    """The callers of a route: `{kind: api-key, keys: [CLIENT]}`, `{kind: forward, service: …}`, or
+    `none`, which admits every caller of the gateway. A route needs one of them."""
     ingress_from: list[Peer] | None = None
     """The sources that may connect to the pods: `[{namespace: NAME}, {cidr: RANGE}]`. The node's
     own checks always may. Default: every pod of the cluster."""
@@ -107,7 +107,7 @@ class Settings(Model):
     gpu: Gpu = Gpu()
     weights: Weights = Weights()
     network_policy: Literal["kubernetes", "cilium"] = "kubernetes"
-    """What the cluster's network understands; Cilium alone can restrict egress to names."""
+    """The policies that the cluster's network enforces; only Cilium restricts egress to names."""
     deadlines: Deadlines = Deadlines()
     service_account: ObjectName | None = None
     """An existing ServiceAccount with an identity in a cloud, for stores and registries that
@@ -151,7 +151,7 @@ class Stage(Settings):
     def _offline_secrets(self) -> "Stage":
         if self.render_to is not None and self.secrets == "pulumi":
             raise invalid(
-                "`render_to` writes files, and a Pulumi secret would stand in them in plain",
+                "`render_to` writes files, and a Pulumi secret would be in them in plain text",
                 "add `secrets: {existing: NAME}`",
             )
         return self

@@ -1,4 +1,4 @@
-"""Where weights are kept."""
+"""The storage of weights."""
 
 from typing import Annotated, Literal
 
@@ -27,12 +27,12 @@ class ClaimStorage(Model):
 
 
 class ExistingStorage(Model):
-    """A PersistentVolumeClaim that is there already; servers with the same weights share them."""
+    """An existing PersistentVolumeClaim; servers with the same weights share them."""
 
     kind: Literal["existing"]
     claim: ObjectName
     access_mode: AccessMode = "ReadWriteOnce"
-    """What the claim can."""
+    """The access mode of the claim."""
 
 
 class NodeStorage(Model):
@@ -50,7 +50,7 @@ Storage = ClaimStorage | ExistingStorage | NodeStorage
 
 
 class Weights(Model):
-    """Where the weights of a config are kept, and what fetches them."""
+    """The storage of a config's weights, and the init container that fetches them."""
 
     storage: Annotated[Storage, Field(discriminator="kind")] = ClaimStorage()
     image: Annotated[str, AfterValidator(check_image)] = "kserve/storage-initializer:v0.20.0"

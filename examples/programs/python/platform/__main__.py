@@ -1,4 +1,4 @@
-"""What a platform stack hands over: where servers go and how they are reached."""
+"""A platform stack: it exports the values that other stacks pass as `platform`."""
 
 import pulumi
 

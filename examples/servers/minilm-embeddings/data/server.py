@@ -35,7 +35,7 @@ async def embeddings(request: web.Request) -> web.Response:
 
 
 def is_text(value: object) -> bool:
-    """Whether the tokenizer can read it: half a surrogate pair is no text."""
+    """Returns true if the tokenizer can read the text; half of a surrogate pair is not text."""
     return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
