@@ -50,12 +50,9 @@ def test_pyproject_declares_what_the_tests_and_scripts_import() -> None:
 
 
 def _imports() -> Iterator[tuple[Path, str]]:
-    """Yields each module that a file of the tests, scripts and benchmarks imports."""
-    fetcher = ROOT / "components/trussform/manifests/fetch.py"
-    folders = [
-        path for name in ("tests", "scripts", "bench") for path in (ROOT / name).rglob("*.py")
-    ]
-    for file in [fetcher, *folders]:
+    """Yields each module that a file of the tests, the tools and the fetcher imports."""
+    folders = ("tests", "tools", "components/trussform/fetcher")
+    for file in [path for name in folders for path in (ROOT / name).rglob("*.py")]:
         if str(file.relative_to(ROOT)).startswith(OTHER_ENVIRONMENTS):
             continue
         for node in ast.walk(ast.parse(file.read_text())):

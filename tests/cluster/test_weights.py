@@ -93,7 +93,7 @@ def test_the_weights_are_there_and_fetched_once(
     assert stores.asked == []
     (second,) = _ready_but(first)
     of_pod = ("logs", "-n", "models-weights", second, "--container")
-    assert "hf://owner/model@main: there already" in kubectl(*of_pod, "fetch-weights")
+    assert "hf://owner/model@main: already complete" in kubectl(*of_pod, "fetch-weights")
     assert "the weights are there: /app/model_cache/model" in kubectl(*of_pod, "server")
 
 

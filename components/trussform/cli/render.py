@@ -106,6 +106,7 @@ def _namespaces(plans: dict[str, Plan]) -> list[Manifest]:
 
 _KINDS = (
     "persistentvolumeclaim",
+    "configmap",
     "externalsecret",
     "auth",
     "poddisruptionbudget",

@@ -216,6 +216,8 @@ _AFTER = {
     "Ingress": ("Middleware",),
     # Pulumi waits for a Service until it has a pod.
     "Service": ("Deployment",),
+    # The pods of a new version run the new program.
+    "Deployment": ("ConfigMap",),
 }
 """The kinds of objects that a kind needs first; all others are registered side by side."""
 
@@ -241,6 +243,7 @@ def _register(
 
 
 _RESOURCES: dict[str, Any] = {
+    "ConfigMap": kubernetes.core.v1.ConfigMap,
     "PersistentVolumeClaim": kubernetes.core.v1.PersistentVolumeClaim,
     "Deployment": kubernetes.apps.v1.Deployment,
     "Service": kubernetes.core.v1.Service,
@@ -257,10 +260,8 @@ def _resource(
     # One object of a kind is `llama-deployment`; several are `llama-ingress-predict`, ….
     suffix = manifest["metadata"]["name"].removeprefix(plan.name)
     child = f"{name}-{kind.lower()}{suffix}"
-    body: dict[str, Any] = {
-        "metadata": with_field_manager(manifest["metadata"]),
-        "spec": manifest["spec"],
-    }
+    body = {part: manifest[part] for part in manifest.keys() - {"apiVersion", "kind", "metadata"}}
+    body["metadata"] = with_field_manager(manifest["metadata"])
     if kind in _RESOURCES:
         return _RESOURCES[kind](child, **body, opts=opts)
     return kubernetes.apiextensions.CustomResource(

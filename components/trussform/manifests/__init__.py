@@ -8,7 +8,7 @@ from trussform.manifests.envoy import traffic_policies
 from trussform.manifests.network_policy import network_policies
 from trussform.manifests.routes import origin, routes, service
 from trussform.manifests.secrets import external_secrets
-from trussform.manifests.weights import claims
+from trussform.manifests.weights import claims, programs
 from trussform.plan import Plan
 
 __all__ = [
@@ -25,6 +25,7 @@ def render_objects(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
     """Returns every object of one server except its Secrets, in an order to create them."""
     return [
         *claims(plan, values),
+        *programs(plan, values),
         *external_secrets(plan, values),
         *network_policies(plan, values),
         *disruption_budgets(plan, values),

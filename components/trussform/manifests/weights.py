@@ -1,8 +1,9 @@
-"""The weights in Kubernetes' words: their claim, what fills it, and where the server sees it."""
+"""The weights of a server: their claim, the init container that fetches them, and their mounts."""
 
 import json
 from pathlib import Path
 
+from trussform import fetcher
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.metadata import metadata
 from trussform.plan import Plan
@@ -10,12 +11,15 @@ from trussform.plan.weights import Source
 
 TRANSFER_ANNOTATION = "trussform/truss-transfer-cli"
 _TRANSFER = "truss-transfer-cli"
-_FETCH = Path(__file__).with_name("fetch.py")
 _AT = "/weights"
+_PROGRAM = Path(fetcher.__file__).parent
+_MODULE = "fetcher"
+_PROGRAM_AT = "/opt/trussform"
+"""The folder with the module."""
 
 
 def claims(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
-    """The claim of the server's own; none where the stage has another place for its weights."""
+    """Returns the server's own claim; none if the stage keeps the weights elsewhere."""
     volume = plan.weights.volume
     if volume is None or volume.kind != "claim":
         return []
@@ -39,6 +43,24 @@ def claims(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
     ]
 
 
+def programs(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
+    """Returns the ConfigMap with the program of the init container.
+
+    The pod template names it and has nothing of its text, so another version of the program
+    restarts no server.
+    """
+    if not plan.weights.sources:
+        return []
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(plan, values, plan.names.fetcher),
+            "data": {file.name: file.read_text() for file in sorted(_PROGRAM.glob("*.py"))},
+        }
+    ]
+
+
 def volumes(plan: Plan) -> list[Manifest]:
     volume = plan.weights.volume
     if volume is None:
@@ -53,29 +75,40 @@ def volumes(plan: Plan) -> list[Manifest]:
     }
     return [
         {"name": "weights", **kept},
+        {"name": "fetcher", "configMap": {"name": plan.names.fetcher}},
         {"name": "truss-transfer", "downwardAPI": {"items": [script]}},
     ]
 
 
 def mounts(plan: Plan) -> list[Manifest]:
-    """What the server sees. Truss's image has `truss-transfer-cli` at this place, and start
-    commands call it."""
+    """Returns the mounts of the server.
+
+    Truss's image has `truss-transfer-cli` at the path of the last one, and start commands call it.
+    """
     if not plan.weights.sources:
         return []
     places = {source.mount: source for source in plan.weights.sources}
     if plan.weights.hub_cache is not None:
         cache = next(source for source in plan.weights.sources if source.hub)
         places[plan.weights.hub_cache] = cache
+    transfer = {"mountPath": f"/usr/local/bin/{_TRANSFER}", "subPath": _TRANSFER}
     return [
-        *({"name": "weights", "mountPath": mount, "subPath": source.folder,
-           "readOnly": source.read_only} for mount, source in places.items()),
-        {"name": "truss-transfer", "mountPath": f"/usr/local/bin/{_TRANSFER}",
-         "subPath": _TRANSFER},
-    ]  # fmt: skip
+        *(_mount(mount, source) for mount, source in places.items()),
+        {"name": "truss-transfer", **transfer},
+    ]
+
+
+def _mount(path: str, source: Source) -> Manifest:
+    return {
+        "name": "weights",
+        "mountPath": path,
+        "subPath": source.folder,
+        "readOnly": source.read_only,
+    }
 
 
 def transfer_script(plan: Plan) -> str:
-    """Stands in for Truss's own downloader, whose work is done before the server starts."""
+    """Returns a script in place of Truss's downloader, as the weights are on the volume by then."""
     places = ", ".join(dict.fromkeys(source.mount for source in plan.weights.sources))
     return f"#!/bin/sh\ncat <<'EOF'\ntruss-transfer-cli: the weights are there: {places}\nEOF\n"
 
@@ -109,16 +142,26 @@ def init_containers(
         {
             "name": "fetch-weights",
             "image": values.fetcher,
-            "command": ["python3", "-c", _FETCH.read_text()],
+            "command": ["python3", "-m", _MODULE],
+            "workingDir": _PROGRAM_AT,
             "env": [{"name": name, "value": text} for name, text in variables.items()],
             "resources": {"requests": plan.fetcher.requests._asdict()},
             "securityContext": security,
-            "volumeMounts": [{"name": "weights", "mountPath": _AT}, *secret_mounts],
+            "volumeMounts": [
+                {"name": "weights", "mountPath": _AT},
+                {
+                    "name": "fetcher",
+                    "mountPath": f"{_PROGRAM_AT}/{_MODULE}",
+                    "readOnly": True,
+                },
+                *secret_mounts,
+            ],
         }
     ]
 
 
 def _wanted(source: Source) -> Manifest:
+    """Returns a source as the fetcher reads it (`fetcher/source.py`)."""
     return {
         "id": source.id,
         "source": source.source,

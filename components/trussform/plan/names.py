@@ -33,6 +33,11 @@ class NamesPlan(NamedTuple):
         return f"{self.server}-weights"
 
     @property
+    def fetcher(self) -> str:
+        """The ConfigMap with the program that fetches weights."""
+        return f"{self.server}-fetcher"
+
+    @property
     def secrets(self) -> str:
         """The Secret behind `/secrets`; Pulumi appends a random suffix to its own."""
         return f"{self.server}-secrets"

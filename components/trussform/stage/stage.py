@@ -70,8 +70,8 @@ class Settings(Model):
     """The `{env}` of the URLs."""
     namespace: Label = "default"
     create_namespace: bool = True
-    """True if the program creates the namespace. It never creates `default`. Of two stacks that share
-    a namespace, one creates it."""
+    """True if the program creates the namespace. It never creates `default`. Of two stacks that
+    share a namespace, one creates it."""
 
     render_to: Annotated[str, Field(min_length=1)] | None = None
     """A folder for YAML. Nothing is looked up, built or applied."""

@@ -15,9 +15,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from support.stores import COMMIT, Stores, certificate
-from trussform.manifests import fetch, weights
+from trussform import fetcher
+from trussform.fetcher import choice, hub, volume
+from trussform.fetcher.source import Source
 
-FETCH = Path(weights.__file__).with_name("fetch.py")
+PROGRAM = Path(fetcher.__file__).parent
 MODEL = {"config.json": b"{}", "model.safetensors": b"weights" * 1000, "sub/more.bin": b"more"}
 BUCKETS = {
     "s3": "s3://bucket",
@@ -59,6 +61,17 @@ def wanted(source: str) -> dict[str, Any]:
             "role": None, "region": None, "allow": None, "ignore": None}  # fmt: skip
 
 
+def mounted(folder: Path) -> Path:
+    """Writes the program into a folder as the kubelet mounts a ConfigMap: with links."""
+    data = folder / "fetcher" / "..data"
+    if not data.is_dir():
+        data.mkdir(parents=True)
+        for file in PROGRAM.glob("*.py"):
+            (data / file.name).write_text(file.read_text())
+            (data.parent / file.name).symlink_to(f"..data/{file.name}")
+    return folder
+
+
 class Pod:
     """A volume and a folder of secrets, and the script that runs with them."""
 
@@ -90,7 +103,8 @@ class Pod:
             "TRUSSFORM_WEIGHTS": json.dumps(sources),
         }
         return subprocess.run(
-            [sys.executable, "-c", FETCH.read_text()],
+            [sys.executable, "-m", "fetcher"],
+            cwd=mounted(self.volume.with_name("program")),
             env=environment,
             capture_output=True,
             text=True,
@@ -125,7 +139,7 @@ def test_a_repository_is_fetched_once_and_then_found_without_asking(
     stores.asked.clear()
     second = pod.fetch("hf://owner/model@main")
     assert (second.returncode, stores.asked) == (0, [])
-    assert "hf://owner/model@main: there already" in second.stdout
+    assert "hf://owner/model@main: already complete" in second.stdout
 
 
 NAMES = ("a.json", "b.txt", "one/a.json", "one/two/a.json", "one/b.txt", ".hidden.json")
@@ -162,7 +176,7 @@ def test_a_pattern_chooses_what_it_does_on_baseten(
     pattern: str, of_weights: set[str], of_model_cache: set[str]
 ) -> None:
     def chosen(**given: Any) -> set[str]:
-        return {name for name in NAMES if fetch.is_wanted(name, {"ignore": None, **given})}
+        return {name for name in NAMES if choice.is_chosen(name, Source("a", "s", "f", **given))}
 
     assert chosen(allow=[pattern]) == of_weights
     assert chosen(allow=[pattern], any_depth=True) == of_model_cache
@@ -171,7 +185,7 @@ def test_a_pattern_chooses_what_it_does_on_baseten(
 
 def test_many_double_stars_are_compared_at_once() -> None:
     pattern, name = "**/" * 40 + "b", "a/" * 40 + "a"
-    assert not fetch.is_wanted(name, {"allow": [pattern], "ignore": None})
+    assert not choice.is_chosen(name, Source("a", "s", "f", allow=(pattern,)))
 
 
 DEEP = {
@@ -215,7 +229,7 @@ def test_patterns_that_choose_no_file_are_an_error(
     nothing = pod.fetch(source, allow=["*.bin"], hub=hub)
     assert nothing.returncode == 1
     assert nothing.stderr == (
-        f'error: {source}: none of 2 files fits allow_patterns ["*.bin"]; '
+        f'error: {source}: none of 2 files matches allow_patterns ["*.bin"]; '
         "write `**/*.bin` for files in folders\n"
     )
     assert not list(pod.volume.glob("*.complete"))
@@ -229,7 +243,7 @@ def test_a_pattern_that_leaves_out_the_one_file_of_the_web_is_an_error(
     stores.files["model.bin"] = b"model"
     nothing = pod.fetch("https://weights.example/model.bin", allow=["*.safetensors"])
     assert (nothing.returncode, stores.asked) == (1, [])
-    assert "none of 1 files fits" in nothing.stderr
+    assert "none of 1 files matches" in nothing.stderr
 
 
 def test_the_token_is_the_servers_own_secret(pod: Pod, stores: Stores) -> None:
@@ -253,7 +267,7 @@ def test_what_differs_from_the_hub_is_removed_and_fetched_again(
     stores.damaged = {name}
     damaged = pod.fetch("hf://owner/model", hub=hub)
     assert damaged.returncode == 1
-    assert f"not what the hub has, and so removed: {name}" in damaged.stderr
+    assert f"these files differ from the hub's, and were removed: {name}" in damaged.stderr
     again = pod.fetch("hf://owner/model", hub=hub)
     assert again.returncode == 0, again.stderr
     assert stores.asked.count(f"GET /owner/model/resolve/{COMMIT}/{name}") == 2
@@ -403,7 +417,7 @@ def test_the_account_key_of_the_secret_signs_what_is_asked(pod: Pod, stores: Sto
         ("azure", {"account_key": "a-key-1"}, "base64"),
         ("s3", {}, "the secret mine has no aws_access_key_id, aws_secret_access_key; "),
         ("s3", {**KEYS, "aws_access_key_id": 1}, "the secret mine has no aws_access_key_id; "),
-        ("s3", {**KEYS, "aws_access_key_id": 1}, "; add what is missing, as text"),
+        ("s3", {**KEYS, "aws_access_key_id": 1}, "; add the field as text"),
         (
             "s3",
             {**KEYS, "aws_session_token": 1},
@@ -523,7 +537,7 @@ def test_a_bucket_without_the_files_is_an_error_and_not_a_start(pod: Pod, stores
     stores.buckets["bucket"] = MODEL
     nothing = pod.fetch("s3://bucket/elsewhere")
     assert (nothing.returncode, (pod.volume / "a.1.complete").exists()) == (1, False)
-    assert "nothing is there" in nothing.stderr
+    assert "the source has no files" in nothing.stderr
 
 
 def test_an_object_cannot_leave_the_folder(pod: Pod, stores: Stores) -> None:
@@ -561,10 +575,10 @@ def test_a_hub_that_tells_no_sizes_is_fetched_from_all_the_same(
     hf_api = pytest.importorskip("huggingface_hub.hf_api")
     entry = hf_api.RepoFile(path="a", size=None, oid="1")
     monkeypatch.setattr(hf_api.HfApi, "list_repo_tree", lambda *_, **__: [entry])
-    monkeypatch.setattr(fetch, "commit", lambda _: COMMIT)
-    given = {**wanted("hf://owner/model"), "id": "no sizes"}
-    assert fetch.hub_files(given) == [("a", 0, entry)]
-    assert fetch.missing(given) == 0
+    monkeypatch.setattr(hub, "_commit", lambda _: COMMIT)
+    source = Source("no sizes", "hf://owner/model", "a")
+    assert hub.list_files(source) == (hub.HubFile("a", 0, "1", False),)
+    assert hub.missing(source) == 0
 
 
 @pytest.mark.parametrize("later", ["s3://bucket", "https://weights.example/large"])
@@ -623,12 +637,15 @@ def test_what_a_killed_fetch_left_is_removed(pod: Pod, stores: Stores) -> None:
 GROUP = 60000
 RUNNER = """
 import json, os, sys
-text, volume, uid = open(sys.argv[1]).read(), *sys.argv[2:]
+import runpy
+volume, uid = sys.argv[1:]
 def run(volume):
     os.environ["TRUSSFORM_VOLUME"] = volume
-    exec(compile(text, "fetch", "exec"), {"__name__": "__main__"})
+    for name in [name for name in sys.modules if name.startswith("fetcher")]:
+        del sys.modules[name]
+    runpy.run_module("fetcher", run_name="__main__")
 # The modules are root's, so all of them come before the process is somebody else.
-run(sys.argv[2] + "-root")
+run(volume + "-root")
 os.setgroups([int("60000")]); os.setgid(int(uid)); os.setuid(int(uid))
 run(volume)
 """
@@ -655,10 +672,12 @@ class Shared:
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "TRUSSFORM_WEIGHTS": json.dumps([{**wanted("hf://owner/model@main"), **changes}]),
         }
-        command = [sys.executable, "-c", RUNNER, str(FETCH), str(own / "volume"), str(user)]
+        command = [sys.executable, "-c", RUNNER, str(own / "volume"), str(user)]
         (own / "volume-root").mkdir()
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+        pipe, program = subprocess.PIPE, mounted(self.folder / "program")
+        return subprocess.Popen(
+            command, cwd=program, env=environment, stdout=pipe, stderr=pipe, text=True
+        )
 
     def fetch(self, user: int, **changes: Any) -> str:
         """Returns what the fetch says on the volume; it must succeed."""
@@ -688,7 +707,7 @@ def test_another_user_of_the_group_has_the_same_weights(shared: Shared, hub: boo
             mode = path.stat().st_mode
             assert (path, mode & 0o020, path.stat().st_gid) == (path, 0o020, GROUP)
     said = shared.fetch(10001, hub=hub)
-    assert said.endswith("hf://owner/model@main: there already\n")
+    assert said.endswith("hf://owner/model@main: already complete\n")
 
 
 @pytest.mark.parametrize("hub", [False, True], ids=["a folder", "a cache"])
@@ -716,7 +735,7 @@ def test_complete_weights_of_an_older_version_need_no_right_to_write(shared: Sha
     for path in [*shared.volume.rglob("*"), shared.volume]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     said = shared.fetch(10001)
-    assert said.endswith("hf://owner/model@main: there already\n")
+    assert said.endswith("hf://owner/model@main: already complete\n")
 
 
 def test_a_fetch_that_an_older_version_began_for_one_user_is_an_error_with_a_remedy(
@@ -756,12 +775,12 @@ def test_two_users_at_once_fetch_once(shared: Shared, stores: Stores) -> None:
 def test_a_second_user_has_a_home_of_its_own(tmp_path: Path, monkeypatch: Any) -> None:
     for name in (".huggingface", ".home"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(fetch, "VOLUME", tmp_path)
+    monkeypatch.setattr(volume, "VOLUME", tmp_path)
     monkeypatch.setenv("HF_HOME", str(tmp_path / ".huggingface"))
     monkeypatch.setenv("HOME", "/elsewhere")
-    fetch.own_home()
+    volume.use_own_home()
     assert os.environ["HF_HOME"] == str(tmp_path / ".huggingface")
     monkeypatch.setattr(os, "getuid", lambda: 12345)
-    fetch.own_home()
+    volume.use_own_home()
     assert os.environ["HF_HOME"] == str(tmp_path / ".huggingface-12345")
     assert os.environ["HOME"] == "/elsewhere"
