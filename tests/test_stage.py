@@ -74,7 +74,7 @@ def test_dev_and_production_differ_where_environments_do() -> None:
         ),
         (
             {"servers": {"server": {"image": "a/b:tag"}}},
-            "servers.server.image: `a/b:tag` names no digest",
+            "servers.server.image: `a/b:tag` has no digest",
         ),
         ({"registry": "Not A Registry"}, "registry: an image has no white space"),
         (
@@ -286,7 +286,10 @@ FORWARD = "auth: {kind: forward, service: a, namespace: b, "
         ("auth: maybe", "11: auth: `maybe` is not allowed; use one of 'none'"),
         ("auth: {}", "11: auth: the field `kind` is missing; add `kind: …` here"),
         ("auth: {kind: keys}", "18: auth.kind: `keys` is not allowed; use one of 'api-key', 'forw"),
-        ("auth: {kind: api-key}", "11: auth: the keys come from one place; write either `keys: ["),
+        (
+            "auth: {kind: api-key}",
+            "11: auth: `auth` needs either `keys` or `existing`; write either `keys: [",
+        ),
         ("auth: {kind: api-key, keys: [ci], existing: keys}", "11: auth: the keys come from one"),
         ("auth: {kind: api-key, keys: [ci, ci]}", "11: auth: the same client is listed twice"),
         ("auth: {kind: api-key, kyes: [ci]}", "27: auth.kyes: unknown field; did you mean `keys`?"),

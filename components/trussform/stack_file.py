@@ -150,7 +150,7 @@ def _secrets_in_the_stage(source: Source) -> Iterator[Problem]:
         if keys[-1:] != ("secure",):
             continue
         if _is_secure(source.sub(*(str(key) for key in keys[:-1])).data):
-            fix = f"remove it, and give it by `pulumi config set --secret --path '{SECRETS}.NAME'`"
+            fix = f"remove it, and run `pulumi config set --secret --path '{SECRETS}.NAME'`"
             location = source.key_location(keys)
             message = "a secret must not be in the stage"
             yield Problem("stage", keys[:-1], message, fix, location=location)

@@ -25,7 +25,7 @@ def test_each_file_runs_with_python_3_9_and_imports_sdks_only_where_it_needs_the
         if isinstance(node, ast.Import):
             assert {name.name.partition(".")[0] for name in node.names} <= sys.stdlib_module_names
         if isinstance(node, ast.ImportFrom) and not node.level:
-            assert node.module and node.module.partition(".")[0] in sys.stdlib_module_names
+            assert (node.module or "").partition(".")[0] in sys.stdlib_module_names
 
 
 def by_kind(plan: Plan) -> dict[str, Manifest]:

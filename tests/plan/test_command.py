@@ -62,7 +62,7 @@ def test_a_variable_in_front_of_the_command_is_an_error(workspace: Workspace) ->
 @pytest.mark.parametrize("command", ["serve 'x", 'serve "x', 'serve "x\\"', "serve \\"])
 def test_an_open_end_is_an_error(workspace: Workspace, command: str) -> None:
     _, (problem,) = workspace.plan({"docker_server": {"start_command": command}})
-    assert problem.message == "not a command: a quote or a backslash has no end"
+    assert problem.message == "the command has an open quote, or a backslash at its end"
 
 
 def test_no_build_runs_the_command_by_a_shell(plan: Callable[..., Plan]) -> None:

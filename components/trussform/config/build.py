@@ -28,7 +28,7 @@ class Build(Model):
     @classmethod
     def _not_here(cls, value: bool) -> bool:
         if value:
-            raise invalid("Truss takes no_cache on its command line alone", "remove it")
+            raise invalid("Truss takes no_cache only on its command line", "remove it")
         return value
 
     @field_validator("arguments")

@@ -50,11 +50,11 @@ def _variable(value: Any) -> str:
 
 def _secret(value: Any) -> Any:
     if value is not None and not isinstance(value, str):
-        raise invalid("a secret's value has no place here", "write null")
+        raise invalid("a secret's value must not be here", "write null")
     if value is not None and is_secret(value):
         raise invalid(
             "this looks like a real secret, and the config must not hold one",
-            "write null, give the value to the stage, and have this one revoked",
+            "write null, give the value to the stack, and revoke this one",
         )
     return value
 
@@ -74,7 +74,7 @@ def _inside(path: str) -> str:
     if path.startswith("/") or ".." in parts:
         raise invalid(f"`{path}` leaves the config's folder", "name something below the folder")
     if "\0" in path or any(len(part.encode()) > 255 for part in parts):
-        raise invalid("no file can have this name", "write the name of a file or folder")
+        raise invalid("a file cannot have this name", "write the name of a file or folder")
     return path
 
 

@@ -20,7 +20,7 @@ def _endpoint(path: str) -> str:
     if len(path) > 1024:
         raise invalid("the path is longer than 1,024 characters", "shorten it")
     if any(ord(char) <= 32 or ord(char) >= 127 or char in '"\\^`{}<>|' for char in path):
-        raise invalid(f"`{path}` has characters that no path may have", "percent-encode them")
+        raise invalid(f"`{path}` has characters that a path cannot have", "percent-encode them")
     if "//" in path or "/../" in f"{path}/" or "/./" in f"{path}/":
         raise invalid(f"`{path}` is not a plain path", "write it without `//`, `.` and `..`")
     return path
@@ -66,5 +66,5 @@ class DockerServer(Model):
     @classmethod
     def _own_user(cls, user: int | None) -> int | None:
         if user == _TRUSS_APP_USER:
-            raise invalid(f"Truss keeps user {user} for itself", "use another user id")
+            raise invalid(f"Truss reserves the user ID {user}", "use another ID")
         return user

@@ -40,7 +40,7 @@ class Accelerator(Model):
         name, colon, count = value.strip().partition(":")
         if colon and not (count.isascii() and count.isdigit() and int(count) > 0):
             raise invalid(
-                "what follows the `:` is not a number of accelerators",
+                "the text after `:` is not a number of accelerators",
                 "write `L4:2` for two of them",
             )
         return {"name": name, "count": int(count) if colon else 1}

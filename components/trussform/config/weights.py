@@ -19,9 +19,11 @@ def _source(source: str) -> str:
     scheme, colon, path = source.partition("://")
     if not colon or scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
-        raise invalid(f"`{source}` names no store of weights", f"begin with one of {known}")
+        raise invalid(f"`{source}` does not name a store of weights", f"begin with one of {known}")
     if not path or path.startswith("/"):
-        raise invalid(f"`{source}` names nothing in the store", f"write {scheme}://NAME/PATH")
+        raise invalid(
+            f"`{source}` does not name a bucket or a repository", f"write {scheme}://NAME/PATH"
+        )
     if scheme in _BUCKETS and "@" in path:
         raise invalid("only hf:// takes a revision", "remove what follows `@`")
     return source

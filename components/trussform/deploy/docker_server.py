@@ -209,11 +209,13 @@ def _timeouts(plan: Plan) -> pulumi.CustomTimeouts:
     return pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout)
 
 
+# A route needs its policies: it would be open, or have the proxy's own limits. On destroy, it goes
+# before the Service, so that the proxy closes its connections and the pods need not wait for them.
+_ROUTE_NEEDS = ("SecurityPolicy", "Middleware", "BackendTrafficPolicy", "Service")
 _AFTER = {
-    # A route without its policy would be open, or serve nobody.
-    "HTTPRoute": ("SecurityPolicy", "Middleware"),
-    "GRPCRoute": ("SecurityPolicy", "Middleware"),
-    "Ingress": ("Middleware",),
+    "HTTPRoute": _ROUTE_NEEDS,
+    "GRPCRoute": _ROUTE_NEEDS,
+    "Ingress": _ROUTE_NEEDS,
     # Pulumi waits for a Service until it has a pod.
     "Service": ("Deployment",),
     # The pods of a new version run the new program.

@@ -57,8 +57,8 @@ def _meant_by_truss(given: Given) -> CommandPlan:
     # Supervisor, which runs the command in Truss, reads `%%` as `%`.
     read = _read(server.start_command.replace("\r\n", "\n").replace("%%", "%"))
     if read is None:
-        fix = "close the quotes, or remove the backslash at the end"
-        return _invalid("not a command: a quote or a backslash has no end", fix)
+        fix = "close the quote, or remove the backslash"
+        return _invalid("the command has an open quote, or a backslash at its end", fix)
     argv, unquoted, text = read
     if not argv:
         return _invalid("the command is empty", "write the command that starts the server")

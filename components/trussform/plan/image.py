@@ -102,7 +102,7 @@ def _about_downloads(config: Config) -> list[Problem]:
             message = "local_data_path leads out of the data folder"
             problems.append(Problem("config", keys, message, "write it as in `folder/file`"))
         if not file.url.startswith(("https://", "http://")):
-            message = "the URL is not one of HTTP or HTTPS"
+            message = "the URL is not an HTTP or HTTPS URL"
             problems.append(Problem("config", keys, message, "begin it with https://"))
         if config.docker_server.no_build:
             message = "no_build downloads no files"

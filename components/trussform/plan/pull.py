@@ -12,10 +12,10 @@ from trussform.problem import FieldPath, Problem
 
 _AUTH: FieldPath = ("base_image", "docker_auth")
 _IDENTITIES = {
-    "AWS_IAM": "the nodes' role needs AmazonEC2ContainerRegistryReadOnly",
-    "AWS_OIDC": "the nodes' role needs AmazonEC2ContainerRegistryReadOnly",
-    "AWS_ASSUME_ROLE": "the nodes' role needs AmazonEC2ContainerRegistryReadOnly",
-    "GCP_OIDC": "the nodes' service account needs Artifact Registry Reader",
+    "AWS_IAM": "give the nodes' role read access to Amazon ECR",
+    "AWS_OIDC": "give the nodes' role read access to Amazon ECR",
+    "AWS_ASSUME_ROLE": "give the nodes' role read access to Amazon ECR",
+    "GCP_OIDC": "give the nodes' service account the role Artifact Registry Reader",
 }
 """The ways whose tokens live for hours: no Secret can hold what they give."""
 
@@ -60,7 +60,7 @@ def plan_pull(given: Given, image: ImagePlan) -> PullPlan:
     elif has_secret:
         logins = tuple(login for login in logins if is_given(given.secrets, login.secret))
     elif auth is not None and auth.auth_method in _IDENTITIES:
-        why = f"{_IDENTITIES[auth.auth_method]}, or the stage a `pull_secret`"
+        why = f"{_IDENTITIES[auth.auth_method]}, or add `pull_secret: NAME` to the stage"
         message = (
             f"{auth.auth_method} gives logins that expire within hours, so the nodes log in with "
             "their own identity"

@@ -45,7 +45,8 @@ class ApiKeyAuth(Model):
     def _one_of_them(self) -> "ApiKeyAuth":
         if (self.keys is None) == (self.existing is None):
             raise invalid(
-                "the keys come from one place", "write either `keys: [CLIENT]` or `existing: NAME`"
+                "`auth` needs either `keys` or `existing`",
+                "write either `keys: [CLIENT]` or `existing: NAME`",
             )
         if len(set(self.keys or ())) < len(self.keys or ()):
             raise invalid("the same client is listed twice", "name each client once")
@@ -57,12 +58,13 @@ class ApiKeyAuth(Model):
         if strangers := self.rotating.keys() - clients:
             names = ", ".join(f"`{name}`" for name in sorted(strangers))
             raise invalid(
-                f"`rotating` names {names}, which `keys` does not", "name clients of `keys` alone"
+                f"`rotating` names {names}, which `keys` does not list",
+                "name only clients of `keys`",
             )
         seconds = list(self.rotating.values())
         if clients & set(seconds) or len(set(seconds)) < len(seconds):
             raise invalid(
-                "a secret of `rotating` is the key of another client, too",
+                "a secret of `rotating` is also the key of another client",
                 "give each client a second secret of its own",
             )
         return self

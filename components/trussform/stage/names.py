@@ -84,7 +84,7 @@ def _digest(digest: str) -> str:
 
 def _digested(image: str) -> str:
     if not is_digest(check_image(image).partition("@")[2]):
-        raise invalid(f"`{image}` names no digest", "write repository@sha256:…")
+        raise invalid(f"`{image}` has no digest", "write repository@sha256:…")
     return image
 
 
@@ -95,7 +95,7 @@ def _registry(registry: str) -> str:
 
 def _path(path: str) -> str:
     if "\0" in path or any(len(part.encode()) > 255 for part in path.split("/")):
-        raise invalid("no file can have this name", "write the path of a folder")
+        raise invalid("a file cannot have this name", "write the path of a folder")
     return path
 
 

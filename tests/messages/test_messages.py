@@ -1,0 +1,130 @@
+"""Snapshots of the messages of `trussform check`, so that a change of wording is seen in review.
+
+`pytest tests/messages --inline-snapshot=fix` accepts the new words.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+import trussform
+from inline_snapshot import external_file
+from messages.cases import CONFIGS, FILES, STAGES
+from support.workspace import Workspace
+from trussform import problem, schema
+from trussform.cli.app import app
+from typer.testing import CliRunner
+
+LIBRARY = Path(trussform.__file__).parent
+Site = tuple[str, int]
+"""A call that makes a message: the file and the line of the call."""
+
+ELSEWHERE = {
+    "cli/app.py": "tests/cli/test_cli.py holds the message for a folder that cannot be written",
+    "cli/lock.py": "tests/cli/test_lock.py",
+    "config/image_folders.py": "tests/config/test_paths.py",
+    "config/requirements.py": "tests/config/test_paths.py",
+    "deploy/docker_server.py": "tests/deploy/test_docker_server.py",
+    "deploy/stack.py": "tests/engine/test_local.py",
+    "manifests/build_context.py": "tests/manifests/test_build_context.py",
+    "stack_file.py": "tests/cli/test_stack_option.py and tests/test_stage.py",
+    "planning.py": "tests/test_stage.py, tests/plan/test_names.py and tests/plan/test_given.py",
+}
+"""Files whose messages need more than a config and a stage; the tests that hold them."""
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[set[Site]]:
+    """The calls that have made a message while the tests of this module ran."""
+    found: set[Site] = set()
+
+    def watched(function: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
+            frame: FrameType = sys._getframe(1)
+            found.add((Path(frame.f_code.co_filename).as_posix(), frame.f_lineno))
+            return function(*arguments, **named)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(problem.Problem, "__new__", watched(problem.Problem.__new__))
+        watched_invalid = watched(schema.invalid)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("trussform.") and hasattr(module, "invalid"):
+                patch.setattr(module, "invalid", watched_invalid)
+        yield found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+def check(*arguments: str | Path) -> str:
+    return CliRunner().invoke(app, ["check", *map(str, arguments)]).stdout
+
+
+def page(parts: Iterable[tuple[str, str]], folder: Path) -> str:
+    """Returns the output of each case under its name, with long values cut short."""
+    lines: list[str] = []
+    for name, output in parts:
+        text = re.sub(r"(.)\1{40,}", r"\1…", output.replace(f"{folder}/", ""))
+        lines += [f"{name}:", *(f"  {line}" for line in text.splitlines() or ["no problem"]), ""]
+    return "\n".join(lines)
+
+
+def test_the_messages_of_configs(project: Workspace, seen: set[Site]) -> None:
+    stack = project.write_stack()
+
+    def outputs() -> Iterator[tuple[str, str]]:
+        for name, changes in CONFIGS.items():
+            project.write_config(changes)
+            yield name, check("--stack", stack)
+
+    assert page(outputs(), project.folder) == external_file("snapshots/configs.txt")
+
+
+def test_the_messages_of_stages(project: Workspace, seen: set[Site]) -> None:
+    def outputs() -> Iterator[tuple[str, str]]:
+        for name, (config, changes) in STAGES.items():
+            project.write_config(config)
+            yield name, check("--stack", project.write_stack(changes))
+
+    assert page(outputs(), project.folder) == external_file("snapshots/stages.txt")
+
+
+def test_the_messages_of_files_that_cannot_be_read(project: Workspace, seen: set[Site]) -> None:
+    def outputs() -> Iterator[tuple[str, str]]:
+        for name, text in FILES.items():
+            project.write_config(text)
+            yield name, check(project.config)
+
+    assert page(outputs(), project.folder) == external_file("snapshots/files.txt")
+
+
+def test_every_message_is_in_a_snapshot(seen: set[Site]) -> None:
+    missed = [
+        f"{file.relative_to(LIBRARY)}:{call.lineno}"
+        for file, call in calls()
+        if not any((file.as_posix(), line) in seen for line in lines_of(call))
+        and file.relative_to(LIBRARY).as_posix() not in ELSEWHERE
+    ]
+    assert not missed, f"add a case to tests/messages/cases.py for {missed}"
+
+
+def lines_of(call: ast.Call) -> range:
+    return range(call.lineno, (call.end_lineno or call.lineno) + 1)
+
+
+def calls() -> Iterator[tuple[Path, ast.Call]]:
+    """Yields each call in the library that makes a problem or a validation error."""
+    for file in LIBRARY.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id in ("Problem", "invalid"):
+                    yield file, node
