@@ -79,7 +79,7 @@ def test_dev_and_production_differ_where_environments_do() -> None:
         ({"registry": "Not A Registry"}, "registry: an image has no white space"),
         (
             {"render_to": "out"},
-            ": `render_to` writes files, and a Pulumi secret would stand in them",
+            ": `render_to` writes files, and a Pulumi secret would be in them",
         ),
     ],
 )
@@ -290,7 +290,10 @@ FORWARD = "auth: {kind: forward, service: a, namespace: b, "
             "auth: {kind: api-key}",
             "11: auth: `auth` needs either `keys` or `existing`; write either `keys: [",
         ),
-        ("auth: {kind: api-key, keys: [ci], existing: keys}", "11: auth: the keys come from one"),
+        (
+            "auth: {kind: api-key, keys: [ci], existing: keys}",
+            "11: auth: `auth` needs either `keys`",
+        ),
         ("auth: {kind: api-key, keys: [ci, ci]}", "11: auth: the same client is listed twice"),
         ("auth: {kind: api-key, kyes: [ci]}", "27: auth.kyes: unknown field; did you mean `keys`?"),
         ("auth: {kind: api-key, keys: ci}", "33: auth.keys: expected a list, found text; write"),

@@ -180,7 +180,7 @@ class _Walk:
             # The text does not hold what its tag or its form promises, as in 2026-99-99.
             raise _refusal(
                 self.location(node),
-                f"not valid YAML: this is not a {node.tag.rpartition(':')[2]}",
+                f"not valid YAML: this cannot be read as {node.tag.rpartition(':')[2]}",
                 "put the value in quotes",
             ) from None
 

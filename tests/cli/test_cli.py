@@ -31,7 +31,7 @@ def test_check_passes_what_fits() -> None:
         ROOT / "examples/servers/infinity-embeddings",
     )
     assert (result.exit_code, result.stderr) == (0, "0 errors, 2 warnings\n")
-    assert "the tag `latest` is made to move" in result.stdout
+    assert "the tag `latest` moves" in result.stdout
 
 
 def test_check_prints_every_problem_at_its_place_and_exits_1(workspace: Workspace) -> None:
@@ -99,7 +99,8 @@ def test_render_prints_all_servers_as_one_stream() -> None:
         ("HTTPRoute", "embeddings"),
     ]
     assert (
-        "warning: base_image.image: the tag of `python:3.11-slim` is not looked up" in result.stderr
+        "warning: base_image.image: the digest of `python:3.11-slim` is not looked up"
+        in result.stderr
     )
 
 

@@ -125,7 +125,7 @@ def test_a_mistake_is_told_at_its_line(
         ),
         (
             "resources:\n  accelerator: L4:none\n",
-            "config.yaml:10:16: resources.accelerator: what follows the `:` is not a number "
+            "config.yaml:10:16: resources.accelerator: the text after `:` is not a number "
             "of accelerators; write `L4:2` for two of them",
         ),
         (
@@ -174,7 +174,7 @@ def test_a_mistake_is_told_at_its_line(
         ),
         (
             "secrets: {DOCKER_REGISTRY_a'b: null}\n",
-            "config.yaml:9:11: secrets.DOCKER_REGISTRY_a'b: `DOCKER_REGISTRY_a'b` is no name",
+            "config.yaml:9:11: secrets.DOCKER_REGISTRY_a'b: `DOCKER_REGISTRY_a'b` is not a name",
         ),
         (
             "data_dir: ../other\n",
@@ -393,7 +393,7 @@ def test_what_is_no_address_of_a_registry_is_refused(workspace: Workspace, addre
 )  # fmt: skip
 def test_a_config_larger_than_a_pod_can_carry_is_refused(workspace: Workspace, value: Any) -> None:
     (line,) = lines(workspace, f"{VALID}model_metadata: {{a: {json.dumps(value)}}}\n")
-    assert re.match(r"config.yaml:1:1: the config has [2-9]\d\d,\d+ bytes, and a pod can", line)
+    assert re.match(r"config.yaml:1:1: the config has [2-9]\d\d,\d+ bytes; the limit is", line)
 
 
 def test_no_more_than_a_thousand_mistakes_are_told(workspace: Workspace) -> None:

@@ -71,7 +71,7 @@ def test_what_trussform_makes_passes_all_but_the_rule_of_its_open_route(
     made: list[Manifest],
 ) -> None:
     kinds = {manifest["kind"] for manifest in made}
-    assert kinds == {"PersistentVolumeClaim", "Deployment", "Service", "HTTPRoute"}
+    assert kinds == {"ConfigMap", "PersistentVolumeClaim", "Deployment", "Service", "HTTPRoute"}
     for name in POLICIES.keys() - {"routes-with-auth"}:
         assert [message for manifest in made for message in reports(name, manifest)] == []
 

@@ -569,7 +569,8 @@ def test_weights_are_fetched_before_the_server_and_seen_by_it(
     seen = {"name": "weights", "mountPath": "/models/m", "subPath": source.folder, "readOnly": True}
     assert seen in spec["containers"][0]["volumeMounts"]
     (fetch,) = spec["initContainers"]
-    assert [mount["mountPath"] for mount in fetch["volumeMounts"]] == ["/weights", "/secrets"]
+    places = [mount["mountPath"] for mount in fetch["volumeMounts"]]
+    assert places == ["/weights", "/opt/trussform/fetcher", "/secrets"]
     assert ("PersistentVolumeClaim" in by_kind(made)) == (storage["kind"] == "claim")
 
 

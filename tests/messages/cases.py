@@ -86,12 +86,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "docker_auth": {"auth_method": "AWS_IAM", "registry": "https://x y"},
         }
     },
+    "many problems": {f"field{i}": i for i in range(1001)},
     "a field of another method": {
         "base_image": {
             "image": "a/b:1",
             "docker_auth": {
-                "auth_method": "REGISTRY_SECRET",
-                "secret_name": "a",
+                "auth_method": "AWS_OIDC",
+                "aws_oidc_role_arn": "arn",
+                "aws_oidc_region": "r",
                 "gcp_oidc_service_account": "x",
             },
         }
@@ -142,9 +144,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "a variable first": {SERVER: {"start_command": "A=b serve"}},
     "supervisor": {SERVER: {"start_command": "serve %(ENV_A)s"}},
     "loopback": {SERVER: {"start_command": "vllm serve m --host 127.0.0.1 --port 8000"}},
-    "a loopback that cannot be changed": {
-        SERVER: {"start_command": "sh -c 'ollama\\ serve'", "server_port": 11434},
-    },
     "an unknown loopback": {SERVER: {"start_command": "serve --host localhost"}},
     "a server with a file": {
         SERVER: {"start_command": "gunicorn -c conf.py app", "server_port": 8000}
@@ -182,7 +181,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "a missing secret": {"secrets": {"token": None}},
     "instance type": {"resources": {"instance_type": "nonsense"}},
     "an instance type of unknown size": {"resources": {"instance_type": "B300"}},
-    "no label": {"resources": {"accelerator": "V100"}},
     "identities": {"weights": [{"source": COMMIT.replace("hf", "s3"), "mount_location": "/app"}]},
     "places": {
         "weights": [
@@ -299,6 +297,7 @@ STAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "no host and no Gateway": ({}, {"domain": None, "route": {"kind": "gateway", "name": None}}),
     "an endpoint that nginx misreads": ({SERVER: {"predict_endpoint": "/a;b"}}, {"route": NGINX}),
     "sources of requests": ({}, {"ingress_from": [{"namespace": "others"}]}),
+    "no label": ({"resources": {"accelerator": "L4"}}, {"gpu": {"dialect": "aks"}}),
     "offline": ({}, {"render_to": "out", "secrets": {"existing": "s"}}),
     "not locked": ({}, {"tags": "locked"}),
     "no builder": ({"requirements": ["six"]}, {"builder": "none"}),

@@ -175,7 +175,7 @@ def test_both_keys_of_a_client_need_values_while_they_rotate(workspace: Workspac
 @pytest.mark.parametrize(
     ("rotating", "complaint"),
     [
-        ({"web": "x", "app": "y"}, "`rotating` names `app`, `web`, which `keys` does not list list; "
+        ({"web": "x", "app": "y"}, "`rotating` names `app`, `web`, which `keys` does not list; "
                                    "name only clients of `keys`"),
         ({"ci": "ci"}, "a secret of `rotating` is also the key of another client; "
                        "give each client a second secret of its own"),

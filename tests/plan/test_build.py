@@ -48,4 +48,4 @@ def test_a_path_that_a_dockerfile_reads_otherwise_is_refused(
 ) -> None:
     _, found = problems(workspace, config(token=path), BUILDKIT)
     assert [problem.level for problem in found] == ["error"]
-    assert "a Dockerfile would not read" in found[0].message
+    assert "cannot be written in a Dockerfile" in found[0].message

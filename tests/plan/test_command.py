@@ -50,7 +50,7 @@ def test_shell_syntax_without_a_shell_is_an_error_that_shows_what_to_write(
 ) -> None:
     _, (problem,) = workspace.plan({"docker_server": {"start_command": command}})
     assert problem.level == "error"
-    assert problem.message.startswith(f"`{syntax}` is for a shell")
+    assert problem.message.startswith(f"`{syntax}` is shell syntax")
     assert problem.fix == f"write sh -c {shlex.quote(command)}"
 
 

@@ -189,7 +189,7 @@ def test_every_known_server_that_names_127_0_0_1_is_an_error(
         assert f"`{server.variable}={value}`" in problem.message
         own = {"environment_variables": {server.variable: value}}
         found = [problem.field for problem in problems(workspace, command, **own)]
-        # A reserved name is dropped, as on Baseten, so it sets no host.
+        # A reserved name is dropped, as Baseten does, so it sets no host.
         dropped = server.variable in RESERVED
         assert found == ([] if dropped else [f"environment_variables.{server.variable}"])
 

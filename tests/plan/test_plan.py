@@ -288,7 +288,7 @@ def test_grpc_by_ingress_nginx_wants_tls(workspace: Workspace) -> None:
     errors = [problem for problem in problems if problem.level == "error"]
     assert [problem.field for problem in errors] == ["route.scheme"]
     (warning,) = [problem for problem in problems if problem.field == "route.controller"]
-    assert (warning.level, "silent for 60 s" in warning.message) == ("warning", True)
+    assert (warning.level, "after 60 s" in warning.message) == ("warning", True)
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_a_config_without_a_base_image_runs_on_trusss_own(workspace: Workspace) 
 def test_only_an_up_stops_at_a_placeholder(workspace: Workspace) -> None:
     made, problems = workspace.plan({"base_image": {"image": "<your-registry>/server:v1"}})
     assert [problem.level for problem in problems] == ["blocks-deploy"]
-    assert "`<your-registry>/server:v1` has a placeholder" in problems[0].message
+    assert "`<your-registry>/server:v1` contains a placeholder" in problems[0].message
     assert not made.digest.look_up
 
 

@@ -23,26 +23,26 @@ def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]
 @pytest.mark.parametrize(
     ("config", "field", "said"),
     [
-        ({"base_image": {"image": "server"}}, "base_image.image", "`latest` is made to move"),
+        ({"base_image": {"image": "server"}}, "base_image.image", "the tag `latest` moves"),
         ({"base_image": {"image": "server:nightly"}}, "base_image.image", "`nightly`"),
         ({"base_image": {"image": "server:cuda-latest"}}, "base_image.image", "`cuda-latest`"),
-        (command("serve", server_port=8080), "docker_server.server_port", "Baseten keeps"),
+        (command("serve", server_port=8080), "docker_server.server_port", "Baseten reserves"),
         (
             command("serve", predict_endpoint="/v1/websocket"),
             "docker_server.predict_endpoint",
-            "Baseten keeps",
+            "Baseten reserves",
         ),
-        (command("serve --port=8001"), "docker_server.server_port", "says port 8001"),
-        (command("sh -c 'serve --port 8001'"), "docker_server.server_port", "says port 8001"),
+        (command("serve --port=8001"), "docker_server.server_port", "sets port 8001"),
+        (command("sh -c 'serve --port 8001'"), "docker_server.server_port", "sets port 8001"),
         (
             command("sh -c 'serve --port \\\n 8001'", no_build=True),
             "docker_server.server_port",
-            "says port 8001",
+            "sets port 8001",
         ),
-        (gpus("H100:4", "serve --tp 8"), "resources.accelerator", "wants 8 GPUs"),
+        (gpus("H100:4", "serve --tp 8"), "resources.accelerator", "needs 8 GPUs"),
         (gpus("H100:4", "serve --tp=2"), "resources.accelerator", "gives 4"),
-        (gpus("H100:4", "serve --tp=1"), "resources.accelerator", "wants 1 GPU,"),
-        (gpus("H100:2", "sh -c 'serve -tp 2 -pp 2'"), "resources.accelerator", "wants 4 GPUs"),
+        (gpus("H100:4", "serve --tp=1"), "resources.accelerator", "needs 1 GPU,"),
+        (gpus("H100:2", "sh -c 'serve -tp 2 -pp 2'"), "resources.accelerator", "needs 4 GPUs"),
         (command("serve --tensor-parallel-size 2"), "resources.accelerator", "gives 0"),
         (
             {**gpus("L4", "serve"), "environment_variables": {"CUDA_VISIBLE_DEVICES": "1"}},
@@ -58,7 +58,7 @@ def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]
         ),
     ],
 )
-def test_what_bites_is_said(
+def test_a_config_that_behaves_differently_elsewhere_gets_a_remark(
     workspace: Workspace, config: dict[str, Any], field: str, said: str
 ) -> None:
     found = [text for at, text in notes(workspace, config) if at == field]

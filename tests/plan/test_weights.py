@@ -187,7 +187,7 @@ def test_a_claim_smaller_than_the_gpus_memory_is_a_warning(
     stage = {"weights": {"storage": {"kind": "claim", "size": size}}} if size else {}
     (problem,) = workspace.plan(gpus(accelerator), stage)[1]
     assert (problem.level, problem.field) == ("warning", "weights.storage.size")
-    both = f"`server`, {size or '100Gi'}, is smaller than the {memory} of memory"
+    both = f"`server`, {size or '100Gi'}, is smaller than the {memory} of GPU memory"
     assert both in problem.message
     assert accelerator in problem.message
     assert memory in problem.fix

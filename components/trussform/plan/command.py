@@ -74,7 +74,9 @@ def _meant_by_truss(given: Given) -> CommandPlan:
             f"`{argv[0].partition('=')[0]}=…` in front of a command is shell syntax",
             f"use environment_variables, or write sh -c {shlex.quote(redact_words(text))}",
         )
-    return CommandPlan(argv, "split as a shell would, and run without a shell")
+    return CommandPlan(
+        argv, "Truss splits the command as a shell does, and runs it without a shell"
+    )
 
 
 def _invalid(message: str, fix: str) -> CommandPlan:

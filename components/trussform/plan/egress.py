@@ -21,14 +21,14 @@ class EgressPlan(NamedTuple):
 
     def __str__(self) -> str:
         if not self.restricted:
-            return "open"
-        return ", ".join((*self.addresses, *self.names)) or "closed"
+            return "every destination"
+        return ", ".join((*self.addresses, *self.names)) or "none"
 
 
 def plan_egress(given: Given, weights: WeightsPlan) -> EgressPlan:
     allowed = given.config.runtime.egress_restrictions
     if allowed is None:
-        return EgressPlan(False, (), (), "the config restricts nothing")
+        return EgressPlan(False, (), (), "the config has no egress_restrictions")
     ranges = [ipaddress.IPv4Network(at, strict=False) for at in allowed.ip_allow_list or ()]
     plan = EgressPlan(
         restricted=True,

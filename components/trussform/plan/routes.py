@@ -108,7 +108,7 @@ def plan_routes(given: Given, names: NamesPlan) -> RoutesPlan:
         why = f"gRPC's paths are its services; the route sets no timeout{lifted}"
         return outside._replace(why=why, problems=(*problems, *_about_grpc(stage)))
     timeout = stage.request_timeout
-    cut = f"a request is cut after {timeout} s" if timeout else "the route cuts no stream"
+    cut = f"a request is cut after {timeout} s" if timeout else "the route sets no timeout"
     bases = _bases(stage.environment)
     return outside._replace(
         timeout=timeout,
