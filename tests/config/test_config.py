@@ -141,7 +141,7 @@ def test_a_mistake_is_told_at_its_line(
         (
             "bdn: {a: b}\n",
             "config.yaml:9:1: bdn: Trussform does not support this field yet; "
-            "Baseten's own network delivers it",
+            "remove it; only Baseten's network delivers it",
         ),
         (
             "runtime: {transport: {kind: carrier}}\n",
@@ -242,7 +242,7 @@ def test_requirements_come_from_one_place(workspace: Workspace) -> None:
     ]
 
 
-def test_what_cannot_be_honoured_yet_hides_no_mistake_beside_it(workspace: Workspace) -> None:
+def test_an_unsupported_field_hides_no_other_problem(workspace: Workspace) -> None:
     text = VALID + "weights:\n  - source: ftp://a/b\n    mount_location: models\nbdn: {a: b}\n"
     assert [line.split(": ")[1] for line in lines(workspace, text)] == [
         "weights[0].source",

@@ -11,7 +11,7 @@ import pytest
 from support.programs import Engine
 from support.workspace import ROOT
 
-EXAMPLE = "import-from-another-stack"
+EXAMPLE = "programs/python"
 
 
 @pytest.fixture(scope="module")

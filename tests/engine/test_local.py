@@ -76,14 +76,14 @@ def test_render_and_up_make_the_same_objects(engine: Engine, project: Path, tmp_
 
 def test_mistakes_stop_an_up_before_anything_is_registered(engine: Engine, project: Path) -> None:
     for name in ("vllm-llama-3.1-8b", "infinity-embeddings"):
-        config = project / "examples" / name / "config.yaml"
+        config = project / "examples/servers" / name / "config.yaml"
         config.write_text(config.read_text().replace("server_port", "server_prot"))
     stack = engine.stack("local", project)
     with pytest.raises(CommandError) as caught:
         stack.up()
     output = str(caught.value)
     for path, line in (("vllm-llama-3.1-8b", 8), ("infinity-embeddings", 8)):
-        place = f"examples/{path}/config.yaml:{line}:3"
+        place = f"examples/servers/{path}/config.yaml:{line}:3"
         assert f"{place}: docker_server.server_prot: unknown field; did you mean" in output
     assert "Traceback" not in output
     types = [resource["type"] for resource in resources(stack)]
@@ -128,7 +128,7 @@ def test_other_languages_get_a_schema(engine: Engine) -> None:
     ("key", "complaint"),
     [
         ("stage", "Pulumi.local.yaml:3:20: expected fields and values, found text"),
-        ("secrets", "Pulumi.local.yaml: trussform:secrets: expected fields and values"),
+        ("secrets", "Pulumi.local.yaml: trussform:secrets: this is not a mapping"),
     ],
 )
 def test_config_that_is_no_object_is_a_plain_complaint(

@@ -39,7 +39,7 @@ ELSEWHERE = {
 WITH_FILES = {
     "the command has a NUL character": "a program's dict; YAML with NUL is refused before",
     "{_place(one)}{server.name} {_WHY}": "a script: tests/plan/test_listening.py",
-    "no_build copies only the data folder": "a folder beside the config: tests/config/test_paths.py",
+    "no_build copies only the data folder": "a folder: tests/plan/test_build.py",
 }
 """Parts of messages that need a file beside the config, or a program."""
 

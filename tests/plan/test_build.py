@@ -49,3 +49,13 @@ def test_a_path_that_a_dockerfile_reads_otherwise_is_refused(
     _, found = problems(workspace, config(token=path), BUILDKIT)
     assert [problem.level for problem in found] == ["error"]
     assert "cannot be written in a Dockerfile" in found[0].message
+
+
+def test_no_build_copies_only_the_data_folder(workspace: Workspace) -> None:
+    config = {"docker_server": {"no_build": True}}
+    workspace.write_config(config)
+    (workspace.config.parent / "packages").mkdir()
+    plan, (problem,) = workspace.plan(config)
+    assert (problem.field, problem.level) == ("bundled_packages_dir", "warning")
+    assert problem.message == "no_build copies only the data folder, not packages"
+    assert plan.image.build is None

@@ -1,4 +1,4 @@
-"""`make docs`: prints docs/config.md, every field of a config and what becomes of it."""
+"""`make docs`: prints docs/config.md, the support of every field of a config."""
 
 import json
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ from trussform.config import Config
 from trussform.config.support import SUPPORT
 from trussform.schema import json_schema
 
-HEAD = """# What becomes of each field of a config
+HEAD = """# Fields of a config
 
-Made by `make docs` from `components/trussform/config/`. Fields are Truss's.
+Made by `make docs` from `components/trussform/config/`. The fields are Truss's.
 
-- **honoured**: it means here what it means to Truss.
-- **mapped**: it becomes something of Kubernetes' own.
-- **not applicable**: it is read, and a warning says that nothing follows.
-- **refused**: an error where it asks for something, as Trussform cannot do that yet.
+- **supported**: the field means the same as in Truss.
+- **mapped**: the field becomes a Kubernetes field.
+- **ignored**: Trussform has no use for the field, and warns.
+- **refused**: the field is an error, unless its value asks for nothing.
 
-| field | fate | type | default | what becomes of it |
+| field | support | type | default | result |
 | --- | --- | --- | --- | --- |"""
 
 
@@ -25,9 +25,9 @@ def main() -> None:
     print(HEAD)
     schema = json_schema(Config)
     known = dict(fields(schema, schema["$defs"], ""))
-    for name, fate in SUPPORT.items():
+    for name, support in SUPPORT.items():
         kind, default = known.get(name, ("", ""))
-        print(f"| `{name}` | {fate.kind} | {kind} | {default} | {fate.text} |")
+        print(f"| `{name}` | {support.kind} | {kind} | {default} | {support.text} |")
 
 
 def fields(

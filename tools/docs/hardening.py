@@ -1,4 +1,4 @@
-"""`make docs`: prints docs/hardening.md, what scanners say of the examples and stays so."""
+"""`make docs`: prints docs/hardening.md, the accepted findings of the scanners."""
 
 from pathlib import Path
 from typing import Any
@@ -7,20 +7,19 @@ import yaml
 
 EXCEPTIONS = Path(__file__).parents[2] / "tests/cluster/exceptions.yaml"
 
-HEAD = """# What scanners say, and why it stays so
+HEAD = """# Accepted findings of scanners
 
-Made by `make docs` from `tests/cluster/exceptions.yaml`. `make e2e` runs checkov and kube-score
-over all that `trussform render` writes for every config of `examples/`, and for a server with
-weights, in three stages:
+Made by `make docs` from `tests/cluster/exceptions.yaml`. `make e2e` runs checkov and kube-score on
+the rendered objects of every config of `examples/servers/` and of a server with weights, in three
+stages:
 
 - `gateway`: HTTPRoutes with API keys, three replicas, and `ingress_from`.
-- `ingress`: Ingress objects with a certificate, and else what a stage gets that says nothing.
+- `ingress`: Ingress objects with a certificate, and the defaults of a stage for the rest.
 - `user`: as `ingress`, with `run_as_user_id`, forward auth, two replicas, and `ingress_from`.
 
-Nothing else is found; a finding that is not here fails the test, and so does one that is here and
-no longer found.
+A finding that is not in this table fails the test. So does a row without a finding.
 
-| finding | stages | why it stays so |
+| finding | stages | reason |
 | --- | --- | --- |"""
 
 

@@ -4,40 +4,44 @@ from typing import Literal, NamedTuple
 
 
 class FieldSupport(NamedTuple):
-    kind: Literal["honoured", "mapped", "not applicable", "refused"]
-    """`honoured`: the field means the same as in Truss. `mapped`: it becomes a Kubernetes field.
-    `not applicable`: Trussform reads it, has no use for it, and warns. `refused`: it is an error
+    kind: Literal["supported", "mapped", "ignored", "refused"]
+    """`supported`: the field means the same as in Truss. `mapped`: it becomes a Kubernetes field.
+    `ignored`: Trussform has no use for it, and warns. `refused`: it is an error
     unless its value asks for nothing."""
     text: str
     """The Kubernetes field that it becomes, or the reason why it has no effect."""
 
 
-def _honoured(text: str) -> FieldSupport:
-    return FieldSupport("honoured", text)
+def _supported(text: str) -> FieldSupport:
+    return FieldSupport("supported", text)
 
 
 def _mapped(text: str) -> FieldSupport:
     return FieldSupport("mapped", text)
 
 
-def _unused(text: str) -> FieldSupport:
-    return FieldSupport("not applicable", text)
+def _ignored(text: str) -> FieldSupport:
+    return FieldSupport("ignored", text)
 
 
 def _refused(text: str) -> FieldSupport:
     return FieldSupport("refused", text)
 
 
-_OWN_SERVER = "Truss's own server reads it, and a custom server has none"
-_CLASS = "describes a model class, and a custom server has none"
+_OWN_SERVER = "only Truss's own server reads it"
+_CLASS = "describes a model class; a custom server has none"
 
 SUPPORT: dict[str, FieldSupport] = {
     "model_name": _mapped("label `trussform/model-name`; the server's name is the stage's"),
     "model_metadata": _mapped("an annotation of the Deployment; its tags are labels too"),
-    "model_metadata.example_model_input": _mapped("what `trussform explain` gives to `curl`"),
-    "description": _honoured("stands in `/app/config.yaml`"),
+    "model_metadata.example_model_input": _mapped(
+        "the body of the `curl` command in `trussform explain`"
+    ),
+    "description": _supported("is in `/app/config.yaml`"),
     "base_image.image": _mapped("the image that runs, or that the build starts from, by digest"),
-    "base_image.python_executable_path": _honoured("the Python that gets the requirements"),
+    "base_image.python_executable_path": _supported(
+        "the Python that requirements are installed for"
+    ),
     "base_image.docker_auth": _mapped("a Secret in `imagePullSecrets`, or the nodes' identity"),
     "docker_server.start_command": _mapped("the container's `command`"),
     "docker_server.server_port": _mapped("the port of container, Service and probes"),
@@ -45,75 +49,77 @@ SUPPORT: dict[str, FieldSupport] = {
     "docker_server.readiness_endpoint": _mapped("the startup and the readiness probe"),
     "docker_server.liveness_endpoint": _mapped("the liveness probe"),
     "docker_server.run_as_user_id": _mapped("`runAsUser`, without capabilities"),
-    "docker_server.no_build": _honoured("the base image runs as it is"),
-    "requirements": _honoured("installed by the image build"),
-    "requirements_file": _honoured(
+    "docker_server.no_build": _supported("the base image runs as it is"),
+    "requirements": _supported("installed by the image build"),
+    "requirements_file": _supported(
         "installed by the image build; `pyproject.toml` and `uv.lock` too"
     ),
-    "system_packages": _honoured("installed by the image build"),
-    "build_commands": _honoured("run by the image build"),
-    "build.arguments": _mapped("variables of `build_commands` and of what installs requirements"),
-    "build.secret_to_path_mapping": _mapped(
-        "files for the build commands alone; the stage needs `builder: buildkit`"
+    "system_packages": _supported("installed by the image build"),
+    "build_commands": _supported("run by the image build"),
+    "build.arguments": _mapped(
+        "variables of `build_commands` and of the installation of requirements"
     ),
-    "build.model_server": _unused(_CLASS),
-    "build.no_cache": _unused("an option of Truss's command line"),
-    "data_dir": _honoured("copied to `/app/data` by the image build"),
-    "model_module_dir": _honoured("copied to `/app/model` by the image build"),
-    "bundled_packages_dir": _honoured("copied to `/packages` by the image build"),
-    "external_package_dirs": _honoured(
+    "build.secret_to_path_mapping": _mapped(
+        "files that only the build commands can read; the stage needs `builder: buildkit`"
+    ),
+    "build.model_server": _ignored(_CLASS),
+    "build.no_cache": _ignored("an option of Truss's command line"),
+    "data_dir": _supported("copied to `/app/data` by the image build"),
+    "model_module_dir": _supported("copied to `/app/model` by the image build"),
+    "bundled_packages_dir": _supported("copied to `/packages` by the image build"),
+    "external_package_dirs": _supported(
         "copied to `/packages` by the image build, from within the config's repository"
     ),
-    "external_data": _honoured("downloaded to `/app/data/…` by the image build"),
+    "external_data": _supported("downloaded to `/app/data/…` by the image build"),
     "environment_variables": _mapped("`env`, as the text that Truss makes of each value"),
     "secrets": _mapped("files `/secrets/NAME` from a Secret; the values come from the stage"),
     "resources.cpu": _mapped("the CPU request; never a limit"),
     "resources.memory": _mapped("the memory request; never a limit"),
     "resources.accelerator": _mapped("a GPU limit, node affinity and toleration"),
-    "resources.use_gpu": _honoured("Truss derives it from `accelerator`"),
-    "resources.node_count": _honoured("1; more is refused"),
+    "resources.use_gpu": _supported("Truss derives it from `accelerator`"),
+    "resources.node_count": _supported("1; more is refused"),
     "resources.instance_type": _mapped(
         "`accelerator`, `cpu` and `memory`, as the machine of that name in Baseten's table has them"
     ),
-    "resources.fabric": _refused("a server here has one node"),
-    "runtime.predict_concurrency": _honoured("a hint to autoscalers; nothing enforces it"),
+    "resources.fabric": _refused("remove it; a server has one node"),
+    "runtime.predict_concurrency": _supported("a hint to autoscalers; it is never enforced"),
     "runtime.transport": _mapped("the kind of route and probes"),
-    "runtime.transport.ping_interval_seconds": _unused(
-        "pings go from end to end; set your server's own"
+    "runtime.transport.ping_interval_seconds": _ignored(
+        "pings go from end to end; set them in your server"
     ),
-    "runtime.transport.ping_timeout_seconds": _unused(
-        "pings go from end to end; set your server's own"
+    "runtime.transport.ping_timeout_seconds": _ignored(
+        "pings go from end to end; set them in your server"
     ),
-    "runtime.is_websocket_endpoint": _honoured("the old name of `transport: {kind: websocket}`"),
+    "runtime.is_websocket_endpoint": _supported("the old name of `transport: {kind: websocket}`"),
     "runtime.health_checks.startup_threshold_seconds": _mapped("the startup probe"),
     "runtime.health_checks.stop_traffic_threshold_seconds": _mapped("the readiness probe"),
     "runtime.health_checks.restart_threshold_seconds": _mapped("the liveness probe"),
     "runtime.health_checks.restart_check_delay_seconds": _mapped("the liveness probe's delay"),
-    "runtime.streaming_read_timeout": _unused("the stage's `request_timeout` decides"),
-    "runtime.enable_tracing_data": _unused(_OWN_SERVER),
-    "runtime.enable_debug_logs": _unused(_OWN_SERVER),
-    "runtime.truss_server_version_override": _unused(_OWN_SERVER),
+    "runtime.streaming_read_timeout": _ignored("the stage's `request_timeout` replaces it"),
+    "runtime.enable_tracing_data": _ignored(_OWN_SERVER),
+    "runtime.enable_debug_logs": _ignored(_OWN_SERVER),
+    "runtime.truss_server_version_override": _ignored(_OWN_SERVER),
     "runtime.egress_restrictions": _mapped("a NetworkPolicy; names need a stage with Cilium"),
     "runtime.oidc": _refused("bind the namespace's service account in your cloud"),
     "runtime.remote_ssh": _refused("use `kubectl exec`"),
     "weights": _mapped("a volume at `mount_location`, read-only, filled by an init container"),
     "model_cache": _mapped("a volume at `/app/model_cache/…`, filled by an init container"),
-    "hf_cache": _honoured("the old name of `model_cache`"),
-    "cache_internal": _unused("Baseten's own cache; Truss's build takes nothing from it"),
-    "bdn": _refused("Baseten's own network delivers it"),
-    "training_checkpoints": _refused("Baseten's own training makes them"),
+    "hf_cache": _supported("the old name of `model_cache`"),
+    "cache_internal": _ignored("Baseten's cache; Truss's build does not read it"),
+    "bdn": _refused("remove it; only Baseten's network delivers it"),
+    "training_checkpoints": _refused("remove it; only Baseten's training writes them"),
     "trt_llm": _refused("remove it; only Baseten's engine builder reads it"),
     "bis_llm": _refused("remove it; only Baseten's inference stack reads it"),
-    "examples_filename": _unused(_OWN_SERVER),
-    "python_version": _honoured("Truss's base image, where the config names none"),
-    "input_type": _unused(_CLASS),
-    "model_framework": _unused(_CLASS),
-    "model_type": _unused(_CLASS),
-    "model_class_filename": _unused(_CLASS),
-    "model_class_name": _unused(_CLASS),
-    "use_local_src": _unused(_OWN_SERVER),
-    "live_reload": _unused(_OWN_SERVER),
-    "apply_library_patches": _unused(_OWN_SERVER),
-    "spec_version": _unused("there is one version"),
+    "examples_filename": _ignored(_OWN_SERVER),
+    "python_version": _supported("Truss's base image, where the config names none"),
+    "input_type": _ignored(_CLASS),
+    "model_framework": _ignored(_CLASS),
+    "model_type": _ignored(_CLASS),
+    "model_class_filename": _ignored(_CLASS),
+    "model_class_name": _ignored(_CLASS),
+    "use_local_src": _ignored(_OWN_SERVER),
+    "live_reload": _ignored(_OWN_SERVER),
+    "apply_library_patches": _ignored(_OWN_SERVER),
+    "spec_version": _ignored("there is one version"),
 }
 """FieldSupport by the field's path."""

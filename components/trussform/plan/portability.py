@@ -95,8 +95,8 @@ def _values(options: Options, names: tuple[str, ...]) -> list[str]:
 def _unused(source: Source) -> Iterator[Note]:
     for name, support in SUPPORT.items():
         path = tuple(name.split("."))
-        if support.kind == "not applicable" and source.has(path):
-            fix = "nothing to do; remove it if it confuses readers"
+        if support.kind == "ignored" and source.has(path):
+            fix = "remove it, or leave it for Baseten"
             yield path, f"has no effect: {support.text}", fix
 
 
@@ -198,7 +198,7 @@ def _concurrency(config: Config, started: set[str]) -> Iterator[Note]:
 def _python(config: Config) -> Iterator[Note]:
     if config.base_image is not None and "python_version" in config.model_fields_set:
         message = "has no effect with a base image, which has its own Python"
-        yield ("python_version",), message, "remove it if it confuses readers"
+        yield ("python_version",), message, "remove it, or leave it for Baseten"
 
 
 def _build_secrets(config: Config) -> Iterator[Note]:

@@ -1,4 +1,4 @@
-"""A server in a program of your own: the platform stack says where, the config says what."""
+"""A server in a program of its own: a platform stack gives its namespace, domain and Gateway."""
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -14,7 +14,7 @@ stage = {
 }
 render_to = settings.get("renderTo")
 if render_to:
-    # For a look without a cluster: YAML in a folder.
+    # Writes YAML to a folder, without a cluster.
     stage |= {"render_to": render_to, "secrets": {"existing": "models"}}
 
 cluster = kubernetes.Provider(
@@ -23,7 +23,7 @@ cluster = kubernetes.Provider(
 embeddings = DockerServer(
     "embeddings",
     {
-        "config": "../infinity-embeddings",
+        "config": "../../servers/infinity-embeddings",
         "stage": stage,
         "platform": {
             "namespace": platform.require_output("namespace"),
