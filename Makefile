@@ -19,7 +19,7 @@ demo: .venv/.run  ## Render two examples on the stack `local`
 	@$(BIN)/python tools/demo/demo.py
 
 test: .venv/.dev  ## Run the tests
-	$(BIN)/python -m pytest --ignore tests/cluster
+	$(BIN)/python -m pytest -n auto --ignore tests/cluster
 
 fuzz: .venv/.dev  ## Check 12,500 broken files and 12,000 hostile inputs
 	FUZZ_FILES=10000 HOSTILE_CASES=12000 $(BIN)/python -m pytest tests/test_fuzz.py $(HOSTILE)

@@ -141,6 +141,8 @@ def calls() -> Iterator[tuple[Path, ast.Call]]:
     """Yields each call in the library that makes a problem or a validation error."""
     for file in LIBRARY.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            if made and node.func.id in ("Problem", "invalid"):
-                yield file, node
+            match node:
+                case ast.Call(ast.Name("Problem" | "invalid")):
+                    yield file, node
+                case _:
+                    pass
