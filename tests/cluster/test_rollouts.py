@@ -143,7 +143,7 @@ def test_an_update_without_a_spare_gpu_is_as_long_as_planned_at_most(deployed: D
     stack = stack_file.read_stack(deployed.project.file("rolling"))
     plans, _ = plans_of(stack)
     bound = plans["tokens"].rollout.downtime
-    assert f"at most {bound} s of downtime" in plans["tokens"].rollout.why
+    assert f"maximum downtime {bound} s" in plans["tokens"].rollout.why
     for i in range(1, (5 if SOAK else 1) + 1):
         with load("tokens", "rolling") as running:
             wait_for(lambda running=running: bool(running.served), "the server answers")

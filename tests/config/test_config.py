@@ -205,7 +205,8 @@ def test_a_real_secret_in_the_file_is_refused_and_not_repeated(workspace: Worksp
 @pytest.mark.parametrize("text", ["none", "<your token>", "hf_access_token", "change me"])
 def test_a_placeholder_is_a_warning_and_gets_nowhere(workspace: Workspace, text: str) -> None:
     made, problems = workspace.plan({"secrets": {"token": text}})
-    levels = [(p.field, p.level) for p in problems if p.message == "the value here is not used"]
+    message = "the value in the config is not used"
+    levels = [(p.field, p.level) for p in problems if p.message == message]
     assert levels == [("secrets.token", "warning")]
     assert made.files.config["secrets"] == {"token": None}
 

@@ -37,7 +37,7 @@ def test_the_life_of_a_stack(engine: Engine, project: Path) -> None:
     )
     preview = stack.preview()
     assert preview.change_summary == {OpType.SAME: 11}
-    consequence = "rollout: the stage declares no spare GPU, so the old pod stops first: at most"
+    consequence = "rollout: the stage has no `spare_gpus`, so the old pod stops first"
     assert consequence in preview.stdout
 
     config = project / "examples/servers/vllm-llama-3.1-8b/config.yaml"

@@ -19,16 +19,15 @@ ROUTES: dict[str, dict[str, Any]] = {
 KEYS = {"kind": "api-key", "keys": ["ci"]}
 FORWARD = {"kind": "forward", "service": "guard", "namespace": "guards"}
 NO_KEYS = (
-    "auth.kind: only Envoy Gateway can check API keys; "
-    "add `controller: envoy-gateway` to the route of "
-    "such a Gateway, or use `forward`"
+    "auth.kind: API keys need Envoy Gateway, and the route does not name it; "
+    "add `controller: envoy-gateway` to the route, or use `kind: forward`"
 )
 NO_WORDS = (
-    "route: the Gateway API has no field for `forward`; each controller has its own; "
-    "add `controller: envoy-gateway` or `traefik`"
+    "route: the Gateway API has no forward auth, so each controller needs its own object; "
+    "add `controller: envoy-gateway` or `controller: traefik` to the route"
 )
 NO_GRPC = (
-    "auth: ingress-nginx answers a refused gRPC call with an HTML page; "
+    "auth: ingress-nginx returns an HTML page to gRPC clients that fail auth; "
     "use a Gateway for a gRPC server"
 )
 
@@ -110,8 +109,8 @@ def test_a_route_to_the_outside_needs_auth(workspace: Workspace, route: str) -> 
     _, problems = planned(workspace, route=ROUTES[route], auth=None)
     (complaint,) = told(problems)
     assert complaint == (
-        "auth: the route has no `auth`, and is open to the outside; write `auth: {kind: api-key, "
-        "keys: [CLIENT]}`, or `auth: none` to admit every caller"
+        "auth: the stage has a route and no `auth`; write `auth: {kind: api-key, "
+        "keys: [CLIENT]}`, or `auth: none` to accept all requests"
     )
 
 
@@ -164,7 +163,7 @@ def test_both_keys_of_a_client_need_values_while_they_rotate(workspace: Workspac
     plan, problems = planned(workspace, known=("ci",), route=ROUTES["envoy-gateway"], auth=auth)
     assert (plan.auth.keys, str(plan.auth)) == (
         ("ci", "ci_next"),
-        "api-key: ci (two keys), in a SecurityPolicy",
+        "API keys: ci (two keys); checked by a SecurityPolicy",
     )
     assert told(problems, "blocks-deploy") == [
         "auth.rotating.ci: the stack has no value for the secret `ci_next`; "
@@ -198,7 +197,7 @@ def test_keys_of_an_existing_secret_are_nobodys_here(workspace: Workspace) -> No
     stage = {"route": ROUTES["envoy-gateway"], "auth": auth}
     plan, problems = planned(workspace, **stage)
     assert (plan.auth.keys, problems) == ((), [])
-    assert str(plan.auth) == "api-key: those of the Secret clients, in a SecurityPolicy"
+    assert str(plan.auth) == "API keys: those of the Secret clients; checked by a SecurityPolicy"
 
 
 @pytest.mark.parametrize("secrets", [{"existing": "mine"}, {"store": "vault"}])
@@ -208,7 +207,7 @@ def test_keys_can_only_be_made_of_pulumis_secrets(
     _, problems = planned(workspace, route=ROUTES["envoy-gateway"], auth=KEYS, secrets=secrets)
     assert [(problem.field, problem.level) for problem in problems] == [("auth.keys", "error")]
     assert problems[0].fix == (
-        "make a Secret with two entries per client, `KEY` and `Api-Key KEY`, and write "
+        "create a Secret with two entries per client, `KEY` and `Api-Key KEY`, and write "
         "`existing: NAME`"
     )
 
@@ -216,19 +215,21 @@ def test_keys_can_only_be_made_of_pulumis_secrets(
 def test_explain_says_how_callers_are_known(workspace: Workspace) -> None:
     envoy = ROUTES["envoy-gateway"]
     plan, _ = planned(workspace, known=("ci",), route=envoy, auth=KEYS)
-    assert str(plan.auth) == "api-key: ci, in a SecurityPolicy"
+    assert str(plan.auth) == "API keys: ci; checked by a SecurityPolicy"
     admits = (
-        "the gateway admits clients that send `Authorization: Bearer KEY` or "
+        "the gateway accepts requests with `Authorization: Bearer KEY` or "
         "`Authorization: Api-Key KEY`"
     )
     assert plan.auth.why == admits
     plan, _ = planned(workspace, "grpc", known=("ci",), route=envoy, auth=KEYS)
-    assert plan.auth.why == f"{admits}, or either as `baseten-authorization`"
+    assert plan.auth.why == f"{admits}, or with the header `baseten-authorization`"
     plan, _ = planned(workspace, route=envoy, auth=FORWARD)
-    assert str(plan.auth) == "forward: guard.guards decides, in a SecurityPolicy"
-    assert plan.auth.why == "the gateway asks that Service before each request"
+    assert str(plan.auth) == "auth service guard.guards; checked by a SecurityPolicy"
+    asks = "the gateway asks the auth service, which accepts a request with a 2xx response"
+    assert plan.auth.why == asks
     plan, _ = planned(workspace, route=envoy, auth="none")
-    assert plan.auth.why == "the stage's `auth: none`: open to all who reach the gateway"
+    everyone = "the stage has `auth: none`; everyone who reaches the gateway can call the server"
+    assert plan.auth.why == everyone
 
 
 GATEWAY = {"kind": "gateway", "name": "public", "namespace": "gateways"}
@@ -254,7 +255,7 @@ def test_peers_without_the_gateway_are_a_warning(
     assert told == ([("ingress_from", "warning")] if warned else [])
     if warned:
         assert problems[0].message.startswith(
-            "`ingress_from` lacks the Gateway's namespace `gateways`"
+            "`ingress_from` does not list the Gateway's namespace `gateways`"
         )
     assert plan.ingress.restricted == (peers is not None)
 
@@ -263,10 +264,10 @@ def test_explain_says_who_may_connect(workspace: Workspace) -> None:
     def shown(peers: list[dict[str, str]] | None) -> str:
         return str(planned(workspace, ingress_from=peers)[0].ingress)
 
-    assert shown(None) == "every pod of the cluster"
-    assert shown([]) == "none"
+    assert shown(None) == "open to every pod of the cluster"
+    assert shown([]) == "closed"
     peers = [{"namespace": "gateways"}, {"cidr": "10.1.2.3"}]
-    assert shown(peers) == "namespace gateways, 10.1.2.3/32"
+    assert shown(peers) == "open to namespace gateways, 10.1.2.3/32"
 
 
 STORE = {"store": "vault", "path": "models/"}
@@ -280,9 +281,10 @@ def test_a_store_is_asked_for_what_the_config_declares(workspace: Workspace) -> 
     plan, problems = workspace.plan(config, {"secrets": STORE})
     assert (plan.secrets.names, plan.secrets.undeclared) == (("token",), ())
     assert [problem.level for problem in problems] == ["warning"]
-    assert problems[0].message == "reads /secrets/other, which `secrets` does not declare"
+    message = "the command reads /secrets/other, and `secrets` does not declare it"
+    assert problems[0].message == message
     assert str(plan.secrets) == "/secrets/token from the store vault"
-    assert "reads the store every 1h and changes the Secret in place" in plan.secrets.why
+    assert "`secrets.store` of the stage, refreshed every 1h" in plan.secrets.why
 
 
 def test_a_store_of_secrets_needs_no_value_of_the_stack(workspace: Workspace) -> None:

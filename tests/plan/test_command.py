@@ -50,19 +50,19 @@ def test_shell_syntax_without_a_shell_is_an_error_that_shows_what_to_write(
 ) -> None:
     _, (problem,) = workspace.plan({"docker_server": {"start_command": command}})
     assert problem.level == "error"
-    assert problem.message.startswith(f"`{syntax}` is shell syntax")
+    assert problem.message.startswith(f"`{syntax}` needs a shell")
     assert problem.fix == f"write sh -c {shlex.quote(command)}"
 
 
 def test_a_variable_in_front_of_the_command_is_an_error(workspace: Workspace) -> None:
     _, (problem,) = workspace.plan({"docker_server": {"start_command": "A=1 serve"}})
-    assert problem.message == "`A=…` in front of a command is shell syntax"
+    assert problem.message == "`A=…` before a command needs a shell"
 
 
 @pytest.mark.parametrize("command", ["serve 'x", 'serve "x', 'serve "x\\"', "serve \\"])
 def test_an_open_end_is_an_error(workspace: Workspace, command: str) -> None:
     _, (problem,) = workspace.plan({"docker_server": {"start_command": command}})
-    assert problem.message == "the command has an open quote, or a backslash at its end"
+    assert problem.message == "a quote is not closed, or the command ends with a backslash"
 
 
 def test_no_build_runs_the_command_by_a_shell(plan: Callable[..., Plan]) -> None:
@@ -115,7 +115,7 @@ def test_two_percent_signs_are_one_to_supervisor(plan: Callable[..., Plan]) -> N
 
 def test_supervisors_own_variables_are_refused(workspace: Workspace) -> None:
     _, (problem,) = workspace.plan({"docker_server": {"start_command": "serve %(ENV_HOME)s"}})
-    assert problem.message == "`%(` is for Supervisor, which does not run here"
+    assert problem.message == "`%(` is Supervisor's syntax, which Trussform does not read"
 
 
 def test_comments_are_left_out(plan: Callable[..., Plan]) -> None:

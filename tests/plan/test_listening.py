@@ -147,7 +147,7 @@ def test_a_servers_variable_is_set_and_its_command_unchanged(
     made = plan({"docker_server": {"start_command": command, "server_port": port}})
     assert made.variables.texts[variable] == "0.0.0.0"
     assert list(made.command.argv) == shlex.split(command)
-    assert f"`{variable}=0.0.0.0` is set" in made.command.why
+    assert f"Trussform sets `{variable}=0.0.0.0`" in made.command.why
 
 
 def command_of(server: Server) -> str:
@@ -253,7 +253,7 @@ def test_an_unknown_server_that_is_told_127_0_0_1_is_an_error(
 ) -> None:
     (problem,) = problems(workspace, command)
     assert problem.level == "blocks-deploy"
-    assert problem.message.startswith(f"`{told}` keeps ")
+    assert problem.message.startswith(f"`{told}` makes ")
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_variable_that_is_127_0_0_1_is_an_error(
     workspace: Workspace, text: str, told: str
 ) -> None:
     (problem,) = problems(workspace, f"sh -c '{text}'")
-    assert problem.message.startswith(f"`{told}` keeps ")
+    assert problem.message.startswith(f"`{told}` makes ")
 
 
 def test_a_file_that_may_set_the_host_is_a_warning(workspace: Workspace) -> None:
@@ -310,8 +310,8 @@ def test_a_script_of_the_config_is_read(workspace: Workspace, command: str) -> N
     script(workspace, "#!/bin/sh\nexec /app/data/do.sh\n", "docker-entrypoint.sh")
     (problem,) = problems(workspace, command)
     assert problem.level == "blocks-deploy"
-    assert problem.message.startswith("data/do.sh:3: SGLang listens on 127.0.0.1 by default")
-    assert problem.fix == "add `--host 0.0.0.0` there"
+    assert problem.message.startswith("data/do.sh:3: SGLang listens only on 127.0.0.1")
+    assert problem.fix == "add `--host 0.0.0.0` to its command"
 
 
 def test_a_script_gets_the_variable_of_its_server(workspace: Workspace) -> None:
@@ -324,13 +324,13 @@ def test_a_script_gets_the_variable_of_its_server(workspace: Workspace) -> None:
 def test_a_script_that_says_127_0_0_1_is_an_error(workspace: Workspace) -> None:
     script(workspace, "export OLLAMA_HOST=127.0.0.1:8000\n\nollama serve\n")
     (problem,) = problems(workspace, "sh -c /app/data/do.sh")
-    assert problem.message.startswith("data/do.sh:3: `OLLAMA_HOST=127.0.0.1:8000` keeps Ollama")
+    assert problem.message.startswith("data/do.sh:3: `OLLAMA_HOST=127.0.0.1:8000` makes Ollama")
 
 
 def test_a_command_without_a_name_in_a_script_has_its_line(workspace: Workspace) -> None:
     script(workspace, '#!/bin/sh\n"" --host 127.0.0.1\n')
     (problem,) = problems(workspace, "/app/data/do.sh")
-    assert problem.message.startswith("data/do.sh:2: `--host 127.0.0.1` keeps")
+    assert problem.message.startswith("data/do.sh:2: `--host 127.0.0.1` makes")
 
 
 def test_a_python_file_of_the_config_is_no_shells_script(workspace: Workspace) -> None:

@@ -259,8 +259,8 @@ def test_a_grpc_server_is_asked_by_its_health_service_and_its_calls_go_through(
     probes = made.probes
     assert {probes.startup.path, probes.readiness.path, probes.liveness.path} == {None}
     assert (made.routes.rules, made.routes.predict_path, made.routes.sync_path) == ((), "", "")
-    assert str(made.routes) == "gateway: every gRPC call to the host"
-    assert "on grpc.health.v1" in str(probes)
+    assert str(made.routes) == "Gateway: every gRPC call to the host"
+    assert "startup: grpc.health.v1 within" in str(probes)
 
 
 def test_a_grpc_route_has_no_timeout_and_needs_what_every_route_needs(
@@ -288,7 +288,7 @@ def test_grpc_by_ingress_nginx_wants_tls(workspace: Workspace) -> None:
     errors = [problem for problem in problems if problem.level == "error"]
     assert [problem.field for problem in errors] == ["route.scheme"]
     (warning,) = [problem for problem in problems if problem.field == "route.controller"]
-    assert (warning.level, "after 60 s" in warning.message) == ("warning", True)
+    assert (warning.level, "sends nothing for 60 s" in warning.message) == ("warning", True)
 
 
 @pytest.mark.parametrize(

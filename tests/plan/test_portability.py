@@ -23,14 +23,18 @@ def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]
 @pytest.mark.parametrize(
     ("config", "field", "said"),
     [
-        ({"base_image": {"image": "server"}}, "base_image.image", "the tag `latest` moves"),
+        (
+            {"base_image": {"image": "server"}},
+            "base_image.image",
+            "`latest` can point to another image",
+        ),
         ({"base_image": {"image": "server:nightly"}}, "base_image.image", "`nightly`"),
         ({"base_image": {"image": "server:cuda-latest"}}, "base_image.image", "`cuda-latest`"),
-        (command("serve", server_port=8080), "docker_server.server_port", "Baseten reserves"),
+        (command("serve", server_port=8080), "docker_server.server_port", "is reserved on Baseten"),
         (
             command("serve", predict_endpoint="/v1/websocket"),
             "docker_server.predict_endpoint",
-            "Baseten reserves",
+            "is reserved on Baseten",
         ),
         (command("serve --port=8001"), "docker_server.server_port", "sets port 8001"),
         (command("sh -c 'serve --port 8001'"), "docker_server.server_port", "sets port 8001"),
@@ -40,10 +44,10 @@ def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]
             "sets port 8001",
         ),
         (gpus("H100:4", "serve --tp 8"), "resources.accelerator", "needs 8 GPUs"),
-        (gpus("H100:4", "serve --tp=2"), "resources.accelerator", "gives 4"),
+        (gpus("H100:4", "serve --tp=2"), "resources.accelerator", "requests 4"),
         (gpus("H100:4", "serve --tp=1"), "resources.accelerator", "needs 1 GPU,"),
         (gpus("H100:2", "sh -c 'serve -tp 2 -pp 2'"), "resources.accelerator", "needs 4 GPUs"),
-        (command("serve --tensor-parallel-size 2"), "resources.accelerator", "gives 0"),
+        (command("serve --tensor-parallel-size 2"), "resources.accelerator", "requests 0"),
         (
             {**gpus("L4", "serve"), "environment_variables": {"CUDA_VISIBLE_DEVICES": "1"}},
             "environment_variables.CUDA_VISIBLE_DEVICES",
@@ -54,7 +58,7 @@ def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]
         (
             {"docker_server": {"no_build": True, "run_as_user_id": 1, "start_command": None}},
             "docker_server.run_as_user_id",
-            "/app as it is",
+            "write to /app",
         ),
     ],
 )

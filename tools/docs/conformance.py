@@ -47,7 +47,7 @@ def row(plans: dict[str, Plan], problems: list[Problem]) -> list[str]:
         return ["", "", "", "", "", f"refused: {said}"]
     (plan,) = plans.values()
     image = "built on the base" if plan.image.build else "the base itself"
-    gpu = plan.gpu.why.partition(" by ")[0] if plan.gpu.per_pod else "none"
+    gpu = plan.gpu.why.partition(" in the config")[0] if plan.gpu.per_pod else "none"
     stores = dict.fromkeys(source.source.partition("@")[0] for source in plan.weights.sources)
     kinds = [manifest["kind"] for manifest in objects(plan)]
     websocket = any(rule.name == "websocket" for rule in plan.routes.rules)

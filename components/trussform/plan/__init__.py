@@ -1,4 +1,4 @@
-"""Given -> Plan: one decision per file."""
+"""Decides everything about one server: `Given` -> `Plan`, one decision per file."""
 
 from trussform.plan.given import Given
 from trussform.plan.known_secrets import UNKNOWN, KnownSecrets

@@ -1,4 +1,4 @@
-"""The auth of a route: its callers, and the object of the controller that checks them."""
+"""The auth of a route: the callers it accepts, and the auth policy that checks them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,52 +11,57 @@ from trussform.problem import FieldPath, Problem
 from trussform.stage import ApiKeyAuth, ForwardAuth, NoRoute, Route, ServerStage
 
 Policy = Literal["none", "SecurityPolicy", "Middleware", "annotations"]
-"""The spelling of auth: an object of Envoy Gateway or Traefik, or annotations for ingress-nginx."""
+"""The form of the auth policy: an object of Envoy Gateway or Traefik, or annotations for
+ingress-nginx."""
 
 
 class Forward(NamedTuple):
-    """The Service that decides about each request."""
+    """The auth service that accepts or rejects each request."""
 
     service: str
     namespace: str
     port: int
     path: str
     headers: tuple[str, ...]
-    """Headers of its answer that the server gets."""
+    """Headers of its response that are forwarded to the server."""
 
 
 class AuthPlan(NamedTuple):
+    """The auth policy of the route."""
+
     kind: Literal["none", "api-key", "forward"]
     policy: Policy
     why: str
     clients: tuple[str, ...] = ()
-    """The secrets of the stack whose values are keys, one per client."""
+    """The secrets of the stack whose values are API keys, one per client."""
     rotating: Mapping[str, str] = MappingProxyType({})
-    """A second secret of the stack by client, whose value is a key of that client too."""
+    """The second secret of a client, whose value is accepted too while the key rotates."""
     existing: str | None = None
-    """An existing Secret with the keys; None: one is made of `clients`."""
+    """An existing Secret with the keys; None: Trussform creates one for `clients`."""
     forward: Forward | None = None
+    """None for other kinds."""
     problems: tuple[Problem, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The secrets of the stack whose values are keys of clients."""
+        """All secrets of the stack whose values are API keys."""
         return (*self.clients, *self.rotating.values())
 
     def __str__(self) -> str:
-        spelling = "" if self.policy == "none" else f", in {_SPELLINGS[self.policy]}"
+        policy = "" if self.policy == "none" else f"; checked by {_POLICIES[self.policy]}"
         if self.kind == "api-key":
             clients = ", ".join(map(self._client, self.clients))
-            return f"api-key: {clients or f'those of the Secret {self.existing}'}{spelling}"
+            return f"API keys: {clients or f'those of the Secret {self.existing}'}{policy}"
         if self.forward is not None:
-            return f"forward: {self.forward.service}.{self.forward.namespace} decides{spelling}"
+            return f"auth service {self.forward.service}.{self.forward.namespace}{policy}"
         return "none"
 
     def _client(self, name: str) -> str:
+        """Returns a client's name as `trussform explain` shows it."""
         return f"{name} (two keys)" if name in self.rotating else name
 
 
-_SPELLINGS = {
+_POLICIES = {
     "SecurityPolicy": "a SecurityPolicy",
     "Middleware": "a Middleware",
     "annotations": "annotations of the Ingress",
@@ -64,14 +69,16 @@ _SPELLINGS = {
 
 
 def plan_auth(given: Given) -> AuthPlan:
-    """Decides the callers of the route."""
+    """Decides the auth policy from the stage's `auth` and the route's controller."""
     stage = given.stage
     if isinstance(stage.route, NoRoute):
-        return AuthPlan("none", "none", "the stage routes nothing to the outside")
+        return AuthPlan("none", "none", "the server has no route")
     auth, path = stage.auth, stage.path("auth")
     if auth is None:
-        message = "the route has no `auth`, and is open to the outside"
-        fix = "write `auth: {kind: api-key, keys: [CLIENT]}`, or `auth: none` to admit every caller"
+        message = "the stage has a route and no `auth`"
+        fix = (
+            "write `auth: {kind: api-key, keys: [CLIENT]}`, or `auth: none` to accept all requests"
+        )
         problem = Problem("stage", path, message, fix)
         return AuthPlan("none", "none", message, problems=(problem,))
     if isinstance(auth, ApiKeyAuth):
@@ -82,51 +89,58 @@ def plan_auth(given: Given) -> AuthPlan:
             clients=tuple(auth.keys or ()),
             rotating=auth.rotating,
             existing=auth.existing,
-            problems=tuple(_about_keys(given, auth, path)),
+            problems=tuple(_key_problems(given, auth, path)),
         )
     if isinstance(auth, ForwardAuth):
         return AuthPlan(
             "forward",
             _policy(stage.route, auth),
-            "the gateway asks that Service before each request",
+            "the gateway asks the auth service, which accepts a request with a 2xx response",
             forward=Forward(
                 auth.service, auth.namespace, auth.port, auth.path, tuple(auth.headers)
             ),
-            problems=tuple(_about_forward(given.config, stage, path)),
+            problems=tuple(_forward_problems(given.config, stage, path)),
         )
-    return AuthPlan("none", "none", "the stage's `auth: none`: open to all who reach the gateway")
+    return AuthPlan(
+        "none",
+        "none",
+        "the stage has `auth: none`; everyone who reaches the gateway can call the server",
+    )
 
 
 def _policy(route: Route, auth: ApiKeyAuth | ForwardAuth) -> Policy:
+    """Returns the form of the auth policy that the route's controller reads."""
     if isinstance(route, NoRoute):
         return "none"
     if route.controller == "envoy-gateway":
         return "SecurityPolicy"
     if isinstance(auth, ApiKeyAuth):
-        return "none"  # No other controller compares keys; the plan has that problem.
+        return "none"  # No other controller checks API keys; `_key_problems` reports it.
     if route.controller == "traefik":
         return "Middleware"
     return "annotations" if route.controller == "nginx" else "none"
 
 
 def _why_keys(config: Config) -> str:
+    """Returns the forms in which clients send their keys."""
     headers = "`Authorization: Bearer KEY` or `Authorization: Api-Key KEY`"
     if config.runtime.transport.kind == "grpc":
-        headers += ", or either as `baseten-authorization`"
-    return f"the gateway admits clients that send {headers}"
+        headers += ", or with the header `baseten-authorization`"
+    return f"the gateway accepts requests with {headers}"
 
 
-def _about_keys(given: Given, auth: ApiKeyAuth, path: FieldPath) -> list[Problem]:
+def _key_problems(given: Given, auth: ApiKeyAuth, path: FieldPath) -> list[Problem]:
+    """Returns the problems of API keys."""
     stage = given.stage
     problems: list[Problem] = []
     if _policy(stage.route, auth) == "none":
-        message = "only Envoy Gateway can check API keys"
-        fix = "add `controller: envoy-gateway` to the route of such a Gateway, or use `forward`"
+        message = "API keys need Envoy Gateway, and the route does not name it"
+        fix = "add `controller: envoy-gateway` to the route, or use `kind: forward`"
         problems.append(Problem("stage", (*path, "kind"), message, fix))
     if stage.secrets != "pulumi" and auth.keys:
-        message = "the keys cannot come from the stage, because its secrets are not Pulumi's"
+        message = "API keys from the stack need `secrets: pulumi`, and the stage has other secrets"
         fix = (
-            "make a Secret with two entries per client, `KEY` and `Api-Key KEY`, and write "
+            "create a Secret with two entries per client, `KEY` and `Api-Key KEY`, and write "
             "`existing: NAME`"
         )
         problems.append(Problem("stage", (*path, "keys"), message, fix))
@@ -138,14 +152,15 @@ def _about_keys(given: Given, auth: ApiKeyAuth, path: FieldPath) -> list[Problem
     return problems
 
 
-def _about_forward(config: Config, stage: ServerStage, field: FieldPath) -> list[Problem]:
+def _forward_problems(config: Config, stage: ServerStage, field: FieldPath) -> list[Problem]:
+    """Returns the problems of an auth service."""
     route = stage.route
     if route.kind == "gateway" and route.controller is None:
-        message = "the Gateway API has no field for `forward`; each controller has its own"
-        fix = "add `controller: envoy-gateway` or `traefik`"
+        message = "the Gateway API has no forward auth, so each controller needs its own object"
+        fix = "add `controller: envoy-gateway` or `controller: traefik` to the route"
         return [Problem("stage", ("route",), message, fix)]
     nginx = route.kind == "ingress" and route.controller == "nginx"
     if nginx and config.runtime.transport.kind == "grpc":
-        message = "ingress-nginx answers a refused gRPC call with an HTML page"
+        message = "ingress-nginx returns an HTML page to gRPC clients that fail auth"
         return [Problem("stage", field, message, "use a Gateway for a gRPC server")]
     return []

@@ -1,14 +1,16 @@
-"""The availability of several replicas while nodes are drained or fail."""
+"""The disruption budget and the spread of replicas over nodes."""
 
 from typing import NamedTuple
 
 from trussform.plan.rollout import RolloutPlan
-from trussform.problem import Problem
+from trussform.problem import Problem, counted
 
 
 class AvailabilityPlan(NamedTuple):
+    """The limit of node drains and the spread of the replicas."""
+
     max_unavailable: int | None
-    """The replicas that a node drain may take at a time; None: no disruption budget."""
+    """The replicas that node drains may evict at a time; None: no disruption budget."""
     spread: bool
     """True if the scheduler spreads the replicas over the nodes as evenly as it can."""
     why: str
@@ -17,17 +19,21 @@ class AvailabilityPlan(NamedTuple):
     def __str__(self) -> str:
         if self.max_unavailable is None:
             return "no disruption budget"
-        return f"a node drain takes {self.max_unavailable} at a time; spread over the nodes"
+        return (
+            f"node drains evict at most {counted(self.max_unavailable, 'replica')} at a time; "
+            "replicas are spread over nodes where possible"
+        )
 
 
 def plan_availability(rollout: RolloutPlan) -> AvailabilityPlan:
+    """Decides the disruption budget and the topology spread, from two replicas on."""
     if rollout.replicas < 2:
-        why = "with one replica, a disruption budget would block every node drain"
+        why = "a disruption budget for one replica would block every node drain"
         if rollout.replicas == 0:
-            why = "there are no replicas"
+            why = "`replicas` is 0"
         return AvailabilityPlan(None, False, why)
     why = (
-        f"{rollout.replicas} replicas; they may share a node, as one node may have all the GPUs; "
-        "a broken pod never blocks a drain"
+        f"{rollout.replicas} replicas; they may share a node, because one node may have all GPUs; "
+        "pods that are not ready never block a drain"
     )
     return AvailabilityPlan(1, True, why)

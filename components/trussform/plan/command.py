@@ -1,4 +1,4 @@
-"""The command of the container, with the meaning that Truss gives `start_command`."""
+"""The command of the container, read from `start_command` as Truss reads it."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from trussform.plan.given import Given
-from trussform.plan.listening import listening
+from trussform.plan.listen_host import listen_on_all_addresses
 from trussform.plan.servers import Server
 from trussform.problem import Problem
 from trussform.redact import redact_words
@@ -23,78 +23,86 @@ _SHELL_SYNTAX = re.compile(r"[|&;<>`]|\$[\w({]")
 
 
 class CommandPlan(NamedTuple):
+    """The command of the container and the servers that it starts."""
+
     argv: tuple[str, ...]
-    """The container's command; empty: the image's own entrypoint runs."""
+    """`command` of the container; empty: the image's own entrypoint runs."""
     why: str
     variables: Mapping[str, str] = MappingProxyType({})
-    """Variables that its servers need, unless the config sets them."""
+    """Variables that its servers need; the config's take precedence."""
     servers: tuple[Server, ...] = ()
     """The known servers that it starts."""
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
-        return shlex.join(self.argv) if self.argv else "the image's own"
+        return shlex.join(self.argv) if self.argv else "the image's entrypoint"
 
 
 def plan_command(given: Given) -> CommandPlan:
-    """Decides the command: Truss's meaning of it, and a host for servers that would listen on
-    127.0.0.1 alone."""
-    meant = _meant_by_truss(given)
-    if not meant.argv:
-        return meant
-    heard = listening(given.folder, meant.argv)
-    why = "; ".join((meant.why, *heard.why))
-    return CommandPlan(heard.argv, why, heard.variables, heard.servers, heard.problems)
+    """Decides the command, with a host for servers that would listen only on 127.0.0.1."""
+    plan = _as_truss_reads_it(given)
+    if not plan.argv:
+        return plan
+    host = listen_on_all_addresses(given.folder, plan.argv)
+    why = "; ".join((plan.why, *host.why))
+    return CommandPlan(host.argv, why, host.variables, host.servers, host.problems)
 
 
-def _meant_by_truss(given: Given) -> CommandPlan:
+def _as_truss_reads_it(given: Given) -> CommandPlan:
+    """Returns the plan with the words of `start_command`."""
     server = given.config.docker_server
     if server.start_command is None:
-        return CommandPlan((), "no_build without start_command runs the image as it is")
+        return CommandPlan((), "`no_build` without `start_command` runs the image's entrypoint")
     if server.no_build:
-        why = "Truss runs the command of a no_build server with `sh -c`"
+        why = "`start_command` with `no_build` runs as `sh -c`, as in Truss"
         return CommandPlan(("sh", "-c", server.start_command), why)
-    # Supervisor, which runs the command in Truss, reads `%%` as `%`.
+    # Truss runs the command with Supervisor, which reads `%%` as `%`.
     read = _read(server.start_command.replace("\r\n", "\n").replace("%%", "%"))
     if read is None:
         fix = "close the quote, or remove the backslash"
-        return _invalid("the command has an open quote, or a backslash at its end", fix)
+        return _invalid("a quote is not closed, or the command ends with a backslash", fix)
     argv, unquoted, text = read
     if not argv:
         return _invalid("the command is empty", "write the command that starts the server")
     if found := _SHELL_SYNTAX.search(unquoted):
         return _invalid(
-            f"`{found.group()}` is shell syntax, but Truss runs this command without a shell",
+            f"`{found.group()}` needs a shell, and Truss runs this command without one",
             f"write sh -c {shlex.quote(redact_words(text))}",
         )
     if "%(" in text:
-        return _invalid("`%(` is for Supervisor, which does not run here", "write the value itself")
+        return _invalid(
+            "`%(` is Supervisor's syntax, which Trussform does not read", "write the value itself"
+        )
     if "=" in argv[0]:
         return _invalid(
-            f"`{argv[0].partition('=')[0]}=…` in front of a command is shell syntax",
-            f"use environment_variables, or write sh -c {shlex.quote(redact_words(text))}",
+            f"`{argv[0].partition('=')[0]}=…` before a command needs a shell",
+            f"use `environment_variables`, or write sh -c {shlex.quote(redact_words(text))}",
         )
-    return CommandPlan(
-        argv, "Truss splits the command as a shell does, and runs it without a shell"
-    )
+    return CommandPlan(argv, "`start_command` of the config; Trussform adds no shell, as in Truss")
 
 
 def _invalid(message: str, fix: str) -> CommandPlan:
+    """Returns the plan for a command with a problem."""
     problem = Problem("config", ("docker_server", "start_command"), message, fix)
     return CommandPlan((), message, problems=(problem,))
 
 
 class _Read(NamedTuple):
+    """The parts of a command."""
+
     words: tuple[str, ...]
-    """As a shell would split the text, with nothing expanded."""
+    """The words that a shell would split the text into, with nothing expanded."""
     unquoted: str
-    """The text in which a shell would find syntax."""
+    """The text outside of quotes, where a shell would read its syntax."""
     text: str
-    """The whole, without comments and continuations of lines."""
+    """The text without comments and line continuations."""
 
 
 def _read(text: str) -> _Read | None:
-    """Read a command; None where a quote or a backslash at its end is left open."""
+    """Returns the parts of a command; None if a quote is not closed or a backslash ends it.
+
+    `a 'b c' # d` has the words `a` and `b c`.
+    """
     words: list[list[str]] = []
     between = True
     unquoted: list[str] = []
@@ -116,12 +124,13 @@ def _read(text: str) -> _Read | None:
         if kind != "space":
             if between:
                 words.append([])
-            words[-1].append(_meant(kind, written))
+            words[-1].append(_unquote(kind, written))
         between = kind == "space"
     return _Read(tuple(map("".join, words)), "".join(unquoted), "".join(kept))
 
 
-def _meant(kind: str | None, written: str) -> str:
+def _unquote(kind: str | None, written: str) -> str:
+    """Returns a piece without its quotes and backslashes."""
     if kind == "escaped":
         return written[1:]
     if kind == "single":

@@ -1,4 +1,4 @@
-"""The deadlines of a rollout: each is later than the one that it waits for."""
+"""The deadlines of a rollout: each ends after the ones that it includes."""
 
 from typing import NamedTuple
 
@@ -10,22 +10,27 @@ from trussform.plan.weights import WeightsPlan
 from trussform.problem import Problem
 
 SHORTEST_SLACK, LONGEST_SLACK = 10, 60
-"""Seconds by which a deadline is later than the one that it waits for: a tenth of that, within
-these bounds."""
+"""The slack between a deadline and the next one, in seconds: a tenth of the first, within these
+bounds."""
 
 
 class DeadlinesPlan(NamedTuple):
+    """The deadlines of Kubernetes and of Pulumi, in seconds."""
+
     grace: int
-    """terminationGracePeriodSeconds."""
+    """`terminationGracePeriodSeconds` of the pod."""
     progress: int
-    """progressDeadlineSeconds."""
+    """`progressDeadlineSeconds` of the Deployment."""
     timeout: int
-    """Seconds after which Pulumi stops waiting."""
+    """The time after which `pulumi up` stops waiting."""
     why: str
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
-        return f"grace {self.grace} s, progress {self.progress} s, pulumi {self.timeout} s"
+        return (
+            f"grace period {self.grace} s; progress deadline {self.progress} s; "
+            f"Pulumi timeout {self.timeout} s"
+        )
 
 
 def plan_deadlines(
@@ -35,15 +40,17 @@ def plan_deadlines(
     drain: DrainPlan,
     rollout: RolloutPlan,
 ) -> DeadlinesPlan:
+    """Decides the deadlines from the longest time that each step of a rollout may take."""
     limits = given.stage.deadlines
     until_ready = drain.grace + limits.provisioning + rollout.until_ready
     slack = min(LONGEST_SLACK, max(SHORTEST_SLACK, until_ready // 10))
     progress = until_ready + slack
     batches = max(1, rollout.replicas)
-    fetch = f"+ weights {weights.deadline} (of unknown size) " if weights.deadline else ""
+    times = f"{batches} times as long" if batches > 1 else "as long"
+    fetch = f"weights {weights.deadline} + " if weights.deadline else ""
     why = (
-        f"grace {drain.grace} (requests {drain.seconds}) + node {limits.provisioning} {fetch}"
-        f"+ pull {limits.pull} + start {probes.startup_budget} + checks {LATE} < progress; "
-        f"{batches} x progress < pulumi"
+        f"the progress deadline is grace period {drain.grace} (requests {drain.seconds}) + node "
+        f"{limits.provisioning} + {fetch}pull {limits.pull} + start {probes.startup_budget} + "
+        f"checks {LATE} s, plus slack; Pulumi waits {times}, plus slack"
     )
     return DeadlinesPlan(drain.grace, progress, batches * progress + slack, why)

@@ -6,7 +6,7 @@ from trussform.problem import Problem
 
 
 class Decision(Protocol):
-    """A value with its reason. `str` gives the value as `trussform explain` shows it."""
+    """A value with its reason. `str` returns the value as `trussform explain` shows it."""
 
     @property
     def why(self) -> str:

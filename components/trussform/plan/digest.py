@@ -1,4 +1,4 @@
-"""The digest behind an image's name."""
+"""The digest of an image, by which the pod runs it."""
 
 from typing import NamedTuple
 
@@ -8,17 +8,21 @@ from trussform.problem import FieldPath, File, Problem
 
 
 class DigestPlan(NamedTuple):
+    """An image and its digest, where that is known before the deploy."""
+
     name: str
-    """As the config or the stage writes it."""
+    """The image as the config or the stage writes it."""
     digest: str | None
-    """None if neither the name nor the lock file has it."""
+    """The digest; None if neither the name nor the lock file has one."""
     look_up: bool
-    """True if each deploy asks the registry."""
+    """True if each deploy looks the tag up in the registry."""
     why: str
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
-        return self.digest or "not known yet"
+        if self.digest is None and self.look_up:
+            return "resolved at each deploy"
+        return self.digest or "unknown"
 
     @property
     def reference(self) -> str:
@@ -30,19 +34,33 @@ def plan_digest(given: Given, name: str, file: File, path: FieldPath) -> DigestP
     """Decides the digest of the image `name`, which `file` has at `path`."""
     stage = given.stage
     if "@" in name:
-        return DigestPlan(name, name.partition("@")[2], False, "the name has the digest")
+        return DigestPlan(
+            name, name.partition("@")[2], False, "the image's name includes the digest"
+        )
     if digest := stage.digests.get(name):
-        why = "from the lock file; only `trussform lock` changes it"
+        why = "the lock file has it; only `trussform lock` changes it"
         return DigestPlan(name, digest, False, why)
     if stage.render_to is not None:
-        message = f"the digest of `{name}` is not looked up, because this stage is offline"
-        fix = "nothing to do; a stage without `render_to` resolves it"
+        message = f"the tag of `{name}` is not resolved to a digest, because `render_to` is set"
+        fix = "remove `render_to` from a stage that deploys"
         problem = Problem(file, path, message, fix, "warning")
-        return DigestPlan(name, None, False, "offline: the tag as it is", (problem,))
+        return DigestPlan(
+            name,
+            None,
+            False,
+            "the stage only renders YAML (`render_to`), so the image keeps its tag",
+            (problem,),
+        )
     if stage.tags == "locked":
-        message = f"the stage has `tags: locked`, but its lock file has no digest of `{name}`"
+        message = f"the stage has `tags: locked`, and its lock file has no digest for `{name}`"
         fix = "run `trussform lock --stack STACK` and commit the lock file"
         problem = Problem(file, path, message, fix, "blocks-deploy")
-        return DigestPlan(name, None, False, "not locked yet", (problem,))
-    why = "looked up at each deploy, so that a moved tag shows as a change"
+        return DigestPlan(
+            name,
+            None,
+            False,
+            "`tags: locked` is set, and the lock file has no digest for this image",
+            (problem,),
+        )
+    why = "`tags: follow`: `pulumi up` looks the tag up, so a moved tag shows in the preview"
     return DigestPlan(name, None, True, why)

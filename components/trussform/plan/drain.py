@@ -1,4 +1,4 @@
-"""The end of a pod: the time that its requests get before and after SIGTERM."""
+"""The shutdown of a pod: the time for its requests before and after SIGTERM."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,43 +10,50 @@ from trussform.plan.servers import Server
 from trussform.problem import Problem
 
 DELAY = 5
-"""Seconds between leaving the endpoints and SIGTERM: routers hear of it later than the pod."""
+"""Seconds between the pod's removal from the endpoints and SIGTERM: proxies learn of it later."""
 DRAIN = 600
-"""Seconds that a stopping pod gives its requests if the stage sets none."""
+"""Seconds that a stopping pod gives its requests if the stage sets no limit."""
 LONG_DRAIN = 3600
-"""The same for WebSockets and gRPC streams, which live an hour through an update on Baseten."""
+"""The same for WebSockets and gRPC streams; Baseten gives them an hour at an update."""
 HUNG_GRACE = 30
-"""Seconds that a container has to end after its startup or liveness probe has failed. A server that
-does not answer has no request to finish, and waiting for one would only delay the restart."""
+"""Seconds that a container has to stop after its startup or liveness probe has failed. A server
+that does not answer cannot finish requests, so a longer wait would only delay the restart."""
 _CLOSING = ("envoy-gateway", "nginx")
 """Controllers that close idle gRPC connections within a minute. Traefik keeps them open."""
-_IDLE = "idle connections count until the proxy closes them (Envoy after 5 s, Traefik after 90 s)"
+_WAITING = (
+    "so SIGTERM waits until clients disconnect; proxies close idle connections (Envoy after 5 s, "
+    "Traefik after 90 s)"
+)
+_TRANSPORTS = {"grpc": "gRPC", "websocket": "WebSocket"}
 
 
 class DrainPlan(NamedTuple):
+    """The times of a pod's shutdown, in seconds."""
+
     delay: int
-    """Seconds before SIGTERM in which no new request should arrive."""
+    """The time before SIGTERM in which proxies stop to send requests."""
     seconds: int
-    """Seconds that a stopping pod gives its requests."""
+    """The time that a stopping pod gives its requests."""
     waits: int
-    """Seconds of these that SIGTERM waits while clients are connected; 0: it does not wait."""
+    """The part of that time for which SIGTERM waits while clients are connected; 0: no wait."""
     grace: int
-    """terminationGracePeriodSeconds."""
+    """`terminationGracePeriodSeconds` of the pod."""
     hung_grace: int
-    """terminationGracePeriodSeconds of the startup and the liveness probe."""
+    """`terminationGracePeriodSeconds` of the startup and the liveness probe."""
     why: str
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         if not self.waits:
-            return f"SIGTERM after {self.delay} s, then at most {self.seconds} s"
+            return f"SIGTERM after {self.delay} s; requests then have {self.seconds} s to finish"
         return (
-            f"SIGTERM after {self.delay} s and when no client has been connected for a second, at "
-            f"most {self.waits} s later"
+            f"SIGTERM when all clients have disconnected, {self.delay} s to "
+            f"{self.delay + self.waits} s after termination begins"
         )
 
 
 def plan_drain(given: Given, command: CommandPlan, routes: RoutesPlan) -> DrainPlan:
+    """Decides the time of SIGTERM and the grace period."""
     seconds = _seconds(given)
     waits, why = _waits(given, command, routes, seconds)
     grace = DELAY + seconds + 5
@@ -54,6 +61,7 @@ def plan_drain(given: Given, command: CommandPlan, routes: RoutesPlan) -> DrainP
 
 
 def _seconds(given: Given) -> int:
+    """Returns the time in seconds that a stopping pod gives its requests."""
     stage = given.stage
     if stage.deadlines.drain is not None:
         return stage.deadlines.drain
@@ -65,18 +73,22 @@ def _seconds(given: Given) -> int:
 def _waits(given: Given, command: CommandPlan, routes: RoutesPlan, seconds: int) -> tuple[int, str]:
     """Returns the seconds that SIGTERM waits for connections, and the reason."""
     if not command.argv:
-        return 0, "the image may have no shell to look for connections with"
+        return 0, "the image may have no shell, which a preStop hook needs to wait for clients"
     servers, transport = command.servers, given.config.runtime.transport.kind
     if servers and transport == "http" and all(server.drains for server in servers):
-        return 0, f"{_names(servers)} finishes its requests at SIGTERM"
+        return 0, f"{_names(servers)} finishes running requests after SIGTERM"
     if transport == "grpc" and routes.controller not in _CLOSING:
-        return 0, "clients may keep idle gRPC connections open, so the server must finish its calls"
+        return (
+            0,
+            "gRPC clients may stay connected when idle, so the server itself must finish its calls",
+        )
     if transport != "http":
-        return seconds, f"most servers close connections of {transport} at SIGTERM"
-    if cutting := [server for server in servers if server.drains is False]:
-        return seconds, f"{_names(cutting)} cuts requests at SIGTERM; {_IDLE}"
-    return seconds, f"the server may cut requests at SIGTERM; {_IDLE}"
+        return seconds, f"most servers close {_TRANSPORTS[transport]} connections at SIGTERM"
+    if aborting := [server for server in servers if server.drains is False]:
+        return seconds, f"{_names(aborting)} aborts running requests at SIGTERM, {_WAITING}"
+    return seconds, f"the server may abort running requests at SIGTERM, {_WAITING}"
 
 
 def _names(servers: Iterable[Server]) -> str:
+    """Returns the servers' names as text."""
     return " and ".join(server.name for server in servers)

@@ -1,4 +1,4 @@
-"""The destinations that the server may reach: all, or those of the config."""
+"""The destinations that the server may connect to."""
 
 import ipaddress
 from typing import NamedTuple
@@ -7,15 +7,18 @@ from trussform.plan.given import Given
 from trussform.plan.weights import WeightsPlan
 from trussform.problem import FieldPath, Problem
 
-_KEYS: FieldPath = ("runtime", "egress_restrictions")
+_RESTRICTIONS: FieldPath = ("runtime", "egress_restrictions")
 
 
 class EgressPlan(NamedTuple):
+    """The egress rules of the NetworkPolicy."""
+
     restricted: bool
+    """False if there are no rules: every destination is allowed."""
     addresses: tuple[str, ...]
-    """Ranges of IPv4 addresses; without any, and without names, nothing can be reached."""
+    """IPv4 ranges. If both lists are empty, every destination is blocked."""
     names: tuple[str, ...]
-    """Domain names, `*` for any part of a label."""
+    """Domain names; `*` matches any part of a label."""
     why: str
     problems: tuple[Problem, ...] = ()
 
@@ -26,23 +29,24 @@ class EgressPlan(NamedTuple):
 
 
 def plan_egress(given: Given, weights: WeightsPlan) -> EgressPlan:
+    """Decides the destinations from `runtime.egress_restrictions`."""
     allowed = given.config.runtime.egress_restrictions
     if allowed is None:
-        return EgressPlan(False, (), (), "the config has no egress_restrictions")
+        return EgressPlan(False, (), (), "the config has no `egress_restrictions`")
     ranges = [ipaddress.IPv4Network(at, strict=False) for at in allowed.ip_allow_list or ()]
     plan = EgressPlan(
         restricted=True,
         addresses=tuple(dict.fromkeys(str(at) for at in ranges)),
         names=tuple(dict.fromkeys(allowed.fqdn_allow_list or ())),
-        why="egress_restrictions, if the cluster's network enforces NetworkPolicies",
+        why="`egress_restrictions` of the config; the network must enforce NetworkPolicies",
     )
     problems: list[Problem] = []
     if plan.names and given.stage.network_policy != "cilium":
-        message = "a NetworkPolicy cannot restrict names, only addresses"
-        fix = "use ip_allow_list, or `network_policy: cilium` in the stage of such a cluster"
-        problems.append(Problem("config", (*_KEYS, "fqdn_allow_list"), message, fix))
+        message = "a NetworkPolicy cannot match domain names"
+        fix = "use `ip_allow_list`, or set `network_policy: cilium` if the cluster runs Cilium"
+        problems.append(Problem("config", (*_RESTRICTIONS, "fqdn_allow_list"), message, fix))
     if weights.sources:
-        message = "the same restrictions apply to the init container that fetches the weights"
-        fix = "allow the store of the weights too, or fetch them once without restrictions"
-        problems.append(Problem("config", _KEYS, message, fix, "warning"))
+        message = "the init container that downloads the weights has the same restrictions"
+        fix = "allow the source of the weights, or deploy once without the restrictions"
+        problems.append(Problem("config", _RESTRICTIONS, message, fix, "warning"))
     return plan._replace(problems=tuple(problems))

@@ -1,4 +1,4 @@
-"""The init container that fetches weights."""
+"""The init container that downloads weights."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,22 +13,27 @@ _REQUESTS = Requests("100m", "256Mi")
 
 
 class FetcherPlan(NamedTuple):
+    """The image, the requests and the variables of the init container."""
+
     image: DigestPlan | None
     """None if there are no weights."""
     requests: Requests
+    """The requests of the init container."""
     environment_variables: Mapping[str, str]
+    """The variables that the stage sets for it."""
     why: str
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         if self.image is None:
             return "none"
-        return f"{self.image.reference}, requests {self.requests}"
+        return f"init container {self.image.reference}; requests {self.requests}"
 
 
 def plan_fetcher(given: Given, weights: WeightsPlan) -> FetcherPlan:
+    """Decides the init container that downloads the weights."""
     if not weights.sources:
-        return FetcherPlan(None, _REQUESTS, {}, "the config names no weights")
+        return FetcherPlan(None, _REQUESTS, {}, "the config has no `weights` and no `model_cache`")
     settings = given.stage.weights
     image = plan_digest(given, settings.image, "stage", given.stage.path("weights", "image"))
     return FetcherPlan(image, _REQUESTS, settings.environment_variables, image.why, image.problems)

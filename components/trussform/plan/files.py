@@ -1,4 +1,4 @@
-"""The files that the pod adds to the image: writable folders, the config's copy, shared memory."""
+"""The files that the pod mounts: writable folders, a copy of the config, and shared memory."""
 
 from typing import Any, NamedTuple
 
@@ -9,37 +9,40 @@ from trussform.plan.resources import Requests
 from trussform.problem import Problem
 
 COPIED = ("/app", "/tmp", "/workspace", "/packages")
-"""Folders that Baseten gives to `run_as_user_id`."""
+"""Folders that `run_as_user_id` owns on Baseten."""
 
 
 class FilesPlan(NamedTuple):
+    """The mounts of the container, except secrets and weights."""
+
     copied: tuple[str, ...]
-    """Folders that are volumes; an init container fills each with a copy of the image's."""
+    """Folders that are volumes; an init container copies the image's files into them."""
     copy_requests: Requests
     """The requests of that init container."""
     mounts_config: bool
     """True if `/app/config.yaml` is mounted."""
     config: dict[str, Any]
-    """The effective config, for `/app/config.yaml`; its secrets are null."""
+    """The config with its overrides, for `/app/config.yaml`; its secrets are null."""
     shm: str
-    """Size limit of `/dev/shm`."""
+    """The size limit of `/dev/shm`, as a Kubernetes quantity."""
     why: str
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
-        own = "the image's own"
+        folders = "/app and /tmp of the image"
         if self.copied:
-            own = f"volumes that an init container fills ({self.copy_requests})"
-        folders = ", ".join(self.copied or ("/app", "/tmp"))
-        return f"{folders}: {own}; /dev/shm up to {self.shm}"
+            folders = (
+                f"copies of {', '.join(self.copied)} (init container requests {self.copy_requests})"
+            )
+        return f"{folders}; /dev/shm up to {self.shm}"
 
 
 def plan_files(given: Given, image: ImagePlan) -> FilesPlan:
-    """Decides which folders of the image the pod replaces with volumes.
+    """Decides the folders of the image that the pod replaces with volumes.
 
-    A build gives Baseten's folders to `run_as_user_id` in the image. Where nothing is built, the
-    server gets copies that it owns. An image that runs by its own command may have no shell to
-    copy with, so its folders stay as they are, as in Truss.
+    A build makes `run_as_user_id` the owner of Baseten's folders. Without a build, the server gets
+    copies that it owns. An image that runs its own entrypoint may have no shell to copy with, so
+    its folders stay as they are, as in Truss.
     """
     config = given.config
     server = config.docker_server
@@ -48,24 +51,25 @@ def plan_files(given: Given, image: ImagePlan) -> FilesPlan:
     copies = foreign and server.start_command is not None
     gpus = config.resources.accelerator.count if config.resources.accelerator else 0
     if copies:
-        why = "run_as_user_id could not write the image's own folders"
+        why = "`run_as_user_id` may not write to these folders of the image, so it gets copies"
     elif foreign:
-        why = "no_build leaves them as they are, and run_as_user_id may not write all of them"
+        why = "an image without `start_command` may have no shell to copy its folders with"
     else:
-        why = "no mount hides files of the image"
-    taken = {source.mount_location.rstrip("/") for source in config.weights}
+        why = "no volume hides these folders of the image"
+    memory = "shared memory is 8Gi per GPU" if gpus else "shared memory is 1Gi without a GPU"
+    mounts = {source.mount_location.rstrip("/") for source in config.weights}
     return FilesPlan(
-        copied=tuple(folder for folder in COPIED if copies and folder not in taken),
+        copied=tuple(folder for folder in COPIED if copies and folder not in mounts),
         copy_requests=Requests("100m", "64Mi"),
         mounts_config=not server.no_build,
         config=_without_values(given.folder),
         shm=f"{8 * gpus}Gi" if gpus else "1Gi",
-        why=f"{why}; shared memory 8Gi per GPU",
+        why=f"{why}; {memory}",
     )
 
 
 def _without_values(folder: ConfigFolder) -> dict[str, Any]:
-    """Returns the config as data, its secrets null whatever stands there: pods and YAML show it."""
+    """Returns the config as data with null for every secret, because pods and YAML show it."""
     data: dict[str, Any] = folder.source.data
     if "secrets" not in data:
         return data

@@ -9,7 +9,7 @@ from trussform.stage import ServerStage
 
 
 class Given(NamedTuple):
-    """All that a decision for one server may depend on."""
+    """The input of every decision for one server."""
 
     folder: ConfigFolder
     """The config and the files beside it."""
@@ -24,4 +24,5 @@ class Given(NamedTuple):
 
     @property
     def config(self) -> Config:
+        """The parsed config."""
         return self.folder.config

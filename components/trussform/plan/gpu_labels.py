@@ -1,7 +1,7 @@
-"""The node labels by which clusters tell their GPUs: data alone.
+"""The node labels that name the GPUs of a node, by dialect.
 
-The values are those that GPU feature discovery, GKE, Karpenter, AWS and Azure document. Sizes
-with a part of a GPU (`g6f`, `NVads_A10`) are left out.
+The values come from the documentation of GPU feature discovery, GKE, Karpenter, AWS and Azure.
+Sizes with a part of a GPU (`g6f`, `NVads_A10`) are left out.
 """
 
 from trussform.stage import Dialect
@@ -185,19 +185,20 @@ OTHER_DIALECT: dict[tuple[Dialect, str], Dialect] = {
     ("karpenter", "A100"): "eks",
     ("karpenter", "A100_40GB"): "eks",
 }
-"""Karpenter calls both sizes of the A100 `a100`; the instance types tell them apart."""
+"""The dialect to use instead: Karpenter calls both sizes of the A100 `a100`, so the instance types
+tell them apart."""
 
-_NOBODY = "no label of it is documented"
-_GKE = "no machine of Google Cloud with it is known"
-_PART = "the label is that of the whole H100"
-_AWS = "no instance of AWS with it is known"
-_AZURE = "no size of Azure with whole ones of it is known"
+_UNDOCUMENTED = "no label for this GPU is documented"
+_GKE = "no known machine type of Google Cloud has this GPU"
+_PART = "the nodes have the label of the whole H100"
+_AWS = "no known instance type of AWS has this GPU"
+_AZURE = "no known VM size of Azure has whole GPUs of this kind"
 
 ABSENT: dict[Dialect, dict[str, str]] = {
-    "gpu-feature-discovery": {"B10": _NOBODY},
-    "gke": {"A10G": _GKE, "L40S": _GKE, "B300": _GKE, "H100_40GB": _PART, "B10": _NOBODY},
-    "karpenter": {"GB300": _AWS, "H100_40GB": _PART, "B10": _NOBODY},
-    "eks": {"GB300": _AWS, "H100_40GB": _PART, "B10": _NOBODY},
+    "gpu-feature-discovery": {"B10": _UNDOCUMENTED},
+    "gke": {"A10G": _GKE, "L40S": _GKE, "B300": _GKE, "H100_40GB": _PART, "B10": _UNDOCUMENTED},
+    "karpenter": {"GB300": _AWS, "H100_40GB": _PART, "B10": _UNDOCUMENTED},
+    "eks": {"GB300": _AWS, "H100_40GB": _PART, "B10": _UNDOCUMENTED},
     "aks": {
         "L4": _AZURE,
         "A10G": _AZURE,
@@ -205,7 +206,7 @@ ABSENT: dict[Dialect, dict[str, str]] = {
         "B200": _AZURE,
         "B300": _AZURE,
         "H100_40GB": _PART,
-        "B10": _NOBODY,
+        "B10": _UNDOCUMENTED,
     },
 }
-"""Why a dialect has no value for an accelerator."""
+"""The reason why a dialect has no value for an accelerator."""

@@ -8,20 +8,26 @@ from trussform.stage import CidrPeer
 
 
 class IngressPlan(NamedTuple):
+    """The ingress rules of the NetworkPolicy."""
+
     restricted: bool
+    """False if there are no rules: every pod of the cluster may connect."""
     namespaces: tuple[str, ...]
+    """The namespaces whose pods may connect."""
     cidrs: tuple[str, ...]
+    """The IP ranges that may connect."""
     why: str
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         if not self.restricted:
-            return "every pod of the cluster"
+            return "open to every pod of the cluster"
         sources = (*(f"namespace {name}" for name in self.namespaces), *self.cidrs)
-        return ", ".join(sources) or "none"
+        return f"open to {', '.join(sources)}" if sources else "closed"
 
 
 def plan_ingress(given: Given) -> IngressPlan:
+    """Decides the sources from the stage's `ingress_from`."""
     stage = given.stage
     if stage.ingress_from is None:
         return IngressPlan(False, (), (), "the stage has no `ingress_from`")
@@ -30,11 +36,14 @@ def plan_ingress(given: Given) -> IngressPlan:
         restricted=True,
         namespaces=tuple(peer.namespace for peer in peers if not isinstance(peer, CidrPeer)),
         cidrs=tuple(peer.cidr for peer in peers if isinstance(peer, CidrPeer)),
-        why="the stage's `ingress_from`, if the cluster's network enforces NetworkPolicies",
+        why="`ingress_from` of the stage; the network must enforce NetworkPolicies",
     )
     gateway = stage.route.namespace if stage.route.kind == "gateway" else None
     if gateway is None or plan.cidrs or gateway in plan.namespaces:
         return plan
-    message = f"`ingress_from` lacks the Gateway's namespace `{gateway}`: requests may not arrive"
-    fix = "add the namespace of the Gateway's pods, or the addresses of its nodes"
+    message = (
+        f"`ingress_from` does not list the Gateway's namespace `{gateway}`, so requests may be "
+        "blocked"
+    )
+    fix = "add the namespace of the Gateway's pods, or the CIDR of its nodes"
     return plan._replace(problems=(Problem("stage", ("ingress_from",), message, fix, "warning"),))

@@ -1,4 +1,4 @@
-"""The secrets that the stack gives, and the problem of one that it lacks."""
+"""The secrets that the stack gives, and the problem of a missing one."""
 
 import re
 from collections.abc import Collection
@@ -9,11 +9,13 @@ from trussform.problem import FieldPath, File, Problem
 
 
 class UnknownSecrets(Enum):
+    """The type of `UNKNOWN`."""
+
     UNKNOWN = "unknown"
 
 
 UNKNOWN: Final = UnknownSecrets.UNKNOWN
-"""Nobody can tell which secrets the stack gives: no stack is read, or it encrypts them as one."""
+"""The secrets are unknown: no stack is read, or it encrypts all secrets as one value."""
 
 KnownSecrets = Collection[str] | UnknownSecrets
 """The names of the secrets that the stack or the program gives, or `UNKNOWN`."""
@@ -27,7 +29,7 @@ def is_given(secrets: KnownSecrets, name: str) -> bool:
 def missing(
     secrets: KnownSecrets, name: str, path: FieldPath, file: File = "config"
 ) -> list[Problem]:
-    """Returns the problem that the stack is known not to give a secret, which `path` asks for."""
+    """Returns a problem at `path` if the stack is known to lack the secret."""
     if isinstance(secrets, UnknownSecrets) or name in secrets:
         return []
     message = f"the stack has no value for the secret `{name}`"
@@ -35,18 +37,18 @@ def missing(
 
 
 def set_command(name: str) -> str:
-    """Returns the command that gives a secret to the stack, for any name."""
+    """Returns the command that sets the secret in the stack's configuration."""
     return f"pulumi config set --secret --path {_path(name)}"
 
 
 def remove_command(name: str) -> str:
-    """Returns the command that removes a secret from the stack, for any name."""
+    """Returns the command that removes the secret from the stack's configuration."""
     return f"pulumi config rm --path {_path(name)}"
 
 
 def _path(name: str) -> str:
     """Returns the path of a secret in the stack's configuration, quoted for a shell."""
-    # Other signs in the name would be steps of the path to Pulumi, and `'` its end to the shell.
+    # Pulumi reads other characters as steps of the path, and the shell reads `'` as its end.
     quoted = name.replace('"', '\\"').replace("'", "'\\''")
     step = f".{name}" if re.fullmatch(r"[-\w]+", name) else f'["{quoted}"]'
     return f"'trussform:secrets{step}'"

@@ -11,25 +11,29 @@ _PLAIN = re.compile(r"[a-z]([-a-z0-9]{0,48}[a-z0-9])?")
 
 
 class NamesPlan(NamedTuple):
+    """The names of a server's Kubernetes objects."""
+
     server: str
-    """The name of the Deployment, the Service and the route; the first label of the host."""
+    """The name of the Deployment, the Service and the route, and the first label of the host."""
     why: str
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.server}; objects beside it are named {self.server}-…"
+        return f"{self.server}; other objects: {self.server}-…"
 
     @property
     def auth_policy(self) -> str:
+        """The policy that checks the callers."""
         return f"{self.server}-auth"
 
     @property
     def traffic_policy(self) -> str:
+        """The BackendTrafficPolicy of Envoy Gateway."""
         return f"{self.server}-traffic"
 
     @property
     def weights(self) -> str:
-        """The PersistentVolumeClaim that the server has for itself."""
+        """The server's own PersistentVolumeClaim."""
         return f"{self.server}-weights"
 
     @property
@@ -39,15 +43,17 @@ class NamesPlan(NamedTuple):
 
     @property
     def secrets(self) -> str:
-        """The Secret behind `/secrets`; Pulumi appends a random suffix to its own."""
+        """The Secret at `/secrets`; Pulumi appends a random suffix to a Secret that it creates."""
         return f"{self.server}-secrets"
 
     @property
     def registry_login(self) -> str:
+        """The Secret that the nodes pull the image with."""
         return f"{self.server}-registry"
 
     @property
     def api_keys(self) -> str:
+        """The Secret with the API keys of the clients."""
         return f"{self.server}-api-keys"
 
     @property
@@ -57,19 +63,22 @@ class NamesPlan(NamedTuple):
 
 
 def plan_names(given: Given) -> NamesPlan:
+    """Decides the name that the names of all objects begin with."""
     name = kubernetes_name(given.name)
     if name == given.name:
         return NamesPlan(name, "the server's name in the stage")
     return NamesPlan(
-        name, f"`{given.name}` is not a DNS label of at most 50 characters, so a hash is added"
+        name,
+        f"`{given.name}` is not a lower-case DNS label of at most 50 characters, so the name gets "
+        "a hash",
     )
 
 
 def kubernetes_name(name: str) -> str:
-    """Returns the name itself if Kubernetes takes it, else a readable form with a hash.
+    """Returns the name itself if Kubernetes accepts it, else a readable form with a hash.
 
-    The result is a DNS label of at most 50 characters that starts with a letter. One name always
-    gives the same result, and no other name gives it.
+    The result is a DNS label of at most 50 characters that starts with a letter. The same
+    name always gives the same result, and two names never give the same.
     """
     if _PLAIN.fullmatch(name):
         return name

@@ -8,8 +8,10 @@ from trussform.stage import Settings
 
 
 class NamespacePlan(NamedTuple):
+    """The namespace, and who creates it."""
+
     name: str
-    """The stage's namespace; the platform's takes precedence at deploy time."""
+    """The stage's namespace; a platform stack's takes precedence at deploy time."""
     create: bool
     """True if the ready-made program creates it."""
     why: str
@@ -20,13 +22,14 @@ class NamespacePlan(NamedTuple):
 
 
 def plan_namespace(given: Given) -> NamespacePlan:
+    """Decides the namespace and whether the program creates it."""
     name, create = given.stage.namespace, creates_namespace(given.stage)
     if name == "default":
-        why = "every cluster has it"
+        why = "every cluster has the namespace `default`"
     elif create:
-        why = "the stage's `namespace`; the program creates it, and `pulumi destroy` keeps it"
+        why = "`namespace` of the stage; `pulumi up` creates it, and `pulumi destroy` keeps it"
     else:
-        why = "the stage's `namespace`, which exists, as `create_namespace` is false"
+        why = "`namespace` of the stage; it must exist, because `create_namespace` is false"
     return NamespacePlan(name, create, why)
 
 

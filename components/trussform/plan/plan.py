@@ -73,15 +73,17 @@ class Plan(NamedTuple):
 
     @property
     def decisions(self) -> Iterator[tuple[str, Decision]]:
+        """Each decision with its name, in the order of the fields."""
         return zip(self._fields, cast(tuple[Decision, ...], self), strict=True)
 
     @property
     def problems(self) -> list[Problem]:
+        """The problems of all decisions."""
         return [problem for _, decision in self.decisions for problem in decision.problems]
 
 
 def build_plan(given: Given) -> Plan:
-    """Decides everything about one server."""
+    """Returns every decision about one server."""
     names = plan_names(given)
     image = plan_image(given)
     digest = plan_base_digest(given, image)

@@ -7,8 +7,10 @@ from trussform.problem import Problem
 
 
 class PlatformPlan(NamedTuple):
+    """The values that another stack gives at deploy time."""
+
     fields: frozenset[str]
-    """The values that the platform gives; the stage's are not used."""
+    """The values that the platform stack gives; the stage's own are not used."""
     why: str
     problems: tuple[Problem, ...] = ()
 
@@ -17,7 +19,10 @@ class PlatformPlan(NamedTuple):
 
 
 def plan_platform(given: Given) -> PlatformPlan:
+    """Decides which values come from a platform stack."""
     if not given.platform:
-        return PlatformPlan(frozenset(), "every value is the stage's")
-    why = "a platform stack's value takes precedence over the stage's"
+        return PlatformPlan(
+            frozenset(), "no platform stack gives a value, so the stage's values are used"
+        )
+    why = "the values of a platform stack take precedence over the stage's"
     return PlatformPlan(frozenset(given.platform), why)

@@ -1,4 +1,4 @@
-"""Three probes from two endpoints: when traffic stops and when the container restarts."""
+"""The startup, readiness and liveness probes."""
 
 from typing import NamedTuple
 
@@ -6,49 +6,54 @@ from trussform.plan.given import Given
 from trussform.problem import Problem
 
 PERIOD = 10
-"""Seconds between two checks, as on Baseten."""
+"""`periodSeconds`, as on Baseten."""
 LATE = 2 * PERIOD
-"""Seconds by which the kubelet may see late how a start has ended."""
+"""The delay in seconds with which the kubelet may notice the end of a start."""
 TIMEOUT = 5
-"""Seconds that an answer may take; a busy GPU server is slow to answer, and not dead."""
+"""`timeoutSeconds`: more than the default of 1, because a busy GPU server answers slowly."""
 
 
 class Probe(NamedTuple):
+    """One probe of the container."""
+
     path: str | None
-    """None: gRPC's own health service is asked."""
+    """The path of the GET request; None: a gRPC health check."""
     failures: int
-    """Checks that fail in a row before the probe acts."""
+    """`failureThreshold`: checks that fail in a row before the probe acts."""
     delay: int = 0
+    """`initialDelaySeconds`."""
 
 
 class ProbesPlan(NamedTuple):
+    """The port and the three probes."""
+
     port: int
     startup: Probe
     readiness: Probe
     liveness: Probe
     startup_budget: int
-    """Seconds that a start may take."""
+    """The time in seconds that a start may take."""
     why: str
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         ready, alive = (probe.path or "grpc.health.v1" for probe in (self.readiness, self.liveness))
         return (
-            f"start within {self.startup_budget} s on {ready}; "
-            f"without {ready}, traffic stops after "
-            f"{self.readiness.failures * PERIOD} s; "
-            f"without {alive}, restart after {self.liveness.failures * PERIOD} s"
+            f"startup: {ready} within {self.startup_budget} s; "
+            f"readiness: no traffic after {ready} fails for {self.readiness.failures * PERIOD} s; "
+            f"liveness: restart after {alive} fails for {self.liveness.failures * PERIOD} s"
         )
 
 
 def plan_probes(given: Given) -> ProbesPlan:
+    """Decides the probes from `docker_server` and `runtime.health_checks`."""
     config, stage = given.config, given.stage
     server, checks = config.docker_server, config.runtime.health_checks
     ready, alive = server.readiness_endpoint, server.liveness_endpoint
     if config.runtime.transport.kind == "grpc":
         ready = alive = None
     budget = stage.deadlines.startup or checks.startup_threshold_seconds
-    # The first check may come as soon as the container runs, so one more fills the budget.
+    # The first check may run as soon as the container starts, so one more check fills the budget.
     return ProbesPlan(
         port=server.server_port,
         startup=Probe(ready, _failures(budget) + 1),
@@ -59,10 +64,12 @@ def plan_probes(given: Given) -> ProbesPlan:
             checks.restart_check_delay_seconds,
         ),
         startup_budget=budget,
-        why="readiness and liveness wait until the start has succeeded; "
-        + ("the stage's deadline" if stage.deadlines.startup else "runtime.health_checks"),
+        why="`runtime.health_checks` of the config, or Baseten's defaults; "
+        + ("`deadlines.startup` of the stage limits the start; " if stage.deadlines.startup else "")
+        + "readiness and liveness checks begin after the start",
     )
 
 
 def _failures(seconds: int) -> int:
+    """Returns the number of checks that span the time, rounded up."""
     return max(1, -(-seconds // PERIOD))

@@ -5,14 +5,23 @@ from fnmatch import fnmatchcase
 from trussform.config import Config
 
 RESERVED = (
-    "PATH", "PORT", "HOST", "HOSTNAME", "K_SERVICE", "K_REVISION", "K_CONFIGURATION",
-    "*_SERVICE_HOST", "*_SERVICE_PORT*", "KUBERNETES_*",
-)  # fmt: skip
-"""Names of `environment_variables` that Baseten drops, by
+    "PATH",
+    "PORT",
+    "HOST",
+    "HOSTNAME",
+    "K_SERVICE",
+    "K_REVISION",
+    "K_CONFIGURATION",
+    "*_SERVICE_HOST",
+    "*_SERVICE_PORT*",
+    "KUBERNETES_*",
+)
+"""Names of `environment_variables` that Baseten drops. Source:
 https://docs.baseten.co/development/model/custom-server, "Runtime environment"."""
 
 
 def is_reserved(name: str) -> bool:
+    """Returns true if Baseten drops a variable of this name."""
     return any(fnmatchcase(name, pattern) for pattern in RESERVED)
 
 

@@ -8,7 +8,7 @@ from trussform.problem import FieldPath, Problem
 
 
 class Requests(NamedTuple):
-    """Requests of an init container."""
+    """The requests of an init container, as Kubernetes quantities."""
 
     cpu: str
     memory: str
@@ -18,6 +18,8 @@ class Requests(NamedTuple):
 
 
 class ResourcesPlan(NamedTuple):
+    """The requests of the server, as Kubernetes quantities."""
+
     cpu: str
     memory: str
     why: str
@@ -32,20 +34,20 @@ def plan_resources(given: Given) -> ResourcesPlan:
     resources = given.config.resources
     name = resources.instance_type
     if not name:
-        why = "minimums in Truss: requests, never limits"
+        why = "`cpu` and `memory` of the config, or Truss's defaults; requests, never limits"
         return ResourcesPlan(resources.cpu, resources.memory, why)
-    why = f"the instance type `{name}`: requests, never limits"
+    why = f"the instance type `{name}`; its CPU and memory are requests, never limits"
     plan = ResourcesPlan(resources.cpu, resources.memory, why)
     field: FieldPath = ("resources", "instance_type")
     found = machine(name)
     if found is None:
         near = ", ".join(f"`{title}`" for title in similar(name))
-        message = f"`{name}` is not an instance type of Baseten's"
-        fix = "write `accelerator`, `cpu` and `memory` in its place"
-        fix = f"write one of its names, as in {near}, or {fix}" if near else fix
+        message = f"Baseten has no instance type `{name}`"
+        fix = "write `accelerator`, `cpu` and `memory` instead"
+        fix = f"write a name such as {near}, or {fix}" if near else fix
         return plan._replace(problems=(Problem("config", field, message, fix),))
     if found.cpu is None:
-        message = f"the CPU and memory of `{name}` are not known; the pod requests 1 CPU and 2Gi"
-        fix = f"write both into the name, as in `{found.accelerator}:8x32`"
+        message = f"the CPU and memory of `{name}` are unknown, so the pod requests 1 CPU and 2Gi"
+        fix = f"add both to the name, as in `{found.accelerator}:8x32`"
         return plan._replace(problems=(Problem("config", field, message, fix, "warning"),))
     return plan

@@ -10,24 +10,30 @@ from trussform.problem import Problem, counted
 
 
 class RolloutPlan(NamedTuple):
+    """The replicas and the update strategy of the Deployment."""
+
     replicas: int
+    """The number of pods."""
     surge: int
+    """`maxSurge`: new pods that start before an old pod stops."""
     unavailable: int
+    """`maxUnavailable`: old pods that stop before a new pod is ready."""
     downtime: int
-    """Seconds that an update may leave the server without a pod; 0: never."""
+    """The maximum downtime of an update in seconds; 0: no downtime."""
     until_ready: int
-    """Seconds from the end of the grace period until the new pod is ready, at most."""
+    """The longest time in seconds from the end of the grace period until the new pod is ready."""
     why: str
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         replicas = counted(self.replicas, "replica")
-        return f"{replicas}, surge {self.surge}, unavailable {self.unavailable}"
+        return f"{replicas}; max surge {self.surge}, max unavailable {self.unavailable}"
 
 
 def plan_rollout(
     given: Given, probes: ProbesPlan, weights: WeightsPlan, drain: DrainPlan
 ) -> RolloutPlan:
+    """Decides the update strategy from the replicas, the spare GPUs and the weights' volume."""
     stage, replicas = given.stage, given.stage.replicas
     accelerator = given.config.resources.accelerator
     gpus, spare = accelerator.count if accelerator else 0, stage.spare_gpus
@@ -35,20 +41,22 @@ def plan_rollout(
     downtime = 0
     surges = (gpus == 0 or spare >= gpus) and not weights.one_node
     if replicas == 0:
-        why = "the stage asks for no replica"
+        why = "`replicas` is 0"
     elif surges:
-        why = "the new pod starts first: " + (
-            f"it needs {gpus} of {counted(spare, 'spare GPU')}" if gpus else "it needs no GPU"
-        )
+        needs = f"{gpus} of {counted(spare, 'spare GPU')}" if gpus else "no GPU"
+        why = f"the new pod needs {needs}, so it starts before the old pod stops"
     elif replicas > 1:
-        carry = "carries" if replicas == 2 else "carry"
-        why = f"one replica at a time: {replicas - 1} of {replicas} {carry} the load meanwhile"
+        reason = _no_surge_reason(weights, spare, gpus)
+        why = (
+            f"{reason}, so replicas are replaced one at a time; {replicas - 1} of {replicas} serve "
+            "meanwhile"
+        )
     else:
         downtime = drain.grace + until_ready
         parts = "weights + pull" if weights.deadline else "pull"
         why = (
-            f"{_no_surge(weights, spare, gpus)}, so the old pod stops first: at most {downtime} s "
-            f"of downtime (grace + {parts} + start + checks)"
+            f"{_no_surge_reason(weights, spare, gpus)}, so the old pod stops first; "
+            f"maximum downtime {downtime} s (grace period + {parts} + start + checks)"
         )
     return RolloutPlan(
         replicas=replicas,
@@ -60,11 +68,10 @@ def plan_rollout(
     )
 
 
-def _no_surge(weights: WeightsPlan, spare: int, gpus: int) -> str:
-    """Returns the reason why the new pod cannot start beside the old one."""
+def _no_surge_reason(weights: WeightsPlan, spare: int, gpus: int) -> str:
+    """Returns the reason why the new pod cannot start before the old pod stops."""
     if weights.one_node:
-        return "only one node at a time can mount the weights' volume"
+        return "only one node can mount the weights' volume at a time"
     if spare:
-        are = "is" if spare == 1 else "are"
-        return f"{counted(spare, 'spare GPU')} {are} too few for {gpus}"
-    return "the stage declares no spare GPU"
+        return f"the new pod needs {gpus} GPUs, and the stage has {counted(spare, 'spare GPU')}"
+    return "the stage has no `spare_gpus`"

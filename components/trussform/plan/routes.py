@@ -1,5 +1,6 @@
-"""The URLs of a server: Baseten's paths on the stage's host, and the objects that route them."""
+"""The URLs of a server: Baseten's paths on the server's host, and the route to the Service."""
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from trussform.config import Config
@@ -11,29 +12,34 @@ from trussform.stage import GatewayRoute, IngressRoute, IssuedTls, NoRoute, Serv
 ALIASED = ("production", "development")
 """Environments that Baseten also serves at `/{env}/…`."""
 REQUEST_ID = "X-Baseten-Request-Id"
+"""The header that Baseten adds to requests and responses."""
 DAY = 86_400
-"""Seconds that ingress-nginx may wait for a byte if the stage sets no limit; its default is 60."""
+"""Seconds that ingress-nginx waits for a byte if the stage sets no limit; its own default is 60."""
 IDLE = 5
-"""Seconds after which Envoy closes a connection to a pod that has no request. Its default is an
-hour, and a stopping pod, which waits while clients are connected, would wait as long."""
+"""Seconds after which Envoy closes an idle connection to a pod. Its own default is an hour, and a
+stopping pod would wait that long for its clients to disconnect."""
 SERVICE_PORT = 80
+"""The port of the Service."""
 
 
 class Rule(NamedTuple):
-    """Outside paths, and the path of the server that they lead to."""
+    """Public paths, and the path of the server that they are rewritten to."""
 
     name: str
     match: Literal["exact", "prefix"]
     paths: tuple[str, ...]
     """The first is Baseten's full path; the others are shorter forms of it."""
     rewrite: str
+    """The path of the server, or its prefix."""
 
 
 class Gateway(NamedTuple):
+    """The Gateway that the route attaches to."""
+
     name: str | None
-    """None: the platform gives it."""
+    """None: a platform stack gives it."""
     namespace: str | None
-    """None: the server's own."""
+    """None: the server's namespace."""
     listener: str | None
     """None: every listener of the Gateway."""
 
@@ -43,35 +49,42 @@ class Tls(NamedTuple):
 
     secret: str
     issuer: str | None
-    """The issuer that makes the certificate; None: the Secret exists."""
+    """The cert-manager issuer of the certificate; None: the Secret already exists."""
     issuer_kind: Literal["ClusterIssuer", "Issuer"]
 
 
 class RoutesPlan(NamedTuple):
+    """The route and its paths."""
+
     kind: Literal["gateway", "ingress", "none"]
     controller: Literal["envoy-gateway", "traefik", "nginx"] | None
-    """The program behind the Gateway or the Ingress class; None if the stage does not name it."""
+    """The controller of the Gateway or the Ingress class; None if the stage does not name it."""
     gateway: Gateway | None
+    """None for other kinds of routes."""
     ingress_class: str | None
+    """None for other kinds of routes."""
     tls: Tls | None
+    """None if the Ingress has no certificate, or for other kinds of routes."""
     scheme: Literal["https", "http"]
+    """The scheme of the URLs."""
     port: int | None
-    """The port that clients use; None: the scheme's own."""
+    """The port of the URLs; None: the default of the scheme."""
     protocol: Literal["http", "grpc"]
-    """The protocol of the server; WebSockets begin as HTTP."""
+    """The protocol of the server; WebSockets start as HTTP."""
     rules: tuple[Rule, ...]
-    """The rules of the paths; empty for gRPC, whose calls go through as they are."""
+    """The rules of the paths; empty for gRPC, whose calls are not rewritten."""
     predict_path: str
     """The path of the printed predict URL; empty for gRPC."""
     sync_path: str
-    """The path that a path of the server follows in its URL."""
+    """The prefix of a URL whose remaining path is the server's own."""
     domain: str | None
+    """The domain of the host; None: a platform stack gives it, or there is no route."""
     timeout: int | None
-    """Seconds after which the route gives up a request; None: never."""
+    """Seconds after which the route aborts a request; None: never."""
     proxy_timeout: int
     """Seconds that ingress-nginx waits for a byte."""
     traffic_policy: bool
-    """True if a policy of Envoy Gateway lifts the proxy's limits on time and on requests."""
+    """True if a BackendTrafficPolicy removes Envoy's limits on time and on concurrent requests."""
     request_id: bool
     """True if the gateway adds `X-Baseten-Request-Id` to requests and responses."""
     why: str
@@ -81,62 +94,64 @@ class RoutesPlan(NamedTuple):
         if self.kind == "none":
             return "none"
         if self.protocol == "grpc":
-            return f"{self._through}: every gRPC call to the host"
+            return f"{self._name}: every gRPC call to the host"
         rules = ", ".join(
             f"{path}{'/*' if rule.match == 'prefix' else ''} -> {rule.rewrite}"
             for rule in self.rules
             for path in rule.paths
         )
-        return f"{self._through}: {rules}"
+        return f"{self._name}: {rules}"
 
     @property
-    def _through(self) -> str:
-        return f"ingress of class {self.ingress_class}" if self.kind == "ingress" else self.kind
+    def _name(self) -> str:
+        """The route as `trussform explain` shows it."""
+        return f"Ingress of class {self.ingress_class}" if self.kind == "ingress" else "Gateway"
 
 
 def plan_routes(given: Given, names: NamesPlan) -> RoutesPlan:
+    """Decides the paths, the timeouts and the limits of the route."""
     config, stage = given.config, given.stage
     grpc = config.runtime.transport.kind == "grpc"
-    inside = _inside(given, names)
-    if inside.kind == "none":
-        return inside
-    outside = inside._replace(domain=stage.domain)
-    problems = _missing(given)
-    lifted = f"; {_LIFTED}" if inside.traffic_policy else ""
+    plan = _without_rules(given, names)
+    if plan.kind == "none":
+        return plan
+    plan = plan._replace(domain=stage.domain)
+    problems = _missing_fields(given)
+    limits = f"; {_NO_LIMITS}" if plan.traffic_policy else ""
     if grpc:
-        # A GRPCRoute knows no timeout, and gRPC's clients bring their own deadlines.
-        why = f"gRPC's paths are its services; the route sets no timeout{lifted}"
-        return outside._replace(why=why, problems=(*problems, *_about_grpc(stage)))
+        # A GRPCRoute has no timeout, and gRPC clients set their own deadlines.
+        why = f"gRPC calls keep their paths; the route sets no timeout{limits}"
+        return plan._replace(why=why, problems=(*problems, *_grpc_problems(stage)))
     timeout = stage.request_timeout
-    cut = f"a request is cut after {timeout} s" if timeout else "the route sets no timeout"
+    aborts = f"`request_timeout` is {timeout} s" if timeout else "the route sets no timeout"
     bases = _bases(stage.environment)
-    return outside._replace(
+    return plan._replace(
         timeout=timeout,
         proxy_timeout=timeout or DAY,
         rules=_rules(config, bases),
         predict_path=f"{bases[0]}/predict",
         sync_path=f"{bases[0]}/sync",
-        why=f"Baseten's paths; {cut}{lifted}",
-        problems=(*problems, *_unspellable(stage, config.docker_server.predict_endpoint)),
+        why=f"these are Baseten's paths; {aborts}{limits}",
+        problems=(*problems, *_nginx_problems(stage, config.docker_server.predict_endpoint)),
     )
 
 
-def _inside(given: Given, names: NamesPlan) -> RoutesPlan:
-    """Returns the plan of a server without rules: inside the cluster, it has the Service alone."""
+def _without_rules(given: Given, names: NamesPlan) -> RoutesPlan:
+    """Returns the plan without rules; it is whole for a server that only has a Service."""
     config, route = given.config, given.stage.route
     grpc = config.runtime.transport.kind == "grpc"
     envoy = route.kind == "gateway" and route.controller == "envoy-gateway"
-    outside = not isinstance(route, NoRoute)
+    public = not isinstance(route, NoRoute)
     return RoutesPlan(
         kind=route.kind,
-        controller=route.controller if outside else None,
+        controller=route.controller if public else None,
         gateway=_gateway(route) if isinstance(route, GatewayRoute) else None,
         ingress_class=(
             route.class_name or route.controller if isinstance(route, IngressRoute) else None
         ),
         tls=_tls(route, names) if isinstance(route, IngressRoute) else None,
-        scheme=route.scheme if outside else "http",
-        port=route.port if outside else None,
+        scheme=route.scheme if public else "http",
+        port=route.port if public else None,
         protocol="grpc" if grpc else "http",
         rules=(),
         predict_path="" if grpc else config.docker_server.predict_endpoint,
@@ -146,15 +161,17 @@ def _inside(given: Given, names: NamesPlan) -> RoutesPlan:
         proxy_timeout=DAY,
         traffic_policy=envoy,
         request_id=envoy,
-        why="the stage routes nothing to the outside",
+        why="the stage has `route: {kind: none}`; only pods of the cluster reach the server",
     )
 
 
 def _gateway(route: GatewayRoute) -> Gateway:
+    """Returns the Gateway that the stage names."""
     return Gateway(route.name, route.namespace, route.listener)
 
 
 def _tls(route: IngressRoute, names: NamesPlan) -> Tls | None:
+    """Returns the certificate of an Ingress."""
     if route.tls is None:
         return None
     if isinstance(route.tls, IssuedTls):
@@ -162,13 +179,15 @@ def _tls(route: IngressRoute, names: NamesPlan) -> Tls | None:
     return Tls(route.tls.secret, None, "ClusterIssuer")
 
 
-_LIFTED = "a BackendTrafficPolicy lifts Envoy's limits on time and on requests in flight"
+_NO_LIMITS = (
+    "a BackendTrafficPolicy removes Envoy's default limits on time and on concurrent requests"
+)
 
 
 def _bases(environment: str) -> tuple[str, ...]:
-    """Returns what the paths of an environment begin with on Baseten, the full form first.
+    """Returns the prefixes of an environment's paths on Baseten, the full form first.
 
-    Clients of regional hosts send production's paths bare.
+    Clients of regional hosts send the paths of production without a prefix.
     """
     full = f"/environments/{environment}"
     short = (f"/{environment}",) if environment in ALIASED else ()
@@ -176,6 +195,7 @@ def _bases(environment: str) -> tuple[str, ...]:
 
 
 def _rules(config: Config, bases: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Returns the rules for HTTP and WebSockets."""
     predict = config.docker_server.predict_endpoint
 
     def paths(end: str) -> tuple[str, ...]:
@@ -190,22 +210,24 @@ def _rules(config: Config, bases: tuple[str, ...]) -> tuple[Rule, ...]:
     return rules
 
 
-def _unspellable(stage: ServerStage, predict: str) -> list[Problem]:
-    """nginx would read these characters as its own language."""
+def _nginx_problems(stage: ServerStage, predict: str) -> list[Problem]:
+    """Returns the problem of characters that nginx's configuration gives a meaning."""
     if not (stage.route.kind == "ingress" and stage.route.controller == "nginx"):
         return []
     if not set(predict) & set("$;'"):
         return []
-    keys: FieldPath = ("docker_server", "predict_endpoint")
-    message = f"`{predict}` cannot be written for ingress-nginx"
-    return [Problem("config", keys, message, "use another route, or an endpoint without `$;'`")]
+    field: FieldPath = ("docker_server", "predict_endpoint")
+    message = f"ingress-nginx cannot rewrite to `{predict}`"
+    fix = "use an endpoint without `$`, `;` and `'`, or use another controller"
+    return [Problem("config", field, message, fix)]
 
 
-def _about_grpc(stage: ServerStage) -> list[Problem]:
+def _grpc_problems(stage: ServerStage) -> list[Problem]:
+    """Returns the problems of gRPC with the route's controller."""
     route = stage.route
     if route.kind == "gateway" and route.controller is None:
         message = (
-            "a GRPCRoute cannot set a timeout, and Envoy ends gRPC calls after 15 s by default"
+            "a GRPCRoute cannot set a timeout, and Envoy aborts gRPC calls after 15 s by default"
         )
         fix = "name the Gateway's controller: `controller: envoy-gateway` or `traefik`"
         return [Problem("stage", ("route",), message, fix, "warning")]
@@ -213,29 +235,23 @@ def _about_grpc(stage: ServerStage) -> list[Problem]:
         return []
     problems: list[Problem] = []
     if route.scheme == "http":
-        message = "ingress-nginx takes gRPC over TLS only"
+        message = "ingress-nginx accepts gRPC only over TLS"
         problems.append(Problem("stage", ("route", "scheme"), message, "write `scheme: https`"))
-    message = "ingress-nginx ends a call after 60 s in which the client sends nothing"
-    fix = "set `client-body-timeout` in its ConfigMap, or use a Gateway"
+    message = "ingress-nginx aborts a streaming call when the client sends nothing for 60 s"
+    fix = "raise `client-body-timeout` in its ConfigMap, or use a Gateway"
     problems.append(Problem("stage", ("route", "controller"), message, fix, "warning"))
     return problems
 
 
-def _missing(given: Given) -> list[Problem]:
+def _missing_fields(given: Given) -> Iterator[Problem]:
+    """Yields a problem for each field that the route needs and neither stage nor platform gives."""
     stage, platform = given.stage, given.platform
-    problems: list[Problem] = []
-
-    def need(keys: FieldPath, message: str, fix: str) -> None:
-        problems.append(Problem("stage", keys, message, fix))
-
     if stage.domain is None and "domain" not in platform:
-        need(("domain",), "a route needs a host, but the stage has no `domain`",
-             "add `domain: models.example.com`, or `route: {kind: none}`")  # fmt: skip
-    if (
-        isinstance(stage.route, GatewayRoute)
-        and stage.route.name is None
-        and "gateway" not in platform
-    ):
-        need(("route", "name"), "the route has no Gateway",
-             "add `name: NAME`, or `kind: ingress`")  # fmt: skip
-    return problems
+        message = "a route needs a host, and the stage has no `domain`"
+        fix = "add `domain: models.example.com`, or `route: {kind: none}`"
+        yield Problem("stage", ("domain",), message, fix)
+    route = stage.route
+    if isinstance(route, GatewayRoute) and route.name is None and "gateway" not in platform:
+        message = "the route does not name the cluster's Gateway"
+        fix = "add `name: NAME`, or write `kind: ingress`"
+        yield Problem("stage", ("route", "name"), message, fix)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from trussform.config import Config
@@ -15,33 +16,37 @@ from trussform.plan.weights import WeightsPlan
 from trussform.problem import Problem
 from trussform.stage import ExistingSecret, ExternalSecrets
 
-_READ = re.compile(r"(?<![-\w./])/secrets/([-._a-zA-Z0-9]*[-_a-zA-Z0-9])")
+_SECRET_FILE = re.compile(r"(?<![-\w./])/secrets/([-._a-zA-Z0-9]*[-_a-zA-Z0-9])")
 
 
 class Store(NamedTuple):
-    """The store from which the External Secrets Operator makes the Secret."""
+    """The SecretStore that the External Secrets Operator reads."""
 
     name: str
     kind: str
     path: str
-    """The text in front of each secret's name in the store."""
+    """The prefix of each secret's name in the store."""
     refresh: str
-    """The operator's interval between two looks at the store: `1h`."""
+    """The interval at which the operator reads the store: `1h`."""
 
 
 class SecretsPlan(NamedTuple):
+    """The secrets of one server, and the Secret that holds them."""
+
     names: tuple[str, ...]
-    """Declared by the config, or named by its weights."""
+    """Secrets that the config declares or that its weights name; all must exist."""
     undeclared: tuple[str, ...]
-    """Read by the command or for weights, not declared; mounted if the stage has them."""
+    """Secrets that the command or the weights read undeclared; mounted if the stack has them."""
     secret: str
-    """The name of the Secret; Pulumi appends a random suffix to the name of its own."""
+    """The name of the Secret; Pulumi appends a random suffix to a Secret that it creates."""
     source: Literal["none", "pulumi", "existing", "store"]
+    """The source of the values; `none` if the config names no secret."""
     store: Store | None
+    """None for other sources."""
     version: str | None
-    """The stage's `secrets_version`: another one rolls the pods."""
+    """`secrets_version` of the stage; another value restarts the pods."""
     given: frozenset[str]
-    """The secrets of the stack or the program that the server can read, for any purpose."""
+    """The secrets of the stack or the program that the server uses, for any purpose."""
     why: str
     problems: tuple[Problem, ...] = ()
 
@@ -54,17 +59,19 @@ class SecretsPlan(NamedTuple):
 
     @property
     def any(self) -> bool:
+        """True if the pod mounts secrets."""
         return bool(self.names or self.undeclared)
 
 
 def plan_secrets(
     given: Given, names: NamesPlan, weights: WeightsPlan, auth: AuthPlan
 ) -> SecretsPlan:
+    """Decides the secrets and the source of their values."""
     config, stage = given.config, given.stage
-    mounted, undeclared = _wanted(config, weights)
-    problems = _about_undeclared(config, undeclared)
+    mounted, undeclared = _secret_names(config, weights)
+    problems = _undeclared_problems(config, undeclared)
     if isinstance(stage.secrets, ExternalSecrets):
-        # It may not be in the store, and the operator would make no Secret then.
+        # The store may lack them, and the operator then creates no Secret at all.
         undeclared = ()
     plan = SecretsPlan(
         names=mounted,
@@ -74,28 +81,38 @@ def plan_secrets(
         store=None,
         version=stage.secrets_version,
         given=_given(given, weights, auth),
-        why="the config declares none and reads none",
+        why="neither `secrets`, the command nor the weights of the config name a secret",
     )
     if not plan.any:
         return plan._replace(version=None, problems=problems)
     if isinstance(stage.secrets, ExistingSecret):
-        why = "an existing Secret changes in place: `secrets_version` of the stage rolls the pods"
+        why = "`secrets.existing` of the stage; change `secrets_version` to restart the pods"
         return plan._replace(
             source="existing", secret=stage.secrets.existing, why=why, problems=problems
         )
     if isinstance(stage.secrets, ExternalSecrets):
         return _from_store(plan, stage.secrets)._replace(problems=problems)
-    lacking = (missing(given.secrets, name, ("secrets", name)) for name in mounted)
+    lacking = ", ".join(undeclared)
+    undeclared = tuple(name for name in undeclared if is_given(given.secrets, name))
+    why = "a changed value creates a new Secret, restarts the pods, then removes the old Secret"
+    if not mounted and not undeclared:
+        why = f"the stack has no value for {lacking}, which the config reads and does not declare"
     return plan._replace(
         source="pulumi",
-        undeclared=tuple(name for name in undeclared if is_given(given.secrets, name)),
-        why="a changed value makes a new Secret, rolls the pods, then removes the old one",
-        problems=(*problems, *(problem for found in lacking for problem in found)),
+        undeclared=undeclared,
+        why=why,
+        problems=(*problems, *_missing_secrets(given, mounted)),
     )
 
 
-def _wanted(config: Config, weights: WeightsPlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the secrets that must be mounted, and those that are mounted if they exist."""
+def _missing_secrets(given: Given, names: tuple[str, ...]) -> Iterator[Problem]:
+    """Yields the problem of each secret that the stack is known to lack."""
+    for name in names:
+        yield from missing(given.secrets, name, ("secrets", name))
+
+
+def _secret_names(config: Config, weights: WeightsPlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the secrets that must exist, and those that are mounted if they exist."""
     used = [source.secret for source in weights.sources if source.secret]
     needed = [source.secret for source in weights.sources if source.secret and source.needs_secret]
     declared = (name for name in config.secrets if not name.startswith(REGISTRY_SECRET_PREFIX))
@@ -104,13 +121,14 @@ def _wanted(config: Config, weights: WeightsPlan) -> tuple[tuple[str, ...], tupl
     return tuple(names), tuple(name for name in others if name not in names)
 
 
-def _about_undeclared(config: Config, undeclared: tuple[str, ...]) -> tuple[Problem, ...]:
+def _undeclared_problems(config: Config, undeclared: tuple[str, ...]) -> tuple[Problem, ...]:
+    """Returns a warning for each secret that the command reads and `secrets` lacks."""
     read = read_by_command(config)
     return tuple(
         Problem(
             "config",
             ("docker_server", "start_command"),
-            f"reads /secrets/{name}, which `secrets` does not declare",
+            f"the command reads /secrets/{name}, and `secrets` does not declare it",
             f"add `{name}: null` to `secrets`",
             "warning",
         )
@@ -122,16 +140,15 @@ def _about_undeclared(config: Config, undeclared: tuple[str, ...]) -> tuple[Prob
 def _from_store(plan: SecretsPlan, store: ExternalSecrets) -> SecretsPlan:
     """Returns the plan for a Secret from a store.
 
-    Each version has a Secret of another name: the operator would not read the store again for the
-    same ExternalSecret before its time, and the new pods would start with the old values.
+    The name of the Secret changes with `secrets_version`. For the same ExternalSecret, the operator
+    would wait until the next refresh, and new pods would start with the old values.
     """
     secret = plan.secret
     if plan.version is not None:
         secret += f"-{hashlib.sha256(plan.version.encode()).hexdigest()[:8]}"
     why = (
-        f"the External Secrets Operator reads the store every {store.refresh} and changes the "
-        "Secret in place; another `secrets_version` of the stage makes it read at once and rolls "
-        "the pods"
+        f"`secrets.store` of the stage, refreshed every {store.refresh}; change `secrets_version` "
+        "to refresh at once and restart the pods"
     )
     return plan._replace(
         secret=secret,
@@ -142,10 +159,10 @@ def _from_store(plan: SecretsPlan, store: ExternalSecrets) -> SecretsPlan:
 
 
 def _given(given: Given, weights: WeightsPlan, auth: AuthPlan) -> frozenset[str]:
-    """Returns the secrets of the stack that the server can read.
+    """Returns the secrets of the stack that the server uses.
 
-    A field that this stage makes no use of counts too, as `secret_to_path_mapping` with the
-    builder `none`. The files at `/secrets` count only if the stage's secrets are Pulumi's.
+    A field that this stage ignores counts too, such as `secret_to_path_mapping` with
+    `builder: none`. The files at `/secrets` count only with `secrets: pulumi`.
     """
     config = given.config
     names = [*auth.keys, *config.build.secret_to_path_mapping]
@@ -157,6 +174,6 @@ def _given(given: Given, weights: WeightsPlan, auth: AuthPlan) -> frozenset[str]
 
 
 def read_by_command(config: Config) -> tuple[str, ...]:
-    """Returns the names of the files at `/secrets` that the start command names."""
-    words = _READ.findall(config.docker_server.start_command or "")
+    """Returns the names of the files at `/secrets` in the start command."""
+    words = _SECRET_FILE.findall(config.docker_server.start_command or "")
     return tuple(dict.fromkeys(filter(is_secret_name, words)))

@@ -1,38 +1,41 @@
-"""The servers that people run, each with the setting of its host and with its end.
+"""Known servers, with the setting of their host and their behaviour at SIGTERM.
 
-`source` names what each row was read from: a repository with its release, and the file.
+`source` names the origin of each row: a repository with its release, and the file.
 """
 
 from typing import NamedTuple
 
 
 class Server(NamedTuple):
+    """A server program."""
+
     name: str
     commands: tuple[tuple[str, ...], ...]
-    """Programs or Python modules that start it, with the subcommands that follow."""
+    """The programs or Python modules that start it, each with its subcommands."""
     source: str
+    """The origin of this row."""
     loopback: bool = False
-    """True if it listens on 127.0.0.1 alone where nothing sets its host."""
+    """True if it listens only on 127.0.0.1 by default."""
     options: tuple[str, ...] = ("--host",)
-    """The options that set the host; the first is the one to add."""
+    """The options that set the host; Trussform adds the first."""
     variable: str | None = None
     """The environment variable that sets the host."""
     ports: tuple[str, ...] = ("--port",)
     """The options that set the port."""
     port: int | None = None
-    """The default port of a server whose host and port are one setting, `HOST:PORT`."""
+    """The default port, if host and port are one setting: `HOST:PORT`."""
     instead: tuple[str, ...] = ()
-    """Options that set another kind of socket, or a file that may set the host."""
+    """Other options that may set the socket, such as a Unix socket or a configuration file."""
     others: tuple[str, ...] = ()
-    """Variables that may set the host as well."""
+    """Other variables that may set the host."""
     marker: str | None = None
-    """Text without which the whole command does not mean this server."""
+    """Text that the whole command must contain to start this server."""
     folder: str | None = None
-    """The folder, in lower case, without which its script is another program's."""
+    """The folder that its script must be in, in lower case."""
     skips: int = 0
-    """Words that stand between the command and the first place for an option."""
+    """The number of arguments between the command and its first option."""
     drains: bool | None = None
-    """True if it finishes running requests at SIGTERM, however long they take; None: unknown."""
+    """True if it finishes running requests after SIGTERM without a time limit; None: unknown."""
 
 
 _BIND = ("--bind", "-b")

@@ -1,4 +1,4 @@
-"""The simple commands of a shell's text, each word with its position in the text."""
+"""The simple commands of a shell's text, with the position of each word."""
 
 import re
 from collections.abc import Iterator
@@ -12,25 +12,27 @@ _KEYWORDS = ("!", "{", "}", "do", "done", "elif", "else", "fi", "if", "then", "u
 
 
 class Word(NamedTuple):
+    """A word of a shell's text."""
+
     text: str
-    """The word without its quotes; expansions stand in it as they are written."""
+    """The word without its quotes; expansions stay as they are written."""
     places: tuple[int, ...] = ()
-    """The position of each of its characters in the text."""
+    """The position of each character in the text."""
     quoted: tuple[bool, ...] = ()
-    """For each of its characters, true if it stands in quotes."""
+    """For each character, true if it is in quotes."""
     end: int = 0
-    """The position behind it and its last quote."""
+    """The position after the word and its last quote."""
 
 
 class Unreadable(Exception):
-    """A quote or a substitution has no end."""
+    """Raised for a quote or a substitution that has no end."""
 
 
 def simple_commands(text: str) -> list[list[Word]]:
-    """Returns the words of each simple command in the order of the text, redirections left out.
+    """Returns the words of each simple command in the order of the text, without redirections.
 
-    `a & b | c > log` has the commands `a`, `b` and `c`. What stands in substitutions is part of
-    a word. Returns nothing for a text that no shell can read.
+    `a & b | c > log` has the commands `a`, `b` and `c`. A substitution is part of its word.
+    Returns nothing for a text that no shell can read.
     """
     commands: list[list[Word]] = [[]]
     try:
@@ -74,11 +76,11 @@ def _words(text: str) -> Iterator[Word | None]:
 
 
 Spans = list[tuple[int, int, bool]]
-"""The parts of a text that a word keeps, and whether they stand in quotes."""
+"""The start and end of each part of a text that a word keeps; true for a quoted part."""
 
 
 def _word(text: str, at: int) -> tuple[Word, int]:
-    """Returns the word at a position, and where it ends."""
+    """Returns the word at a position, and the position of its end."""
     kept: Spans = []
     while at < len(text):
         if text[at] == "'":
@@ -102,7 +104,7 @@ def _word(text: str, at: int) -> tuple[Word, int]:
 
 
 def _double_quoted(text: str, at: int, kept: Spans) -> int:
-    """Keeps what double quotes hold, and returns where they end."""
+    """Adds the text in double quotes to `kept`, and returns the position of its end."""
     while text[at : at + 1] != '"':
         if at >= len(text):
             raise Unreadable
@@ -118,7 +120,7 @@ def _double_quoted(text: str, at: int, kept: Spans) -> int:
 
 
 def _plain(text: str, at: int) -> int:
-    """Returns where a substitution or a run of plain characters ends; 0 where there is none."""
+    """Returns the end of a substitution or a run of plain characters; 0 if there is none."""
     if end := _after_substitution(text, at):
         return end
     match = _PLAIN.match(text, at)
@@ -126,7 +128,7 @@ def _plain(text: str, at: int) -> int:
 
 
 def _after_substitution(text: str, at: int) -> int:
-    """Returns where `$(…)`, `${…}` or a pair of backticks ends; 0 where none begins."""
+    """Returns the end of `$(…)`, `${…}` or a pair of backticks; 0 if none begins here."""
     if text[at] == "`":
         return _find(text, "`", at + 1) + 1
     if not text.startswith(("$(", "${"), at):
@@ -150,18 +152,20 @@ def _after_substitution(text: str, at: int) -> int:
 
 
 def _find(text: str, mark: str, at: int) -> int:
+    """Returns the position of a closing mark."""
     if (found := text.find(mark, at)) < 0:
         raise Unreadable
     return found
 
 
 def _end_of_line(text: str, at: int) -> int:
+    """Returns the position of the next line break, or of the end of the text."""
     end = text.find("\n", at)
     return len(text) if end < 0 else end
 
 
 def _after_document(text: str, at: int, mark: str) -> int:
-    """Returns where the lines of a here-document end."""
+    """Returns the position of the end of a here-document."""
     while at < len(text):
         end = _end_of_line(text, at)
         line, at = text[at:end], end + 1

@@ -1,4 +1,4 @@
-"""The weights that a volume holds before the server starts: their sources, mounts and volume."""
+"""The model weights that are on a volume before the server starts."""
 
 import hashlib
 import json
@@ -15,96 +15,116 @@ from trussform.problem import FieldPath, Level, Problem
 from trussform.stage import ClaimStorage, NodeStorage, ServerStage, Storage
 
 MODEL_CACHE = "/app/model_cache"
-"""The folder in which Truss puts the folders of `model_cache`."""
+"""The folder of Truss's image for the volumes of `model_cache`."""
 HUB = "/root/.cache/huggingface/hub"
-"""The folder of Truss's image for the repositories of a `model_cache` without volumes."""
+"""The folder of Truss's image for a `model_cache` without volumes."""
 ANY_USERS_HUB = "/var/cache/huggingface/hub"
-"""The same repositories, for a server that is not root: /root is closed to it in most images."""
+"""The same for a server that does not run as root, which cannot read /root in most images."""
 
 _HUB_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
-"""Variables that name the cache itself; text-embeddings-inference and old libraries read the second
-alone (huggingface/text-embeddings-inference, router/src/main.rs)."""
+"""Variables that name the cache itself; text-embeddings-inference and old libraries read only the
+second (huggingface/text-embeddings-inference, router/src/main.rs)."""
 _HUB_PLACES = {
     **dict.fromkeys(_HUB_VARIABLES, ""),
     "HF_HOME": "/hub",
     "XDG_CACHE_HOME": "/huggingface/hub",
     "HOME": "/.cache/huggingface/hub",
 }
-"""The cache below each variable that may say where it is, the strongest first
+"""The path of the cache below each variable that may set it, the highest precedence first
 (huggingface/huggingface_hub, src/huggingface_hub/constants.py)."""
 
 GPU_MEMORY = {
-    "T4": 16, "L4": 24, "A10G": 24, "V100": 16, "A100": 80, "A100_40GB": 40, "H100": 80,
-    "H100_40GB": 40, "H200": 141, "B200": 180, "B300": 288, "GB300": 288, "L40S": 48,
+    "T4": 16,
+    "L4": 24,
+    "A10G": 24,
+    "V100": 16,
+    "A100": 80,
+    "A100_40GB": 40,
+    "H100": 80,
+    "H100_40GB": 40,
+    "H200": 141,
+    "B200": 180,
+    "B300": 288,
+    "GB300": 288,
+    "L40S": 48,
     "RTX_PRO_6000": 96,
-}  # fmt: skip
-"""Gi of one accelerator. https://docs.baseten.co/deployment/resources#instance-type-reference; what
-is not there, from NVIDIA's data sheets. The smaller of two sizes of the V100."""
+}
+"""The memory of one accelerator in Gi. Source:
+https://docs.baseten.co/deployment/resources#instance-type-reference, else NVIDIA's data sheets. The
+V100 has two sizes; this is the smaller."""
 _UNITS = {
-    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
-}  # fmt: skip
+    "": 1,
+    "k": 10**3,
+    **{letter: 10 ** (3 * power) for power, letter in enumerate("MGTPE", start=2)},
+    **{f"{letter}i": 2 ** (10 * power) for power, letter in enumerate("KMGTPE", start=1)},
+}
+"""The number of bytes of each unit of a Kubernetes quantity."""
 _QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([kKMGTPEi]*)")
 
 _HF_TOKEN = "hf_access_token"
 _SCHEMES = {"hf": "hf", "gcs": "gs", "s3": "s3", "azure": "azure"}
 _FORMS = {
-    "hf": (re.compile(r"[-\w.]+(/[-\w.]+)?(@[-\w./]+)?"), "repository",
-           "hf://OWNER/NAME or …@REVISION"),
-    "azure": (re.compile(r"[-\w]+/[-\w$]+(/.*)?"), "container", "azure://ACCOUNT/CONTAINER/PREFIX"),
-    "r2": (re.compile(r"[-\w]+\.[-\w]+(/.*)?"), "bucket", "r2://ACCOUNT.BUCKET/PREFIX"),
-}  # fmt: skip
-"""The form of the text after a scheme, its name, and an example, if the form is limited."""
-_NO_NAME = re.compile(r"^$|^/|(^|/)\.\.?(/|$)|//")
-"""Patterns that no name of a file fits."""
+    "hf": (re.compile(r"[-\w.]+(/[-\w.]+)?(@[-\w./]+)?"), "hf://OWNER/NAME or …@REVISION"),
+    "azure": (re.compile(r"[-\w]+/[-\w$]+(/.*)?"), "azure://ACCOUNT/CONTAINER/PREFIX"),
+    "r2": (re.compile(r"[-\w]+\.[-\w]+(/.*)?"), "r2://ACCOUNT.BUCKET/PREFIX"),
+}
+"""The form of a source after its scheme, as a pattern and as people write it."""
+_MATCHES_NO_FILE = re.compile(r"^$|^/|(^|/)\.\.?(/|$)|//")
+"""Patterns that match no path of a file."""
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
-"""Alternatives of a shell, which neither Truss nor huggingface_hub knows."""
+"""A shell's alternatives, which neither Truss nor huggingface_hub supports."""
 _MAX_PATH = 4095
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_TAKEN = re.compile(
+_RESERVED_MOUNT = re.compile(
     r"/|/(app|bin|etc|lib|lib64|sbin|tmp|var)|/usr(/local)?(/bin|/lib)?"
     r"|(/proc|/sys|/dev|/secrets|/app/config\.yaml|/usr/local/bin/truss-transfer-cli)(/.*)?"
 )
-"""Folders that a mount would hide from the server, and places of other mounts."""
+"""Folders of the image that a mount would hide, and the paths of other mounts."""
 
 
 class Source(NamedTuple):
-    """One source of weights, and the path where the server finds it."""
+    """One source of weights, and its mount."""
 
     path: FieldPath
     """The path of the source in the config."""
     source: str
+    """The URL: `hf://OWNER/NAME`."""
     mount: str
+    """The path in the container."""
     read_only: bool
     hub: bool
-    """True if the folder is laid out as Hugging Face's cache, for a server that looks there."""
+    """True if the folder has the layout of Hugging Face's cache."""
     secret: str | None
+    """The secret to log in with; None: anonymous."""
     needs_secret: bool
-    """True if the config itself names the secret; otherwise it is used if it exists."""
+    """True if the config names the secret; a default secret is used only if it exists."""
     identity: str | None
-    """The role or account that the store wants, where the pod's own identity is to have it."""
+    """The role or account that the pod's own identity must have."""
     role: str | None
-    """The role that is taken on by the pod's own identity."""
+    """The role that the pod's own identity assumes."""
     region: str | None
+    """The AWS region."""
     allow: tuple[str, ...] | None
+    """Patterns of the files to download; None: all."""
     ignore: tuple[str, ...] | None
+    """Patterns of the files to leave out; None: none."""
     any_depth: bool
-    """True where `*` of a pattern goes on over `/`, as in Truss's `model_cache`."""
+    """True if `*` in a pattern matches `/` too, as in Truss's `model_cache`."""
     folder: str = ""
-    """Its folder on the volume, named after all that goes to the same mount."""
+    """The folder on the volume; its name depends on all sources of the same mount."""
 
     @property
     def id(self) -> str:
-        """The name of its marks on the volume."""
-        what: list[Any] = [self.source, self.allow, self.ignore]
-        if self.lacks_files_of_old:
-            what.append("**")
-        return f"{self.folder}.{_digest(*what)[:8]}"
+        """The name of the source's marker files on the volume."""
+        parts: list[Any] = [self.source, self.allow, self.ignore]
+        if self.needs_second_look:
+            parts.append("**")
+        return f"{self.folder}.{_digest(*parts)[:8]}"
 
     @property
-    def lacks_files_of_old(self) -> bool:
-        """True where earlier versions, in which every `*` went on over `/`, may have left files out
-        that the patterns want: the source is then looked through again."""
+    def needs_second_look(self) -> bool:
+        """True if an earlier version of Trussform, in which `*` always matched `/`, may have left
+        out files that the patterns allow; the source is then read again."""
         deep = any("**" in pattern for pattern in self.allow or ())
         broad = any(set("*?[") & set(pattern) for pattern in self.ignore or ())
         return not self.any_depth and (deep or broad)
@@ -114,8 +134,9 @@ class Volume(NamedTuple):
     """The volume that keeps the weights."""
 
     kind: Literal["claim", "existing", "node"]
+    """A claim of the server's own, an existing claim, or the node's disk."""
     claim: str
-    """The PersistentVolumeClaim; empty for the node's disk."""
+    """The name of the PersistentVolumeClaim; empty for the node's disk."""
     size: str = ""
     """The size of the server's own claim."""
     storage_class: str | None = None
@@ -126,26 +147,27 @@ class Volume(NamedTuple):
 
     def __str__(self) -> str:
         if self.kind == "claim":
-            return f"a claim of {self.size}"
+            return f"a new claim of {self.size}"
         if self.kind == "existing":
-            return f"the claim {self.claim}"
-        return f"the node's disk at {self.path}, by each node of its own"
+            return f"the existing claim {self.claim}"
+        return f"each node's disk at {self.path}"
 
 
 class WeightsPlan(NamedTuple):
+    """The sources of weights and their volume."""
+
     sources: tuple[Source, ...]
     volume: Volume | None
     """None if there are no weights."""
     deadline: int
-    """Seconds that the fetch may take; 0 if there are no weights."""
+    """The time in seconds that the download may take; 0 if there are no weights."""
     one_node: bool
     """True if only one node at a time can mount the volume."""
     why: str
     hub_cache: str | None = None
-    """The path that the server is told to use as Hugging Face's cache; None if no source is laid
-    out so."""
+    """The path of Hugging Face's cache; None if no source has its layout."""
     server_variables: Mapping[str, str] = MappingProxyType({})
-    """Environment variables of the server that name that path; the config's own win."""
+    """The server's variables that name that path; the config's take precedence."""
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
@@ -155,29 +177,31 @@ class WeightsPlan(NamedTuple):
 
 
 def plan_weights(given: Given, names: NamesPlan) -> WeightsPlan:
+    """Decides the sources from `weights` and `model_cache`, and the volume from the stage."""
     config, stage = given.config, given.stage
     found = [
-        *(_of_weights(i, wanted) for i, wanted in enumerate(config.weights)),
-        *(_of_model_cache(i, wanted, config) for i, wanted in enumerate(config.model_cache)),
+        *(_from_weights(i, entry) for i, entry in enumerate(config.weights)),
+        *(_from_model_cache(i, entry, config) for i, entry in enumerate(config.model_cache)),
     ]
     if not found:
-        return WeightsPlan((), None, 0, False, "the config names none")
-    hub_cache, about_cache = _hub_cache(config) if any(s.hub for s in found) else (None, "")
+        return WeightsPlan((), None, 0, False, "the config has no `weights` and no `model_cache`")
+    hub_cache, cache_reason = _hub_cache(config) if any(s.hub for s in found) else (None, "")
     volume = _volume(stage.weights.storage, names)
     plan = WeightsPlan(
         sources=tuple(_with_folders(found)),
         volume=volume,
         deadline=stage.deadlines.weights,
         one_node=volume.kind != "node" and volume.access_mode == "ReadWriteOnce",
-        why=f"fetched once onto {volume}, then found there; their size, and so the duration of "
-        f"the first fetch, is unknown until then{about_cache}",
+        why=f"an init container downloads them once to {volume}; their size is not known in "
+        f"advance{cache_reason}",
         hub_cache=hub_cache,
         server_variables=_hub_variables(config, hub_cache),
     )
-    return plan._replace(problems=tuple(_about_weights(given, plan, volume)))
+    return plan._replace(problems=tuple(_problems(given, plan, volume)))
 
 
 def _volume(storage: Storage, names: NamesPlan) -> Volume:
+    """Returns the volume of the stage's `weights.storage`."""
     if isinstance(storage, ClaimStorage):
         return Volume(
             "claim", names.weights, storage.size, storage.storage_class, storage.access_mode
@@ -187,31 +211,31 @@ def _volume(storage: Storage, names: NamesPlan) -> Volume:
     return Volume("existing", storage.claim, access_mode=storage.access_mode)
 
 
-def _about_weights(given: Given, plan: WeightsPlan, volume: Volume) -> Iterator[Problem]:
+def _problems(given: Given, plan: WeightsPlan, volume: Volume) -> Iterator[Problem]:
+    """Yields the problems of all sources, then those of the volume."""
     for source in plan.sources:
-        yield from _about(source, given.stage)
+        yield from _source_problems(source, given.stage)
     for source in plan.sources:
-        yield from _about_patterns(source)
-    yield from _about_cache(given.config, plan.hub_cache)
-    yield from _nested(plan.sources)
-    yield from _shared(plan, given.stage)
-    yield from _too_small(given, volume)
+        yield from _pattern_problems(source)
+    yield from _cache_problems(given.config, plan.hub_cache)
+    yield from _nested_mounts(plan.sources)
+    yield from _shared_volume(plan, given.stage)
+    yield from _small_claim(given, volume)
 
 
 def _hub_cache(config: Config) -> tuple[str, str]:
-    """Returns the place where the server is to look for Hugging Face's cache, and the reason."""
-    if named := _named_hub(config):
-        variable, place = named
-        return place, f"; Hugging Face's cache is at {place}, where the config's `{variable}` says"
+    """Returns the path of Hugging Face's cache in the container, and the reason."""
+    if configured := _configured_hub(config):
+        variable, path = configured
+        return path, f"; Hugging Face's cache is at {path}, which `{variable}` of the config sets"
     return ANY_USERS_HUB, (
-        f"; Hugging Face's cache is at {HUB}, as in Truss's image, and at {ANY_USERS_HUB}, which "
-        f"{' and '.join(_HUB_VARIABLES)} name: the image may look elsewhere, or its user may not "
-        "read /root"
+        f"; Hugging Face's cache is at {HUB}, as in Truss's image, and at {ANY_USERS_HUB} for "
+        f"users that cannot read /root; {' and '.join(_HUB_VARIABLES)} name the second path"
     )
 
 
-def _named_hub(config: Config) -> tuple[str, str] | None:
-    """Returns the variable of the config that says where the cache is, and that place."""
+def _configured_hub(config: Config) -> tuple[str, str] | None:
+    """Returns the config's variable that sets the path of the cache, and the path."""
     for variable, below in _HUB_PLACES.items():
         value = config.environment_variables.get(variable, "")
         if value.startswith("/"):
@@ -219,217 +243,225 @@ def _named_hub(config: Config) -> tuple[str, str] | None:
     return None
 
 
-def _hub_variables(config: Config, place: str | None) -> dict[str, str]:
-    """Those that send the server to the cache: the image may have its own for another place."""
-    if place is None:
+def _hub_variables(config: Config, path: str | None) -> dict[str, str]:
+    """Returns the variables that name the cache, because the image's own may name another path."""
+    if path is None:
         return {}
-    given = config.environment_variables
-    return {name: place for name in _HUB_VARIABLES if name not in given}
+    own = config.environment_variables
+    return {name: path for name in _HUB_VARIABLES if name not in own}
 
 
-def _of_weights(i: int, wanted: WeightsSource) -> Source:
-    auth = wanted.auth
-    named = wanted.auth_secret_name or (auth and auth.auth_secret_name)
-    token = _HF_TOKEN if wanted.source.startswith("hf://") else None
+def _from_weights(i: int, entry: WeightsSource) -> Source:
+    """Returns the source of an entry of `weights`."""
+    auth = entry.auth
+    secret = entry.auth_secret_name or (auth and auth.auth_secret_name)
+    token = _HF_TOKEN if entry.source.startswith("hf://") else None
     return Source(
         path=("weights", i),
-        source=wanted.source,
-        mount=_normal(wanted.mount_location),
+        source=entry.source,
+        mount=_normal(entry.mount_location),
         read_only=True,
         hub=False,
-        secret=named or token,
-        needs_secret=bool(named),
+        secret=secret or token,
+        needs_secret=bool(secret),
         identity=auth and (auth.aws_oidc_role_arn or auth.gcp_oidc_service_account),
         role=auth and auth.aws_assume_role_arn,
         region=auth and (auth.aws_oidc_region or auth.aws_assume_role_region),
-        allow=_patterns(wanted.allow_patterns),
-        ignore=_patterns(wanted.ignore_patterns),
+        allow=_patterns(entry.allow_patterns),
+        ignore=_patterns(entry.ignore_patterns),
         any_depth=False,
     )
 
 
-def _of_model_cache(i: int, wanted: ModelRepo, config: Config) -> Source:
-    """On a volume at a folder of its own; without one, where Truss's build has put it."""
-    scheme, separator, path = wanted.repo_id.rpartition("://")
-    scheme = scheme if separator else _SCHEMES[wanted.kind]
-    revision = f"@{wanted.revision}" if wanted.revision and scheme == "hf" else ""
-    hub = not wanted.use_volume and scheme == "hf"
-    mount = f"{MODEL_CACHE}/{wanted.volume_folder if wanted.use_volume else path}"
+def _from_model_cache(i: int, entry: ModelRepo, config: Config) -> Source:
+    """Returns the source of an entry of `model_cache`.
+
+    With `use_volume` it is mounted at `volume_folder`, else at the path of Truss's build.
+    """
+    scheme, separator, path = entry.repo_id.rpartition("://")
+    scheme = scheme if separator else _SCHEMES[entry.kind]
+    revision = f"@{entry.revision}" if entry.revision and scheme == "hf" else ""
+    hub = not entry.use_volume and scheme == "hf"
+    mount = f"{MODEL_CACHE}/{entry.volume_folder if entry.use_volume else path}"
     if hub:
-        named = _named_hub(config)
-        mount = named[1] if named else HUB
+        configured = _configured_hub(config)
+        mount = configured[1] if configured else HUB
     return Source(
         path=("model_cache", i),
         source=f"{scheme}://{path}{revision}",
         mount=_normal(mount),
         read_only=False,
         hub=hub,
-        secret=wanted.runtime_secret_name,
-        needs_secret=wanted.runtime_secret_name != _HF_TOKEN,
+        secret=entry.runtime_secret_name,
+        needs_secret=entry.runtime_secret_name != _HF_TOKEN,
         identity=None,
         role=None,
         region=None,
-        allow=_patterns(wanted.allow_patterns),
-        ignore=_patterns(wanted.ignore_patterns),
+        allow=_patterns(entry.allow_patterns),
+        ignore=_patterns(entry.ignore_patterns),
         any_depth=True,
     )
 
 
-def _patterns(given: list[str] | None) -> tuple[str, ...] | None:
-    return tuple(given) if given else None
+def _patterns(patterns: list[str] | None) -> tuple[str, ...] | None:
+    """Returns the patterns, None for an empty list."""
+    return tuple(patterns) if patterns else None
 
 
 def _normal(path: str) -> str:
+    """Returns an absolute path without `.` and repeated slashes."""
     return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def _with_folders(sources: list[Source]) -> list[Source]:
-    """Sources of one mount share a folder; another source, revision or pattern makes another."""
-    together: dict[str, list[Source]] = {}
+    """Returns the sources with their folders; those of one mount share a folder.
+
+    Another source, revision or pattern gives another folder.
+    """
+    by_mount: dict[str, list[Source]] = {}
     for source in sources:
-        together.setdefault(source.mount, []).append(source)
-    folders = {mount: _folder(sources) for mount, sources in together.items()}
+        by_mount.setdefault(source.mount, []).append(source)
+    folders = {mount: _folder(sources) for mount, sources in by_mount.items()}
     return [source._replace(folder=folders[source.mount]) for source in sources]
 
 
 def _folder(sources: list[Source]) -> str:
-    what = [(source.source, source.allow, source.ignore, source.hub) for source in sources]
+    """Returns a readable name of a folder with a hash of its sources."""
+    content = [(source.source, source.allow, source.ignore, source.hub) for source in sources]
     last = sources[0].source.partition("@")[0].rstrip("/").rpartition("/")[2]
     readable = re.sub("[^a-z0-9]+", "-", last.lower())[:40].strip("-") or "weights"
-    return f"{readable}-{_digest(what)[:12]}"
+    return f"{readable}-{_digest(content)[:12]}"
 
 
-def _digest(*what: Any) -> str:
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+def _digest(*values: Any) -> str:
+    """Returns the SHA-256 of the values as JSON."""
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
-def _about(source: Source, stage: ServerStage) -> list[Problem]:
-    problems: list[Problem] = []
+def _problem(source: Source, message: str, fix: str, level: Level = "error") -> Problem:
+    """Returns a problem of the source's entry in the config."""
+    return Problem("config", source.path, message, fix, level)
 
-    def say(message: str, fix: str, level: Level = "error") -> None:
-        problems.append(Problem("config", source.path, message, fix, level))
 
-    if _TAKEN.fullmatch(source.mount):
-        say(f"the mount {source.mount} would hide files that the server needs",
-            "use a folder of its own, as in /models/NAME")  # fmt: skip
+def _source_problems(source: Source, stage: ServerStage) -> Iterator[Problem]:
+    """Yields the problems of a source, of its mount and of its login."""
+    if _RESERVED_MOUNT.fullmatch(source.mount):
+        message = f"the mount {source.mount} would hide files that the server needs"
+        yield _problem(source, message, "use a folder of its own, as in /models/NAME")
     if ".." in source.mount.split("/") or ":" in source.mount:
-        say("Kubernetes cannot mount at this path", "write it without `..` and `:`")
+        message = f"Kubernetes cannot mount a volume at {source.mount}"
+        yield _problem(source, message, "write the path without `..` and `:`")
     if not source.mount.isprintable() or len(source.mount.encode()) > _MAX_PATH:
-        say("this cannot be the path of a folder", "write a shorter one of printable characters")
+        message = "the mount path is too long, or has characters that cannot be printed"
+        yield _problem(source, message, "write a shorter path of printable characters")
     scheme, _, path = source.source.partition("://")
     if scheme in _FORMS:
-        form, kind, written = _FORMS[scheme]
+        form, written = _FORMS[scheme]
         if not form.fullmatch(path):
-            say(f"`{source.source}` is not a {kind}", f"write {written}")
-    wanted = source.identity or source.role
-    if wanted and stage.service_account is None:
-        say(f"the pod needs a cloud identity for {wanted}",
-            "add `service_account: NAME`, bound to it, to the stage", "blocks-deploy")  # fmt: skip
+            yield _problem(source, f"`{source.source}` is not a valid source", f"write {written}")
+    role = source.identity or source.role
+    if role and stage.service_account is None:
+        message = f"the pod needs a service account that is bound to {role}"
+        fix = "add `service_account: NAME` to the stage"
+        yield _problem(source, message, fix, "blocks-deploy")
     _, at, revision = source.source.partition("@")
     if source.source.startswith("hf://") and not _COMMIT.fullmatch(revision):
-        what = f"`{revision}`" if at else "the default branch"
-        say(f"{what} can move, and the pods keep the files that were fetched first",
-            "write a commit; another commit is fetched again", "warning")  # fmt: skip
-    return problems
+        branch = f"`{revision}`" if at else "the default branch"
+        message = f"{branch} can change, but the weights are downloaded only once"
+        yield _problem(source, message, "pin a commit SHA", "warning")
 
 
-def _about_cache(config: Config, place: str | None) -> list[Problem]:
-    """Warnings where a variable of the config sends the server past the cache."""
-    given = config.environment_variables
+def _cache_problems(config: Config, path: str | None) -> list[Problem]:
+    """Returns a warning for each variable of the config that names another cache."""
+    own = config.environment_variables
     return [
         Problem(
             "config",
             ("environment_variables", name),
-            f"some libraries look for Hugging Face's cache at `{given[name]}`; it is at {place}",
-            f"write {place}, or remove it",
+            f"some libraries read the cache at `{own[name]}`, and the weights are at {path}",
+            f"write {path}, or remove it",
             "warning",
         )
         for name in _HUB_VARIABLES
-        if place is not None and given.get(name) and _normal(given[name]) != place
+        if path is not None and own.get(name) and _normal(own[name]) != path
     ]
 
 
-def _about_patterns(source: Source) -> list[Problem]:
-    """Complaints about patterns that can choose no file, whatever the source has."""
+def _pattern_problems(source: Source) -> list[Problem]:
+    """Returns the problems of patterns that match no file of any source."""
     allow, ignore = source.allow or (), source.ignore or ()
     every = {"*", "**"} if source.any_depth else {"**", "**/*", "**/"}
     if every & set(ignore) or (allow and set(allow) <= set(ignore)):
-        keys: FieldPath = (*source.path, "ignore_patterns")
-        message = "the patterns exclude every file of the source"
-        return [
-            Problem(
-                "config", keys, message, "remove the patterns of the files that the server needs"
-            )
-        ]
-    none = all(_NO_NAME.search(pattern) for pattern in allow)
+        path: FieldPath = (*source.path, "ignore_patterns")
+        message = "`ignore_patterns` leave out every file of the source"
+        fix = "remove the patterns of the files to download"
+        return [Problem("config", path, message, fix)]
+    none = all(_MATCHES_NO_FILE.search(pattern) for pattern in allow)
     return [
-        *_that_fit_nothing(source, "allow_patterns", allow, "error" if none else "warning"),
-        *_that_fit_nothing(source, "ignore_patterns", ignore, "warning"),
+        *_without_match(source, "allow_patterns", allow, "error" if none else "warning"),
+        *_without_match(source, "ignore_patterns", ignore, "warning"),
     ]
 
 
-def _that_fit_nothing(
+def _without_match(
     source: Source, field: str, patterns: tuple[str, ...], level: Level
 ) -> Iterator[Problem]:
+    """Yields a problem for each pattern that matches no file."""
     for i, pattern in enumerate(patterns):
-        keys: FieldPath = (*source.path, field, i)
-        if _NO_NAME.search(pattern):
-            message = (
-                f"`{pattern}` matches no file: names start at the top of the source, without `/`"
-            )
-            fix = "write it as in `*.safetensors` or `folder/*`"
-            yield Problem("config", keys, message, fix, level)
+        path: FieldPath = (*source.path, field, i)
+        if _MATCHES_NO_FILE.search(pattern):
+            message = f"`{pattern}` matches no file, because paths in the source are relative"
+            fix = "write a pattern such as `*.safetensors` or `folder/*`"
+            yield Problem("config", path, message, fix, level)
         elif found := _BRACES.search(pattern):
             before, after = pattern[: found.start()], pattern[found.end() :]
             each = ", ".join(f"`{before}{one}{after}`" for one in found[1].split(","))
-            message = f"`{pattern}` matches only a name that contains these braces"
-            yield Problem("config", keys, message, f"write each pattern: {each}", "warning")
+            message = f"`{pattern}` matches only names that contain these braces"
+            yield Problem("config", path, message, f"list each pattern: {each}", "warning")
 
 
-def _nested(sources: tuple[Source, ...]) -> list[Problem]:
+def _nested_mounts(sources: tuple[Source, ...]) -> list[Problem]:
+    """Returns a problem for each mount inside another one."""
     problems: list[Problem] = []
     outer = "//"
     for source in sorted(sources, key=lambda source: source.mount.split("/")):
         if not source.mount.startswith(f"{outer}/"):
             outer = source.mount
             continue
-        message = f"the mount {source.mount} lies within {outer}"
-        problems.append(Problem("config", source.path, message, "give each a folder of its own"))
+        message = f"the mount {source.mount} is inside the mount {outer}"
+        problems.append(_problem(source, message, "use separate folders"))
     return problems
 
 
-def _shared(plan: WeightsPlan, stage: ServerStage) -> Iterator[Problem]:
+def _shared_volume(plan: WeightsPlan, stage: ServerStage) -> Iterator[Problem]:
+    """Yields a warning if several replicas need a volume of one node."""
     if plan.one_node and stage.replicas > 1:
-        message = (
-            f"the replicas of `{stage.server}` share one volume, which only one node at a time can "
-            "mount"
-        )
-        fix = (
-            "write `access_mode: ReadWriteMany`, or `kind: node`, in the stage's `weights.storage`"
-        )
+        message = f"only one node at a time can mount the volume of `{stage.server}`'s replicas"
+        fix = "write `access_mode: ReadWriteMany` or `kind: node` in `weights.storage` of the stage"
         yield Problem("stage", stage.path("replicas"), message, fix, "warning")
 
 
-def _too_small(given: Given, volume: Volume) -> Iterator[Problem]:
+def _small_claim(given: Given, volume: Volume) -> Iterator[Problem]:
     """Yields a warning if a claim is smaller than the memory of the GPUs.
 
-    The files fill most of that memory, as a rule; only the fetch knows their size.
+    The size of the weights is not known before the download, but usually they fill most of that
+    memory.
     """
     gpus = given.config.resources.accelerator
     memory = gpus.count * GPU_MEMORY.get(gpus.name, 0) if gpus else 0
     if volume.kind != "claim" or _bytes(volume.size) >= memory << 30:
         return
     message = (
-        f"the claim of `{given.name}`, {volume.size}, is smaller than the {memory}Gi of GPU memory "
-        f"({gpus})"
+        f"the claim of `{given.name}` has {volume.size}, and the memory of its GPUs ({gpus}) is "
+        f"{memory}Gi"
     )
-    fix = f"set the size that the weights need; {memory}Gi is enough for these GPUs"
+    fix = f"set the size that the weights need; {memory}Gi holds all weights that fit these GPUs"
     path = given.stage.path("weights", "storage", "size")
     yield Problem("stage", path, message, fix, "warning")
 
 
 def _bytes(quantity: str) -> float:
-    """A quantity of Kubernetes in bytes."""
+    """Returns a Kubernetes quantity in bytes."""
     found = _QUANTITY.fullmatch(quantity)
     assert found
     return float(found[1]) * _UNITS[found[2]]

@@ -1,4 +1,4 @@
-"""The programs that a command starts: itself, by shells, and by scripts of the config."""
+"""The programs that a command starts, itself or through shells and scripts of the config."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _RUNNERS = {
     "newrelic-admin": "run-program",
     "dotenv": "run",
 }
-"""Programs that start the command after them, with the subcommand that does."""
+"""Programs that start the command in their arguments, with the subcommand that does so."""
 _UV = ("--with", "--with-editable", "--extra", "--group", "--package", "--project", "--directory")
 _VALUES = {
     "uv": (*_UV, "--python", "-p"),
@@ -36,56 +36,59 @@ _VALUES = {
     "nsys": ("-o", "--output"),
     "setpriv": ("--reuid", "--regid"),
 }
-"""Options of these programs whose values may be names of servers, and start none."""
+"""Options of these programs whose values may look like names of servers."""
 _USER_FIRST = ("gosu", "su-exec")
-"""Those that name a user before the command."""
+"""Runners that name a user before the command."""
 _BY_MODULE = ("torchrun", "accelerate", "coverage")
-"""Those that start a Python module by `-m`."""
+"""Runners that start a Python module with `-m`."""
 _TOOLS = ("pip", "pip3", "apt", "apt-get", "echo", "which", "pkill", "killall", "cp", "mv", "ls")
-"""Programs whose arguments may be names of servers."""
+"""Programs whose arguments may look like names of servers."""
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*")
 _COMMAND_OPTION = re.compile(r"-[a-zA-Z]*c")
 _SHELL_VALUES = re.compile(r"[-+][a-zA-Z]*[oO]|--rcfile|--init-file")
-"""Options of shells that a value follows."""
+"""Options of shells that take a value."""
 _MOST_SCRIPTS = 20
 _MOST_CHARACTERS = 32_768
-"""Length of a command or a script that is read; nobody writes a longer one by hand."""
+"""The longest command or script that is read."""
 
 Options = list[tuple[str, str]]
-"""The options of a command and what stands behind each: `--port 8000` and `--port=8000`."""
+"""The options of a command, each with the next word or its value: `--port 8000`, `--port=8000`."""
 
 
 class Text(NamedTuple):
-    """A shell's text: in a word of the container's command, or in a script."""
+    """The text that a shell runs: a word of the container's command, or a script."""
 
     text: str
     word: int
-    """The index of the word."""
+    """The index of the word; 0 for a script."""
     places: tuple[int, ...]
     """The position of each character in that word."""
     quoted: tuple[bool, ...]
-    """For each character, true if white space can stand after it without a backslash."""
+    """For each character, true if a space can follow it without a backslash."""
     script: str | None = None
-    """The script, relative to the config."""
+    """The path of the script relative to the config; None: the text is a word."""
 
 
-class Started(NamedTuple):
+class Program(NamedTuple):
+    """A program that the command starts."""
+
     words: tuple[Word, ...]
-    """The program and its arguments. Words of the container's command itself have their index
-    as their only place."""
+    """The program and its arguments. The only place of a word of the container's command is its
+    index."""
     text: Text | None
-    """The text that they stand in; None: the container's command itself."""
+    """The text that contains the words; None: the container's command itself."""
     variables: dict[str, str]
-    """The variables that are exported there."""
+    """The exported variables."""
     known: dict[str, str]
-    """All variables that the shell has set there."""
+    """All variables of the shell, exported or not."""
     server: Server | None
-    """The known server that it is."""
+    """The known server; None: another program."""
     last: int
-    """The index of the last word that names the server; options follow it."""
+    """The index of the last word that names the server; its options follow."""
 
     def options(self) -> Options:
+        """Returns the options that follow the program's name."""
         pairs: Options = []
         rest = [word.text for word in self.words[self.last + 1 :]]
         for word, after in zip_longest(rest, rest[1:], fillvalue=""):
@@ -99,17 +102,18 @@ class Started(NamedTuple):
 
 
 class _Shell(NamedTuple):
-    """The state of a shell while its text is read."""
+    """The state of a shell at one point of its text."""
 
     text: Text | None
     exported: dict[str, str]
     plain: dict[str, str]
+    """The variables that are not exported."""
     scripts: list[Path]
     """The scripts that have been read."""
 
 
-def started(argv: tuple[str, ...], folders: tuple[Folder, ...]) -> list[Started]:
-    """Returns what a container's command starts, in the order of its text.
+def find_programs(argv: tuple[str, ...], folders: tuple[Folder, ...]) -> list[Program]:
+    """Returns the programs that a container's command starts, in the order of its text.
 
     A command of more than 32,768 characters is not read.
     """
@@ -122,16 +126,20 @@ def started(argv: tuple[str, ...], folders: tuple[Folder, ...]) -> list[Started]
 
 
 class _Reader(NamedTuple):
+    """Reads commands, shells' texts and scripts of the config's folders."""
+
     folders: tuple[Folder, ...]
     everything: str
     """The whole command in lower case, for the markers of servers."""
 
-    def text(self, text: Text, shell: _Shell) -> Iterator[Started]:
+    def text(self, text: Text, shell: _Shell) -> Iterator[Program]:
+        """Yields the programs of a shell's text."""
         inner = shell._replace(text=text)
         for words in simple_commands(text.text):
             yield from self.command(tuple(words), inner)
 
-    def command(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
+    def command(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Program]:
+        """Yields the programs of one simple command."""
         words, assigned = _assignments(words)
         if not words:
             shell.plain.update(assigned)
@@ -144,19 +152,20 @@ class _Reader(NamedTuple):
         if name in (".", "source"):
             yield from self.script(words[1:2], shell)
         elif name == "eval" and len(words) == 2:
-            yield from self.text(_inner(words[1], shell.text), shell)
+            yield from self.text(_text_of_word(words[1], shell.text), shell)
         elif name in _SHELLS:
             yield from self.shell(words, shell)
         elif name in _RUNNERS and not self.file(words[0]):
             yield from self.run(words, shell)
-        elif _PYTHON.fullmatch(name) and (module := _python(words)):
+        elif _PYTHON.fullmatch(name) and (module := _python_program(words)):
             yield self.program(module, shell)
         elif self.file(words[0]):
             yield from self.script(words[:1], shell)
         else:
             yield self.program(words, shell)
 
-    def program(self, words: tuple[Word, ...], shell: _Shell) -> Started:
+    def program(self, words: tuple[Word, ...], shell: _Shell) -> Program:
+        """Returns the program, with its server if it is a known one."""
         known = {**shell.plain, **shell.exported}
         for server in SERVERS:
             if server.marker and server.marker not in self.everything:
@@ -164,35 +173,35 @@ class _Reader(NamedTuple):
             if server.folder and not self.is_in(words[0], server.folder):
                 continue
             for command in server.commands:
-                if (last := _last(words, command)) is not None:
+                if (last := _last_of_name(words, command)) is not None:
                     for word in words[last + 1 : last + 1 + server.skips]:
                         last += not word.text.startswith("-")
-                    return Started(words, shell.text, shell.exported, known, server, last)
-        return Started(words, shell.text, shell.exported, known, None, 0)
+                    return Program(words, shell.text, shell.exported, known, server, last)
+        return Program(words, shell.text, shell.exported, known, None, 0)
 
     def is_in(self, script: Word, folder: str) -> bool:
-        """Returns true if a script is in a folder, by its path or by a `cd` in the command."""
+        """Returns true if a script is in a folder: its path or a `cd` of the command says so."""
         folder = rf"{folder}(-(main|master|[0-9.]+))?"
         if parent := PurePosixPath(script.text).parent.name:
             return re.fullmatch(folder, parent.lower()) is not None
         entered = rf"\bcd\s+(\S*[/\"'])?{folder}/?[\"']?([\s;&|)]|$)"
         return re.search(entered, self.everything) is not None
 
-    def shell(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
-        """Reads `sh -c TEXT` and `sh SCRIPT`."""
+    def shell(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Program]:
+        """Yields the programs of `sh -c TEXT` and `sh SCRIPT`."""
         own = shell._replace(exported=dict(shell.exported), plain={})
         names_user = _name(words[0]) in ("su", "runuser")
         for option, word in pairwise(words):
             if _COMMAND_OPTION.fullmatch(option.text):
-                yield from self.text(_inner(word, shell.text), own)
+                yield from self.text(_text_of_word(word, shell.text), own)
                 return
             is_value = names_user or _SHELL_VALUES.fullmatch(option.text)
             if not is_value and not word.text.startswith(("-", "+")):
                 yield from self.script((word,), own)
                 return
 
-    def run(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
-        """Reads `env A=1 PROGRAM`, `timeout 60 PROGRAM`, `uv run PROGRAM` and their like."""
+    def run(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Program]:
+        """Yields the programs of commands such as `env A=1 PROGRAM` and `timeout 60 PROGRAM`."""
         runner = _name(words[0])
         subcommand = _RUNNERS[runner]
         texts = [word.text for word in words]
@@ -217,12 +226,13 @@ class _Reader(NamedTuple):
         yield self.program(words, shell)
 
     def is_known(self, words: tuple[Word, ...], shell: _Shell) -> bool:
+        """Returns true if the words start a program that can be read."""
         name = _name(words[0])
         known = name in _SHELLS or name in _RUNNERS or _PYTHON.fullmatch(name) is not None
         return known or bool(self.file(words[0]) or self.program(words, shell).server)
 
-    def script(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Started]:
-        """Reads a shell's script of the config's folders, where it is one."""
+    def script(self, words: tuple[Word, ...], shell: _Shell) -> Iterator[Program]:
+        """Yields the programs of a shell script, if it is in the config's folders."""
         found = self.file(words[0]) if words else None
         if found is None or found[0] in shell.scripts or len(shell.scripts) >= _MOST_SCRIPTS:
             return
@@ -233,7 +243,7 @@ class _Reader(NamedTuple):
             yield from self.text(whole, shell)
 
     def file(self, word: Word) -> tuple[Path, str] | None:
-        """Returns the file of the config's folders that a word names, and its name there."""
+        """Returns the file of the config's folders that a word names, and its relative path."""
         path = PurePosixPath(word.text)
         for folder in self.folders:
             for file in folder.files:
@@ -245,11 +255,12 @@ class _Reader(NamedTuple):
 
 
 def _name(word: Word) -> str:
+    """Returns the name of a program without its folder."""
     return PurePosixPath(word.text).name or word.text
 
 
 def _assignments(words: tuple[Word, ...]) -> tuple[tuple[Word, ...], dict[str, str]]:
-    """Returns the words behind the assignments in front of a command, and these."""
+    """Returns the command after its leading assignments, and the assigned variables."""
     assigned: dict[str, str] = {}
     for at, word in enumerate(words):
         found = _ASSIGNMENT.fullmatch(word.text)
@@ -260,6 +271,7 @@ def _assignments(words: tuple[Word, ...]) -> tuple[tuple[Word, ...], dict[str, s
 
 
 def _export(words: tuple[Word, ...], shell: _Shell) -> None:
+    """Exports the variables of an `export` command."""
     for word in words:
         if found := _ASSIGNMENT.fullmatch(word.text):
             shell.exported[found[1]] = found[2]
@@ -267,8 +279,8 @@ def _export(words: tuple[Word, ...], shell: _Shell) -> None:
             shell.exported[word.text] = shell.plain[word.text]
 
 
-def _python(words: tuple[Word, ...]) -> tuple[Word, ...]:
-    """Returns the words from the module or the script on that Python runs."""
+def _python_program(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Returns the module or the script that Python runs, with its arguments."""
     at = 1
     while at < len(words):
         text = words[at].text
@@ -282,10 +294,10 @@ def _python(words: tuple[Word, ...]) -> tuple[Word, ...]:
     return ()
 
 
-def _last(words: tuple[Word, ...], command: tuple[str, ...]) -> int | None:
-    """Returns the index of the word that ends a server's name; None: it is another program.
+def _last_of_name(words: tuple[Word, ...], command: tuple[str, ...]) -> int | None:
+    """Returns the index of the last word of a server's name; None if it is another program.
 
-    Options may stand before a subcommand, as in `flask --app a run`.
+    Options may precede a subcommand, as in `flask --app a run`.
     """
     if _name(words[0]) != command[0]:
         return None
@@ -301,8 +313,8 @@ def _last(words: tuple[Word, ...], command: tuple[str, ...]) -> int | None:
     return last
 
 
-def _inner(word: Word, text: Text | None) -> Text:
-    """Returns the text of a word, with its places in the container's command."""
+def _text_of_word(word: Word, text: Text | None) -> Text:
+    """Returns the text of a word, with the places of its characters in the container's command."""
     if text is None:
         length = len(word.text)
         return Text(word.text, word.places[0], tuple(range(length)), (True,) * length)
@@ -319,7 +331,7 @@ def _inner(word: Word, text: Text | None) -> Text:
 
 
 def _script_text(file: Path) -> str:
-    """Returns the text of a shell's script; empty for other files."""
+    """Returns the text of a shell script; empty for other files."""
     if file.stat().st_size > _MOST_CHARACTERS:
         return ""
     text = file.read_text(errors="replace")
