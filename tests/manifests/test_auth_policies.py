@@ -157,7 +157,7 @@ def test_a_grpc_server_behind_a_gateway_of_unknown_kind_is_a_warning(
         return [f"{p.level}: {p.message}; {p.fix}" for p in problems if p.field == "route"]
 
     assert about({}) == [
-        "warning: a GRPCRoute cannot set a timeout, and Envoy ends gRPC calls after 15 s by "
+        "warning: a GRPCRoute cannot set a timeout, and Envoy aborts gRPC calls after 15 s by "
         "default; name the Gateway's controller: `controller: envoy-gateway` or `traefik`"
     ]
     assert about(ENVOY) == about(TRAEFIK) == about(BY_TRAEFIK) == []

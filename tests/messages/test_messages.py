@@ -7,9 +7,10 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import trussform
@@ -38,15 +39,34 @@ ELSEWHERE = {
 """Files whose messages need more than a config and a stage; the tests that hold them."""
 WITH_FILES = {
     "the command has a NUL character": "a program's dict; YAML with NUL is refused before",
-    "{_place(one)}{server.name} {_WHY}": "a script: tests/plan/test_listening.py",
-    "no_build copies only the data folder": "a folder: tests/plan/test_build.py",
+    "{_place(program)}{server.name} {_WHY}": "a script: tests/plan/test_listening.py",
+    "adds only the data folder to the image": "a folder: tests/plan/test_build.py",
 }
 """Parts of messages that need a file beside the config, or a program."""
 
 
+class Checked(NamedTuple):
+    """The output of every case, and the calls that have made a message."""
+
+    pages: dict[str, str]
+    seen: set[Site]
+
+
 @pytest.fixture(scope="module")
-def seen() -> Iterator[set[Site]]:
-    """The calls that have made a message while the tests of this module ran."""
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    project = Workspace(tmp_path_factory.mktemp("messages"))
+    with watch() as seen:
+        pages = {
+            "configs": page(of_configs(project), project.folder),
+            "stages": page(of_stages(project), project.folder),
+            "files": page(of_files(project), project.folder),
+        }
+    return Checked(pages, seen)
+
+
+@contextmanager
+def watch() -> Iterator[set[Site]]:
+    """Gives the calls that make a message meanwhile."""
     found: set[Site] = set()
 
     def watched(function: Any) -> Any:
@@ -66,9 +86,23 @@ def seen() -> Iterator[set[Site]]:
         yield found
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
+def of_configs(project: Workspace) -> Iterator[tuple[str, str]]:
+    stack = project.write_stack()
+    for name, changes in CONFIGS.items():
+        project.write_config(changes)
+        yield name, check("--stack", stack)
+
+
+def of_stages(project: Workspace) -> Iterator[tuple[str, str]]:
+    for name, (config, changes) in STAGES.items():
+        project.write_config(config)
+        yield name, check("--stack", project.write_stack(changes))
+
+
+def of_files(project: Workspace) -> Iterator[tuple[str, str]]:
+    for name, text in FILES.items():
+        project.write_config(text)
+        yield name, check(project.config)
 
 
 def check(*arguments: str | Path) -> str:
@@ -88,40 +122,16 @@ def page(parts: Iterable[tuple[str, str]], folder: Path) -> str:
     return "\n".join(lines)
 
 
-def test_the_messages_of_configs(project: Workspace, seen: set[Site]) -> None:
-    stack = project.write_stack()
-
-    def outputs() -> Iterator[tuple[str, str]]:
-        for name, changes in CONFIGS.items():
-            project.write_config(changes)
-            yield name, check("--stack", stack)
-
-    assert page(outputs(), project.folder) == external_file("snapshots/configs.txt")
+@pytest.mark.parametrize("name", ["configs", "stages", "files"])
+def test_the_messages_are_as_they_were(checked: Checked, name: str) -> None:
+    assert checked.pages[name] == external_file(f"snapshots/{name}.txt")
 
 
-def test_the_messages_of_stages(project: Workspace, seen: set[Site]) -> None:
-    def outputs() -> Iterator[tuple[str, str]]:
-        for name, (config, changes) in STAGES.items():
-            project.write_config(config)
-            yield name, check("--stack", project.write_stack(changes))
-
-    assert page(outputs(), project.folder) == external_file("snapshots/stages.txt")
-
-
-def test_the_messages_of_files_that_cannot_be_read(project: Workspace, seen: set[Site]) -> None:
-    def outputs() -> Iterator[tuple[str, str]]:
-        for name, text in FILES.items():
-            project.write_config(text)
-            yield name, check(project.config)
-
-    assert page(outputs(), project.folder) == external_file("snapshots/files.txt")
-
-
-def test_every_message_is_in_a_snapshot(seen: set[Site]) -> None:
+def test_every_message_is_in_a_snapshot(checked: Checked) -> None:
     missed = [
         f"{file.relative_to(LIBRARY)}:{call.lineno}"
         for file, call in calls()
-        if not any((file.as_posix(), line) in seen for line in lines_of(call))
+        if not any((file.as_posix(), line) in checked.seen for line in lines_of(call))
         and not any(part in text_before(file, call) for part in WITH_FILES)
         and file.relative_to(LIBRARY).as_posix() not in ELSEWHERE
     ]

@@ -44,7 +44,7 @@ def test_a_reserved_variable_is_dropped_with_a_warning_at_its_line(
     (problem,) = problems
     assert (problem.level, problem.field) == ("warning", f"environment_variables.{name}")
     assert problem.location.line > 0
-    assert "as Baseten does" in problem.message
+    assert "as on Baseten" in problem.message
     # The name that the help proposes is not dropped as well.
     for proposed in re.findall(r"as in `(\w+)`", problem.fix):
         assert workspace.plan({"environment_variables": {proposed: "mine"}})[1] == []

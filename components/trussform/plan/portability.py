@@ -95,7 +95,7 @@ def _without_effect(source: Source) -> Iterator[Note]:
     """Yields a warning for each field that has no meaning for a custom server."""
     for name, support in SUPPORT.items():
         path = tuple(name.split("."))
-        if support.kind == "not applicable" and source.has(path):
+        if support.kind == "ignored" and source.has(path):
             fix = "no action needed; remove it if you like"
             yield path, f"the field has no effect: {support.text}", fix
 

@@ -12,9 +12,9 @@ from trussform.problem import FieldPath, Problem
 
 _AUTH: FieldPath = ("base_image", "docker_auth")
 _IDENTITIES = {
-    "AWS_IAM": "grant the nodes' role AmazonEC2ContainerRegistryReadOnly",
-    "AWS_OIDC": "grant the nodes' role AmazonEC2ContainerRegistryReadOnly",
-    "AWS_ASSUME_ROLE": "grant the nodes' role AmazonEC2ContainerRegistryReadOnly",
+    "AWS_IAM": "grant the nodes' role read access to Amazon ECR",
+    "AWS_OIDC": "grant the nodes' role read access to Amazon ECR",
+    "AWS_ASSUME_ROLE": "grant the nodes' role read access to Amazon ECR",
     "GCP_OIDC": "grant the nodes' service account Artifact Registry Reader",
 }
 """The auth methods whose tokens expire after hours, so that no Secret can hold them."""
