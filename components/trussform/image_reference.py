@@ -39,7 +39,7 @@ class Reference(NamedTuple):
 
 
 def parse(image: str) -> Reference:
-    """Read an image's name, Docker Hub's registry and `library/` filled in.
+    """Returns the parts of an image's name, with Docker Hub's registry and `library/` filled in.
 
     Raises `Invalid` if the text is not the name of an image.
     """
@@ -62,7 +62,7 @@ def parse(image: str) -> Reference:
 
 
 def _split(image: str) -> tuple[str, str]:
-    """The registry and the rest; what could be a folder of Docker Hub's is one."""
+    """Returns the registry and the rest; a first part that may be a folder of Docker Hub is one."""
     first, slash, rest = image.partition("/")
     if not slash or not (first == "localhost" or set(first) & set(".:") or first != first.lower()):
         first, rest = HUB, image
@@ -74,13 +74,13 @@ def _split(image: str) -> tuple[str, str]:
 
 
 def registry(image: str) -> str:
-    """The image's registry, as Docker's own configuration writes it."""
+    """Returns the image's registry as Docker's configuration file writes it."""
     name = parse(image).name.partition("/")[0]
     return "https://index.docker.io/v1/" if name == HUB else name
 
 
 def by_digest(image: str, digest: str) -> str:
-    """`python:3.11` and a digest -> `python@sha256:…`."""
+    """Returns the image with a digest in place of its tag: `python@sha256:…`."""
     tag = parse(image).tag
     name = image.partition("@")[0]
     return f"{name.removesuffix(f':{tag}') if tag else name}@{digest}"

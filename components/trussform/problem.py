@@ -108,7 +108,7 @@ def printable(text: str, besides: str = "") -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 package`, `2 packages`."""
+    """Returns a count with its noun: `1 package`, `2 packages`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

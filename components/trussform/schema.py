@@ -17,7 +17,7 @@ from trussform.source import Source, is_mapping
 
 
 def _described(schema: dict[str, Any], model: type[pydantic.BaseModel]) -> None:
-    """Put the docstrings of the model's fields into its JSON Schema.
+    """Adds the docstrings of the model's fields to its JSON Schema.
 
     Pydantic's own `use_attribute_docstrings` parses the source at every import.
     """
@@ -63,7 +63,7 @@ Int = Annotated[int, pydantic.BeforeValidator(_no_boolean)]
 
 
 def json_schema(model: type[Model]) -> dict[str, Any]:
-    """The model's JSON Schema, its bounds in JSON Schema's own words."""
+    """Returns the model's JSON Schema, with bounds as JSON Schema names them."""
     names = {"ge": "minimum", "le": "maximum"}
 
     def renamed(part: Any) -> Any:
@@ -82,7 +82,7 @@ def invalid(message: str, fix: str) -> PydanticCustomError:
 
 
 def fit(model: type[M], source: Source) -> M:
-    """The source's data as `model`; raises `ProblemError` with every misfit at its line."""
+    """Returns the source's data as `model`; raises `ProblemError` with every problem."""
     if not is_mapping(source.data):
         raise ProblemError(
             [
@@ -163,8 +163,8 @@ def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Proble
 
 
 def _keys(model: type[Model], source: Source, detail: ErrorDetails) -> FieldPath:
-    """The error's location, without the names that pydantic adds for the arms of a union, and with
-    the field that names the arm."""
+    """Returns the path of an error: without pydantic's names for the arms of a union, and with the
+    field that names the arm."""
     keys: FieldPath = ()
     data = source.data
     last = len(detail["loc"]) - 1
@@ -205,7 +205,7 @@ def _models(model: type[Model], loc: tuple[Key, ...]) -> list[type[Model]]:
 
 
 def _step(annotation: Any, key: Key) -> Any:
-    """The type of what lies under `key`: a field, a value of a dict, or an arm of a union."""
+    """Returns the type under `key`: of a field, a value of a dict, or an arm of a union."""
     for part in _parts(annotation):
         if _is_model(part) and key in part.model_fields:
             return part.model_fields[key].annotation
@@ -219,7 +219,7 @@ def _step(annotation: Any, key: Key) -> Any:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """The arms of a union, or the type alone, without `Annotated` around them."""
+    """Returns the arms of a union, or the type alone, without `Annotated`."""
     if get_origin(annotation) is Annotated:
         return _parts(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -252,13 +252,13 @@ def _near(name: str, known: list[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value that is a plain word; of others the type, as they could be misplaced secrets."""
+    """Returns a value that is a plain word; the type of others, which may be misplaced secrets."""
     plain = isinstance(value, str) and re.fullmatch(r"[a-z_-]{1,20}", value)
     return f"`{value}`" if plain else _kind(value)
 
 
 def _kind(value: Any) -> str:
-    """The type of a value, never the value: it could be a secret in the wrong place."""
+    """Returns the type of a value, never the value, which may be a misplaced secret."""
     names: dict[type[Any], str] = {
         dict: "fields and values",
         list: "a list",

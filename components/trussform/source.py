@@ -48,7 +48,7 @@ class Source(NamedTuple):
         return problem._replace(location=self.location(problem.path))
 
     def sub(self, *at: str) -> "Source":
-        """The part of the file under the keys `at`; its data is None where they are absent."""
+        """Returns the part of the file under the keys `at`; its data is None if they are absent."""
         data = self.data
         for key in at:
             data = data.get(key) if is_mapping(data) else None
@@ -56,7 +56,7 @@ class Source(NamedTuple):
         return self._replace(data=data, whole=whole, at=(*self.at, *at))
 
     def patched(self, patch: "Source") -> "Source":
-        """This source with a JSON Merge Patch (RFC 7396) applied: lists replace, null deletes."""
+        """Returns this source with a JSON Merge Patch (RFC 7396): lists replace, null deletes."""
         if patch.data is None:
             return self
         replaced: set[FieldPath] = set()
@@ -91,7 +91,7 @@ def _merged(
 
 
 def parts(data: Any, keys: FieldPath = ()) -> Iterator[FieldPath]:
-    """The keys of every value in the data, its own first."""
+    """Yields the path of every value in the data, its own first."""
     yield keys
     if is_mapping(data):
         for key, value in data.items():

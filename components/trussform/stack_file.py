@@ -47,7 +47,7 @@ class Stack(NamedTuple):
 
 
 def lock_file(stack_file: Path) -> Path:
-    """`stacks/Pulumi.production.yaml` -> `stacks/production.lock.yaml`."""
+    """Returns the path of the lock file: `stacks/production.lock.yaml`."""
     name = stack_file.name.removeprefix("Pulumi.").removesuffix(stack_file.suffix)
     return stack_file.with_name(f"{name}.lock.yaml")
 
@@ -171,7 +171,7 @@ def _secret_problems(secrets: Source) -> Iterator[Problem]:
 
 
 def project_folder(stack_file: Path) -> Path:
-    """The nearest folder above with a `Pulumi.yaml`; relative where the stack file's path is."""
+    """Returns the nearest folder above with a `Pulumi.yaml`; relative if the given path is."""
     up = stack_file.parent
     for folder in Path(os.path.abspath(stack_file)).parents:
         if project_file(folder):

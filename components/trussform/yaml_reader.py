@@ -34,7 +34,7 @@ _KEEP_ELSEWHERE = "keep data and weights in files of their own"
 
 
 def read(path: Path) -> Source:
-    """Read one YAML file.
+    """Reads one YAML file.
 
     Raises `ProblemError` if the file cannot be read, is not a single YAML document,
     or breaks one of the rules at the top of this module.
@@ -63,7 +63,7 @@ def parse(text: str, path: str) -> Source:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; raises `ProblemError` where it is missing, too large or not UTF-8."""
+    """Returns the text of a file; raises `ProblemError` if it cannot be read or is too large."""
     whole = Location(str(path))
     try:
         if not os.path.isfile(path):
@@ -92,7 +92,7 @@ def _refusal(place: Location, message: str, fix: str) -> ProblemError:
 
 
 def _check_shape(text: str, path: str) -> None:
-    """Refuse depth and length before anything recursive or large is made of the file."""
+    """Refuses depth and length before anything recursive or large is made of the file."""
     if text.count("\n%") > MAX_DIRECTIVES:
         raise _refusal(
             Location(path, 1, 1), "too many directives", "remove the lines that begin `%`"
@@ -120,7 +120,7 @@ def _check_shape(text: str, path: str) -> None:
 
 
 def _most_depth(text: str) -> int:
-    """A level takes a bracket, or a column of its own; a list may share that of its key."""
+    """Returns a bound of the depth: each level has a bracket or a column of its own."""
     brackets = text.count("[") + text.count("{")
     lines = text.splitlines()
     columns = max((len(line) - len(line.lstrip(" -?:\t")) for line in lines), default=0)
@@ -147,7 +147,7 @@ class _Walk:
         return Source(data, whole, self.values, self.names, tuple(self.duplicates))
 
     def value(self, node: yaml.Node, keys: FieldPath, merges: int = 0) -> Any:
-        """`merges`: how many merge keys the value lies in, as they nest like the values do."""
+        """Returns the data of a node; `merges` is the number of merge keys around it."""
         self.step(node, len(keys) + merges)
         self.values[keys] = self.location(node)
         if isinstance(node, yaml.ScalarNode):
@@ -224,7 +224,7 @@ class _Walk:
         return data
 
     def step(self, node: yaml.Node, depth: int) -> None:
-        """Count a value, as aliases can make a small file an endless one."""
+        """Counts a value, because aliases can make a small file an endless one."""
         self.count += 1
         if self.count > MAX_VALUES or depth > MAX_DEPTH:
             raise self.multiplied(node)

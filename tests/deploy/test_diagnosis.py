@@ -144,10 +144,10 @@ def test_the_newest_of_the_pods_that_are_not_ready_are_shown(report: Report) -> 
 
 
 def test_no_pod_at_all_is_said(report: Report) -> None:
-    assert report() == ["no pod of it is in the namespace models"]
+    assert report() == ["the namespace models has no pod of the server"]
 
 
-BY_HAND = "the pods cannot be looked at from here; run: kubectl get pods,events --namespace models"
+BY_HAND = "kubectl cannot read the pods here; run: kubectl get pods,events --namespace models"
 
 
 @pytest.mark.parametrize("script", [None, "exit 1", "echo no JSON"])
@@ -187,7 +187,7 @@ def test_what_looks_like_a_secret_is_not_shown_and_nothing_is_tried_again(
     metadata = {"name": "server", "namespace": "models"}
     assert failed("create", new_inputs={"metadata": metadata}) is False
     (text,) = shown
-    assert text.startswith("server-deployment: why it does not come up:\npod server-1:\n")
+    assert text.startswith("server-deployment: the pods are not ready:\npod server-1:\n")
     assert "    login with … failed\\x1b[31m" in text
     assert token not in text
 

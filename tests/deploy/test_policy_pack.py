@@ -95,7 +95,7 @@ def test_an_image_by_tag(deployment: Manifest, container: str, help: str, image:
     (broken,) = (one for one in containers if one["name"] == container)
     broken["image"] = image
     (message,) = reports("images-by-digest", deployment)
-    assert f"container `{container}` runs {image}, which can change" in message
+    assert f"container `{container}` runs {image}, which has no valid digest" in message
     assert help in message
 
 
@@ -139,7 +139,7 @@ def test_a_gpu_without_a_limit(deployment: Manifest) -> None:
     del server(deployment)["resources"]["limits"]
     asked, placed = reports("gpu-and-memory", deployment)
     assert "container `server` requests nvidia.com/gpu without a limit; set the same" in asked
-    assert "goes to nodes with GPUs (nvidia.com/gpu.product, nvidia.com/gpu), and no" in placed
+    assert "may run on nodes with GPUs (nvidia.com/gpu.product, nvidia.com/gpu), but no" in placed
     assert "`resources.accelerator`" in placed
 
 
@@ -159,7 +159,7 @@ def test_a_place_with_gpus_and_no_limit(
     assert list(reports("gpu-and-memory", deployment)) == []
     pod(deployment).update(placement)
     (message,) = reports("gpu-and-memory", deployment)
-    assert "no container has a limit for one" in message
+    assert "no container has a limit for a GPU" in message
     server(deployment)["resources"]["limits"] = {"nvidia.com/mig-3g.40gb": "1"}
     assert list(reports("gpu-and-memory", deployment)) == []
 
@@ -201,7 +201,7 @@ def test_a_route_has_auth_unless_the_packs_configuration_allows_it(kind: str) ->
     policy = "routes-with-auth"
     for labels in ({}, {"trussform/auth": "none"}):
         (message,) = reports(policy, route(kind, **labels))
-        assert "set the stage's `auth`, or, " in message
+        assert "set the stage's `auth`. " in message
         allowed = {"allowUnauthenticatedRoutes": True}
         assert list(reports(policy, route(kind, **labels), config=allowed)) == []
         allowed = {"allowUnauthenticatedRoutes": False}

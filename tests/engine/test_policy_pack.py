@@ -55,26 +55,26 @@ DEPLOYMENT = "kubernetes:apps/v1:Deployment: llama-deployment"
 VIOLATIONS = [
     (
         f"images-by-digest  ({DEPLOYMENT})",
-        "container `server` runs vllm/vllm-openai:latest, which can change behind its name; run "
+        "container `server` runs vllm/vllm-openai:latest, which has no valid digest; run "
         "`trussform lock`, or give the server `image: repository@sha256:…` in the stage",
     ),
     (
         "images-by-digest  (kubernetes:apps/v1:Deployment: another)",
-        "container `nginx` runs nginx, which can change behind its name; run ",
+        "container `nginx` runs nginx, which has no valid digest; run ",
     ),
     (
         f"three-probes  ({DEPLOYMENT})",
-        "container `server` has no livenessProbe; take away what removes it, and use the "
-        "config's `runtime.health_checks` to set how patient it is",
+        "container `server` has no livenessProbe; remove the transform that deletes it, and "
+        "set its thresholds in `runtime.health_checks` of the config",
     ),
     (
         f"gpu-and-memory  ({DEPLOYMENT})",
-        "container `server` requests no memory; give the config `resources.memory`",
+        "container `server` requests no memory; add `resources.memory` to the config",
     ),
     (
         f"gpu-and-memory  ({DEPLOYMENT})",
-        "the pod goes to nodes with GPUs (nvidia.com/gpu.product, nvidia.com/gpu), and no "
-        "container has a limit for one; give the config `resources.accelerator`",
+        "the pod may run on nodes with GPUs (nvidia.com/gpu.product, nvidia.com/gpu), but no "
+        "container has a limit for a GPU; add `resources.accelerator` to the config",
     ),
     (
         f"no-secret-in-environment  ({DEPLOYMENT})",
@@ -83,8 +83,8 @@ VIOLATIONS = [
     ),
     (
         "routes-with-auth  (kubernetes:gateway.networking.k8s.io/v1:HTTPRoute: llama-httproute)",
-        "the route asks nobody who they are; set the stage's `auth`, or, if everybody who "
-        "reaches the gateway may call it, `allowUnauthenticatedRoutes` in the pack's configuration",
+        "the route has no auth; set the stage's `auth`. If every caller of the gateway may use "
+        "the route, set `allowUnauthenticatedRoutes` in the pack's configuration",
     ),
 ]
 

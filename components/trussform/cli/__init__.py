@@ -14,7 +14,7 @@ def main() -> None:
 
 
 def start_lean() -> None:
-    """Leave out what a short process has no use for: it ends before there is garbage worth a
+    """Turns off Python's garbage collector: a short process ends before there is garbage worth a
     collection, and pydantic would read every installed package in search of plugins."""
     gc.disable()
     atexit.register(gc.freeze)  # The interpreter collects once more at its end, whatever is set.

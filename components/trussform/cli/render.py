@@ -12,7 +12,7 @@ from trussform.plan import Plan
 
 
 def stream(plans: dict[str, Plan]) -> str:
-    """All objects of all servers as one multi-document YAML."""
+    """Returns all objects of all servers as one multi-document YAML."""
     documents = [to_yaml(namespace) for namespace in _namespaces(plans)]
     for plan in plans.values():
         documents += [_document(plan, manifest) for manifest in objects(plan)]

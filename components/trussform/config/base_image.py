@@ -47,7 +47,7 @@ def has_placeholder(image: str) -> bool:
 
 
 def check_image(image: str) -> str:
-    """The image name unchanged, if it is one; pydantic reports the error otherwise."""
+    """Returns the name of an image unchanged; raises an error for pydantic if it is not one."""
     if any(char.isspace() for char in image):
         raise invalid("an image has no white space in its name", "write repository:tag")
     try:

@@ -156,7 +156,7 @@ def machine(name: str) -> Machine | None:
 
 
 def similar(name: str) -> list[str]:
-    """The published names that are most like a name, whatever its case."""
+    """Returns the published names that are most like a name, in any case of letters."""
     titles = {title.upper(): title for title in MACHINES}
     near = difflib.get_close_matches(name.upper(), titles, n=3, cutoff=0.5)
     return [titles[title] for title in near]

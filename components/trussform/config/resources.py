@@ -18,7 +18,7 @@ _MEMORY = re.compile(rf"{_NUMBER}([eE][+-]?[0-9]{{1,2}}|k|M|G|T|P|E|Ki|Mi|Gi|Ti|
 
 
 def quantity(memory: str) -> str:
-    """An amount of memory or storage unchanged, if it is one; pydantic reports it otherwise."""
+    """Returns an amount of memory or storage unchanged; raises an error for pydantic otherwise."""
     if len(memory) > _MAX_AMOUNT or not _MEMORY.fullmatch(memory):
         raise invalid(f"`{memory}` is not an amount", 'write it as in "10Gi" or "512Mi"')
     return memory

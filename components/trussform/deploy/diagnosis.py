@@ -34,22 +34,22 @@ def _show(args: pulumi.ErrorHookArgs) -> bool:
     about: Object = args.new_inputs["metadata"]
     namespace, name = str(about["namespace"]), str(about["name"])
     if lines := [one_line(line) for line in report(namespace, name)]:
-        pulumi.log.error("\n".join((f"{args.name}: why it does not come up:", *lines)))
+        pulumi.log.error("\n".join((f"{args.name}: the pods are not ready:", *lines)))
     return False
 
 
 def report(namespace: str, name: str) -> Iterator[str]:
-    """The troubles of the server's pods that are not ready, a line each, and their last words."""
+    """Yields a line for each trouble of the pods that are not ready, and their last log lines."""
     try:
         pods = _get("pods", namespace, f"--selector={NAME_LABEL}={name}")
     except (OSError, subprocess.SubprocessError, ValueError):
         fix = f"kubectl get pods,events --namespace {namespace}"
-        yield f"the pods cannot be looked at from here; run: {fix}"
+        yield f"kubectl cannot read the pods here; run: {fix}"
         return
     waiting = [pod for pod in pods if not _is_ready(pod)]
     waiting.sort(key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
     if not pods:
-        yield f"no pod of it is in the namespace {namespace}"
+        yield f"the namespace {namespace} has no pod of the server"
     for pod in waiting[:PODS]:
         yield f"pod {pod['metadata']['name']}:"
         yield from (f"  {line}" for line in dict.fromkeys([*_troubles(pod), *_events(pod)]))
@@ -96,7 +96,7 @@ def _events(pod: Object) -> Iterator[str]:
 
 
 def _last_words(pod: Object) -> Iterator[str]:
-    """Of the container that runs, or else of the one before; none ran: nothing."""
+    """Yields the log's end of the running container, else of the previous one."""
     about = pod["metadata"]
     for status in _statuses(pod):
         if status.get("ready") or not (status.get("containerID") or status.get("restartCount")):

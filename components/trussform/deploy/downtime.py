@@ -14,7 +14,7 @@ from trussform.deploy.field_manager import FIELD_MANAGER
 
 
 def hook(name: str, server: pulumi.Resource) -> pulumi.ResourceHook:
-    """Says it of the Deployment that is about to change, in the preview as well."""
+    """Returns the hook that logs the last downtime before an update, and in its preview."""
     opts = pulumi.ResourceHookOptions(on_dry_run=True)
     return pulumi.ResourceHook(f"{name}-downtime", lambda args: say(args, server), opts)
 
@@ -30,8 +30,10 @@ def say(args: pulumi.ResourceHookArgs, server: pulumi.Resource) -> None:
 
 
 def measured(deployment: Mapping[str, Any]) -> int | None:
-    """Seconds from the last order to the ready pod; None where that was the first start, which
-    took no pod away, or rolled no pod."""
+    """Returns the seconds from the last update's start to the ready pod.
+
+    None if the last update was the first start, which took no pod away, or rolled no pod.
+    """
     about = deployment["metadata"]
     ordered = max(
         datetime.fromisoformat(entry["time"])

@@ -13,7 +13,7 @@ FIELD_MANAGER = "pulumi.com/patchFieldManager"
 
 
 def with_field_manager(metadata: Mapping[str, Any]) -> ObjectMetaArgsDict:
-    """An object's metadata, with the stack as its field manager.
+    """Returns an object's metadata with the stack as its field manager.
 
     Pulumi would take another random name at each creation. By one that stays, the up after a
     killed one may go on with what that has made, and the API server refuses a stack of another

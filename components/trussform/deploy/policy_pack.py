@@ -41,7 +41,7 @@ def ours(urn: str, made: Object) -> bool:
 
 
 def tags(made: Object) -> Iterator[str]:
-    """Every image counts, also the one that fetches weights: it is given the server's secrets."""
+    """Yields a message for each image without a digest, the fetcher's included."""
     return _each(_containers(made), _tag)
 
 
@@ -51,8 +51,8 @@ def probes(made: Object) -> Iterator[str]:
     for probe in _PROBES if containers else ():
         if not any(server.get(probe) for server in servers):
             yield (
-                f"container `server` has no {probe}; take away what removes it, and use the "
-                "config's `runtime.health_checks` to set how patient it is"
+                f"container `server` has no {probe}; remove the transform that deletes it, and "
+                "set its thresholds in `runtime.health_checks` of the config"
             )
 
 
@@ -63,20 +63,20 @@ def resources(made: Object) -> Iterator[str]:
         requests: Object = _below(container, "resources", "requests") or {}
         limits: Object = _below(container, "resources", "limits") or {}
         if "memory" not in (*requests, *limits):
-            yield f"container `{name}` requests no memory; give the config `resources.memory`"
+            yield f"container `{name}` requests no memory; add `resources.memory` to the config"
         gpus |= _devices(limits)
         for device in _devices(requests) - _devices(limits):
-            yield f"container `{name}` requests {device} without a limit; set the same as its limit"
+            yield f"container `{name}` requests {device} without a limit; set the same limit"
     marks = dict.fromkeys(key for key in _node_keys(_pod(made)) if _GPU_NODE.search(key))
     if marks and not gpus:
         yield (
-            f"the pod goes to nodes with GPUs ({', '.join(marks)}), and no container has a limit "
-            "for one; give the config `resources.accelerator`"
+            f"the pod may run on nodes with GPUs ({', '.join(marks)}), but no container has a "
+            "limit for a GPU; add `resources.accelerator` to the config"
         )
 
 
 def secrets(made: Object) -> Iterator[str]:
-    """A Pulumi secret comes to a pack in plain, so that only its looks can give it away."""
+    """Yields a message for each secret, and for each text that looks like one."""
     return _each(_containers(made), _secrets)
 
 
@@ -86,8 +86,8 @@ def auth(made: Object) -> Iterator[str]:
         _below(made, "metadata", "labels", AUTH_LABEL) in (None, "none")
     ):
         yield (
-            "the route asks nobody who they are; set the stage's `auth`, or, if everybody who "
-            f"reaches the gateway may call it, `{_ALLOW_OPEN}` in the pack's configuration"
+            "the route has no auth; set the stage's `auth`. If every caller of the gateway may use "
+            f"the route, set `{_ALLOW_OPEN}` in the pack's configuration"
         )
 
 
@@ -97,7 +97,7 @@ def _tag(container: Object) -> Iterator[str]:
         fix = "run `trussform lock`, or give the server `image: repository@sha256:…` in the stage"
         if name == "fetch-weights":
             fix = "run `trussform lock`, or write `weights.image` as repository@sha256:…"
-        yield f"container `{name}` runs {image}, which can change behind its name; {fix}"
+        yield f"container `{name}` runs {image}, which has no valid digest; {fix}"
 
 
 def _secrets(container: Object) -> Iterator[str]:
@@ -149,12 +149,12 @@ def _containers(made: Object) -> Sequence[Object]:
 
 
 def _devices(amounts: Object) -> set[str]:
-    """Resources that are no CPU and no memory: `nvidia.com/gpu`, `nvidia.com/mig-3g.40gb`, …."""
+    """Returns the extended resources: `nvidia.com/gpu`, `nvidia.com/mig-3g.40gb`, …."""
     return {name for name in amounts if "/" in name and str(amounts[name]) not in ("0", "0.0")}
 
 
 def _node_keys(pod: Object) -> Iterator[str]:
-    """Labels and taints of the nodes that the pod goes to."""
+    """Returns the labels and taints of the nodes that the pod may run on."""
     yield from pod.get("nodeSelector") or ()
     terms = _below(pod, "affinity", "nodeAffinity", _REQUIRED, "nodeSelectorTerms") or ()
     for term in terms:

@@ -27,7 +27,7 @@ class Stack(NamedTuple):
 
 
 def read_stack() -> Stack:
-    """The stack that Pulumi runs, checked whole: no resource is registered before.
+    """Returns the stack that Pulumi runs, after a check of all of it.
 
     Raises `pulumi.RunError` with every problem of the stage and of all its servers.
     """
@@ -92,7 +92,7 @@ def _stack_file() -> Path:
 
 
 def _block(config: pulumi.Config, name: str, file: Source) -> Source:
-    """A block of the stack file; from Pulumi, as from an environment, where the file has none."""
+    """Returns a block of the stack file, or Pulumi's own, as of an environment, if it has none."""
     block = file.sub("config", f"trussform:{name}")
     if block.data is not None:
         return block

@@ -18,7 +18,7 @@ Context = Mapping[str, str | Path]
 
 
 def context(build: Build, base: str) -> Context:
-    """The whole context for `base`."""
+    """Returns the files of the context for a build on `base`."""
     files: dict[str, str | Path] = {"Dockerfile": dockerfile(build, base)}
     if build.system_packages:
         files["system-packages.txt"] = "".join(f"{name}\n" for name in build.system_packages)
@@ -30,7 +30,7 @@ def context(build: Build, base: str) -> Context:
 
 
 def tag(context: Context) -> str:
-    """The tag that the context's content gives: the same for the same files, on every machine."""
+    """Returns a tag from the context's content: the same for the same files on every machine."""
     total = hashlib.sha256()
     for name in sorted(context):
         content = context[name]
@@ -48,12 +48,12 @@ def tag(context: Context) -> str:
 
 
 def name(registry: str | None, server: str, tag: str) -> str:
-    """`registry.example.com/models/embeddings:0123456789abcdef`."""
+    """Returns the image's name: `registry.example.com/models/embeddings:0123456789abcdef`."""
     return f"{registry}/{server}:{tag}" if registry else f"{server}:{tag}"
 
 
 def write(context: Context, folder: Path) -> None:
-    """Put the context into `folder`, in place of an earlier one.
+    """Writes the context into `folder`, in place of an earlier one.
 
     Raises `ProblemError` where the folder holds something else, which would be lost.
     """
@@ -77,7 +77,7 @@ def _is_context(folder: Path) -> bool:
 
 
 def dockerfile(build: Build, base: str) -> str:
-    """From what changes least to what changes most. No text of the config is an instruction:
+    """Returns the Dockerfile, its rarest changes first. No text of the config is an instruction:
     lists are files, and commands are JSON."""
     head = [f"{_HEAD} for {build.platform}; it is written anew each time.", f"FROM {base}"]
     owner = f"{build.user or 0}:{build.user or 0}"
@@ -129,7 +129,7 @@ def dockerfile(build: Build, base: str) -> str:
 
 
 def _exports(arguments: Mapping[str, str]) -> str:
-    """The arguments as variables of one command: as ARG, Docker would read their text."""
+    """Returns the arguments as variables of one command, because Docker would expand ARG."""
     words = " ".join(f"{name}={shlex.quote(value)}" for name, value in arguments.items())
     return f"export {words}; " if words else ""
 

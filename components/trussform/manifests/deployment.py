@@ -134,7 +134,7 @@ def _variables(plan: Plan) -> list[Manifest]:
 
 
 def escape_expansion(text: str) -> str:
-    """The text such that Kubernetes, which replaces `$(NAME)` and `$$`, gives it back unchanged."""
+    """Returns the text escaped, because Kubernetes expands `$(NAME)` and `$$`."""
     return re.sub(r"\$(?=[$(])", "$$", text)
 
 
@@ -191,7 +191,7 @@ def _probe(probe: Probe, port: int) -> Manifest:
 
 
 def _mounts(plan: Plan) -> list[Manifest]:
-    """No mount hides a file of the image that Baseten leaves: see docs/container.md."""
+    """Returns the server's mounts. None hides a file of the image that Baseten keeps."""
     mounts: list[Manifest] = [
         *({"name": folder[1:], "mountPath": folder} for folder in plan.files.copied),
         {"name": "shm", "mountPath": "/dev/shm"},
@@ -222,12 +222,12 @@ def _volumes(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
 
 
 def _annotated(file: str, annotation: str) -> Manifest:
-    """A file whose text is an annotation of the pod."""
+    """Returns a file whose text is an annotation of the pod."""
     return {"path": file, "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"}}
 
 
 def _secret_files(plan: Plan, values: DeployValues[Text]) -> Manifest:
-    """Declared secrets must be there; those that the command merely reads may be missing."""
+    """Returns the files at `/secrets`; those that the config does not declare are optional."""
 
     def source(names: tuple[str, ...], optional: bool) -> Any:
         items = [{"key": name, "path": name} for name in names]

@@ -20,7 +20,7 @@ def network_policies(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
 
 
 def _rules(direction: str, peers: list[Manifest]) -> list[Manifest]:
-    """A rule without peers would allow all of them; no rule allows none."""
+    """Returns one rule, or none without peers: a rule without peers would allow everything."""
     return [{direction: peers}] if peers else []
 
 

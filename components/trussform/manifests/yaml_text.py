@@ -35,5 +35,5 @@ _Dumper.add_representer(str, _text)
 
 
 def to_yaml(data: Any, width: int = 100) -> str:
-    """The data as one YAML document; lines longer than `width` are folded where they can be."""
+    """Returns the data as one YAML document; lines longer than `width` are folded if possible."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)
