@@ -1,6 +1,7 @@
 """A fresh checkout: plain `pytest` collects it, and pyproject.toml declares what it imports."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -74,3 +75,8 @@ NAMESPACES = {
 def _owners(module: str, found: list[str]) -> list[str]:
     shared = NAMESPACES.get(".".join(module.split(".")[:2]))
     return [shared] if shared else found
+
+
+def test_no_test_module_imports_another() -> None:
+    imports = {(file.name, name) for file, name in _imports() if "tests" in file.parts}
+    assert {pair for pair in imports if re.match(r"(test_|conftest)", pair[1])} == set()

@@ -79,13 +79,6 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["check", "render", "explain", "lock", "schema"])
-def test_every_command_explains_itself(command: str) -> None:
-    result = run(command, "--help")
-    assert result.exit_code == 0
-    assert "--help" in result.stdout
-
-
 def test_render_prints_all_servers_as_one_stream() -> None:
     result = run("render", "--stack", LOCAL)
     documents = list(yaml.safe_load_all(result.stdout))
