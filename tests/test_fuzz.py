@@ -8,11 +8,11 @@ import os
 import shutil
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -21,6 +21,7 @@ from trussform import planning, stack_file
 from trussform.cli import explain, render
 from trussform.plan import Plan
 from trussform.problem import Problem, ProblemError, errors
+from trussform.source import is_mapping
 
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
 FILES = int(os.environ.get("FUZZ_FILES", "1000"))
@@ -87,10 +88,12 @@ _HOLE = "fuzz-hole"
 
 def places(part: Any) -> Iterator[tuple[Any, Any]]:
     """Each container in the data with each of its keys."""
-    if not isinstance(part, dict | list):
-        return
-    for key, child in list(part.items() if isinstance(part, dict) else enumerate(part)):
-        yield part, key
+    if is_mapping(part):
+        children: list[tuple[Any, Any]] = list(part.items())
+    else:
+        children = list(enumerate(cast(list[Any], part))) if isinstance(part, list) else []
+    for key, child in children:
+        yield cast(Any, part), key
         yield from places(child)
 
 
@@ -101,14 +104,15 @@ def another_value(chance: Random, data: Any) -> str:
 
 
 def another_key(chance: Random, data: Any) -> str:
-    part, key = chance.choice([at for at in places(data) if isinstance(at[0], dict)])
+    part, key = chance.choice([at for at in places(data) if is_mapping(at[0])])
     part[_HOLE] = part.pop(key)
     return chance.choice(KEYS)
 
 
 def one_more_key(chance: Random, data: Any) -> str:
-    part, _ = chance.choice([at for at in places(data) if isinstance(at[0], dict)])
-    part[_HOLE] = chance.choice([None, "x", {}, [1]])
+    part, _ = chance.choice([at for at in places(data) if is_mapping(at[0])])
+    added: list[Any] = [None, "x", {}, [1]]
+    part[_HOLE] = chance.choice(added)
     return chance.choice(KEYS)
 
 
@@ -237,7 +241,7 @@ def misfits(problem: Problem) -> Iterator[str]:
 
 
 @contextmanager
-def ended_in_time() -> Iterator[None]:
+def ended_in_time() -> Generator[None]:
     def end(*_: object) -> None:
         raise TimeoutError(f"not done after {HANG} s")
 

@@ -236,8 +236,12 @@ def text_for(field: str) -> st.SearchStrategy[str]:
     """Texts of which most begin so that the field may take them."""
     own = [start for part, starts in STARTS.items() if part in field for start in starts]
     pieces = st.sampled_from(PIECES) | st.text(st.characters(codec="utf-8"), max_size=6)
+
+    def joined(start: str, ends: list[str]) -> str:
+        return start + "".join(ends)
+
     return st.builds(
-        lambda start, ends: start + "".join(ends),
+        joined,
         st.sampled_from(own or ANY_STARTS) | st.sampled_from(ANY_STARTS),
         st.lists(pieces, min_size=1, max_size=3),
     )

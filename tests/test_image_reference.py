@@ -1,5 +1,9 @@
 """Names of images, against the library that mirrors Docker's own grammar."""
 
+# pyright: reportMissingTypeStubs=false
+
+from typing import Any
+
 import pytest
 from docker_image import digest
 from docker_image import reference as docker
@@ -20,7 +24,8 @@ PIECES = st.sampled_from(
 
 def by_docker(image: str) -> tuple[str, str | None, str | None] | None:
     try:
-        found = docker.Reference.parse_normalized_named(image)
+        reference: Any = docker.Reference
+        found = reference.parse_normalized_named(image)
     except (docker.InvalidReference, digest.InvalidDigest):
         return None
     return found["name"], found["tag"], found["digest"]

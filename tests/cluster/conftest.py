@@ -1,7 +1,7 @@
 """The servers of `servers/` and an example, deployed once on a real cluster."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,7 +9,7 @@ import grpc
 import httpx
 import pytest
 from support import reliability
-from support.clients import open_channel, open_client
+from support.clients import call_of, open_channel, open_client
 from support.deployed import ByKubectl, ByPulumi, Deployed, kubectl
 from support.programs import engine_missing, wait_for
 from support.workspace import ROOT
@@ -36,9 +36,9 @@ PRODUCTION: dict[str, Any] = {
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any]:
     """A failed test shows the pods, their events and their logs."""
-    outcome: Any = yield
+    outcome = yield
     report = outcome.get_result()
     if report.failed and os.environ.get("KUBECONFIG"):
         names = _show("get", "namespaces", "--output", "name").splitlines()
@@ -137,7 +137,7 @@ def _wait_for_calls(server: str) -> None:
 
 def _serves(channel: grpc.Channel) -> bool:
     try:
-        return channel.unary_unary("/test.Echo/Say")(b"hello", timeout=5) == b"HELLO"
+        return call_of(channel, "Say")(b"hello", timeout=5) == b"HELLO"
     except grpc.RpcError:
         return False
 

@@ -84,7 +84,9 @@ def urls(python: str, engine: ByPulumi) -> Iterator[dict[str, str]]:
     with ExitStack() as ended:
         ended.callback(destroy, engine, *stacks.values())
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda stage: deploy(engine, stacks[stage], stage), stacks))
+            futures = [pool.submit(deploy, engine, name, stage) for stage, name in stacks.items()]
+            for future in futures:
+                future.result()
         for host in hosts.values():
             ended.enter_context(named(envoy.host, host))
         wait_for_routes(envoy)

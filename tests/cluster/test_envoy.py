@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Queue
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import httpx
 import pytest
-from support.clients import DOMAIN, open_channel, open_client, open_socket
+from support.clients import DOMAIN, call_of, open_channel, open_client, open_socket
 from support.deployed import Deployed, destroy, kubectl, pods
 from support.programs import wait_for
 from support.reliability import SOAK, record
@@ -49,9 +49,9 @@ def silent(up: None) -> Iterator[dict[str, Future[object]]]:
         wait_for(lambda: answers(channel), "the gRPC route is there")
         wait_for(lambda: client.get("/predict").status_code == 200, "the HTTP route is there")
         seconds = str(SILENCE).encode()
-        pause = channel.unary_stream("/test.Echo/Pause")
+        pause = cast(Any, channel).unary_stream("/test.Echo/Pause")
         yield {
-            "call": pool.submit(channel.unary_unary("/test.Echo/Wait"), seconds),
+            "call": pool.submit(call_of(channel, "Wait"), seconds),
             "stream": pool.submit(lambda: list(pause(seconds))),
             "http": pool.submit(lambda: client.get(f"/sync/stream?silence={SILENCE}").text),
         }
@@ -73,7 +73,8 @@ def test_a_websocket_and_a_grpc_stream_live_through_an_update(
             return [*said, await socket.recv()]
 
     with open_channel("patient", "ENVOY") as channel:
-        stream = channel.stream_stream("/test.Echo/Talk")(iter(words.get, None))
+        talk_both_ways = cast(Any, channel).stream_stream("/test.Echo/Talk")
+        stream = talk_both_ways(iter(words.get, None))
         words.put(b"before")
         assert next(stream) == b"BEFORE"
         assert asyncio.run(talk()) == ["BEFORE", "AFTER"]
@@ -110,7 +111,7 @@ def all_pods() -> list[str]:
 
 def answers(channel: grpc.Channel) -> bool:
     try:
-        return channel.unary_unary("/test.Echo/Say")(b"hello", timeout=5) == b"HELLO"
+        return call_of(channel, "Say")(b"hello", timeout=5) == b"HELLO"
     except grpc.RpcError:
         return False
 

@@ -53,8 +53,9 @@ def stage(config: dict[str, Any] | None = None) -> dict[str, Any]:
 def failing(engine: ByPulumi) -> Iterator[ByPulumi]:
     """A good server for each bad update, in a stack of its own: Pulumi may give up on others of a
     stack where one has failed."""
+    good = [stage() for _ in BAD]
     with ThreadPoolExecutor(len(BAD)) as pool:
-        list(pool.map(lambda name: engine.up(name, stage()), BAD))
+        list(pool.map(engine.up, BAD, good))
         yield engine
         list(pool.map(engine.destroy, BAD))
 
@@ -72,7 +73,8 @@ def test_a_bad_update_ends_with_its_cause_and_the_old_pod_goes_on_serving(
     failing: ByPulumi,
 ) -> None:
     with ThreadPoolExecutor(len(BAD)) as pool:
-        ended = dict(zip(BAD, pool.map(lambda name: bad_up(failing, name), BAD), strict=True))
+        results = pool.map(bad_up, [failing] * len(BAD), BAD)
+        ended = dict(zip(BAD, results, strict=True))
     for name, (said, took, running) in ended.items():
         unsaid = [word for word in BAD[name][1] if word not in said]
         assert unsaid == [], said
@@ -84,7 +86,7 @@ def test_a_bad_update_ends_with_its_cause_and_the_old_pod_goes_on_serving(
             f"`pulumi up` ends after {took:.0f} s and says why; the old pod serves on: {running}",
         )
     with ThreadPoolExecutor(len(BAD)) as pool:
-        list(pool.map(lambda name: failing.up(name, stage()), BAD))
+        list(pool.map(failing.up, BAD, [stage() for _ in BAD]))
     for name in BAD:
         assert set(failing.stack(name).preview().change_summary) == {"same"}
         (pod,) = pods(f"models-{name}", "tokens")

@@ -56,7 +56,7 @@ def test_a_server_that_ends_at_once_on_sigterm_loses_no_request(deployed: Deploy
     """Requests take 20 s, and SIGTERM would come after 5. Of one server the process is process 1;
     of the other it is below three shells."""
     alone = {"docker_server": {"start_command": "python3 /app/data/server.py"}}
-    servers = {
+    servers: dict[str, dict[str, Any]] = {
         "alone": {"path": "servers/abrupt", "config": alone},
         "deep": {"path": "servers/abrupt", "config": {}},
     }
@@ -137,7 +137,7 @@ def test_updates_of_two_replicas_without_a_spare_gpu_lose_no_request(deployed: D
 @at_length
 def test_an_update_without_a_spare_gpu_is_as_long_as_planned_at_most(deployed: Deployed) -> None:
     given = stage("L4:4")
-    gaps = []
+    gaps: list[float] = []
     up(deployed, "rolling", given, "0")
     wait_for_answer("tokens", "rolling")
     stack = stack_file.read_stack(deployed.project.file("rolling"))

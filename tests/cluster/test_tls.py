@@ -5,6 +5,7 @@ import os
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -44,9 +45,10 @@ def test_a_host_with_a_certificate_is_served_by_tls_alone(
     gateway("GATEWAY_TLS")
     host = f"sealed.{DOMAIN}"
     certificate, key = make_certificate(tmp_path, host, f"subjectAltName=DNS:{host}")
-    stage = {"route": {**INGRESS, "scheme": "https"}, "servers": {"sealed": small()}}
+    route: dict[str, Any] = {**INGRESS, "scheme": "https"}
+    stage = {"route": route, "servers": {"sealed": small()}}
     deployed.up("tls", stage)
-    stage["route"]["tls"] = {"secret": "sealed-tls"}
+    route["tls"] = {"secret": "sealed-tls"}
     keep_certificate("sealed-tls", "models-tls", certificate, key)
     deployed.up("tls", stage)
 

@@ -1,6 +1,8 @@
 """Truss itself is the oracle: what it refuses is refused here too, and what it accepts is accepted,
 but for the differences below."""
 
+# pyright: reportMissingTypeStubs=false
+
 import copy
 import logging
 import re
@@ -8,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -19,6 +21,7 @@ from truss.base.truss_config import TrussConfig
 from trussform.config import load_config_folder
 from trussform.config.support import SUPPORT
 from trussform.problem import ProblemError
+from trussform.source import is_mapping
 
 DIFFERENCES = {
     r"docker_server: (required|expected)": "a server is all that is deployed here",
@@ -95,7 +98,7 @@ VALUES: list[Any] = [
 
 
 def places(part: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    children = part.items() if isinstance(part, dict) else enumerate(part)
+    children = part.items() if is_mapping(part) else enumerate(part)
     for key, child in list(children):
         yield (*at, key)
         if isinstance(child, dict | list):
@@ -107,8 +110,8 @@ def changed(config: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[
     config = copy.deepcopy(config)
     part: Any = config
     for key, inner in pairwise(place):
-        kind = list if isinstance(inner, int) else dict
-        if isinstance(part, dict) and not isinstance(part.get(key), kind):
+        kind: Any = list if isinstance(inner, int) else dict
+        if is_mapping(part) and not isinstance(part.get(key), kind):
             part[key] = kind()
         part = part[key]
     part[place[-1]] = copy.deepcopy(value)
@@ -127,7 +130,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         part: Any = config
         for key in parents:
             part = part[key]
-        if change != "set" and isinstance(part, dict):
+        if change != "set" and is_mapping(part):
             value = part.pop(last)
             if change == "rename":
                 part[f"{last}x"] = value
@@ -194,7 +197,7 @@ def test_truss_and_trussform_agree_on_real_configs_with_changes(
         *((RICH, place) for place in dict.fromkeys([*places(RICH), *FIELDS])),
         *((CACHED, place) for place in places(CACHED)),
     ],
-    ids=lambda part: ".".join(map(str, part)) if isinstance(part, tuple) else "",
+    ids=lambda part: ".".join(map(str, cast(Any, part))) if isinstance(part, tuple) else "",
 )
 def test_truss_and_trussform_agree_on_every_value_of_a_field(
     tmp_path: Path, config: dict[str, Any], place: tuple[Any, ...]

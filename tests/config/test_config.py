@@ -1,5 +1,7 @@
 """The fields of a config, and the problems of one that cannot be used."""
 
+# pyright: reportMissingTypeStubs=false
+
 import json
 import re
 from collections.abc import Callable
@@ -323,7 +325,7 @@ def test_an_empty_list_of_requirements_leaves_the_file_beside_it_out(workspace: 
 def test_a_stage_can_leave_out_the_requirements_beside_a_config(workspace: Workspace) -> None:
     workspace.write_config()
     (workspace.folder / "server" / "requirements.txt").write_text("six\n")
-    changes = {"servers": {"server": {"config": {"requirements": []}}}}
+    changes: dict[str, Any] = {"servers": {"server": {"config": {"requirements": []}}}}
     plans, problems = plans_of(stack_file.read_stack(workspace.write_stack(changes)))
     assert (plans["server"].image.build, problems) == (None, [])
 

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -100,7 +100,7 @@ class Machine:
 
 def filled(root: str, value: Any) -> Any:
     if isinstance(value, list):
-        return [filled(root, item) for item in value]
+        return [filled(root, item) for item in cast(list[Any], value)]
     return value.replace("{root}", root)
 
 
@@ -213,7 +213,12 @@ def test_a_folder_that_leads_elsewhere_is_refused_and_not_searched(
     data.symlink_to(target.format(root=machine.root))
     searched: list[Path] = []
     walk = os.walk
-    monkeypatch.setattr(os, "walk", lambda path: searched.append(path) or walk(path))
+
+    def watched(path: Path) -> Any:
+        searched.append(path)
+        return walk(path)
+
+    monkeypatch.setattr(os, "walk", watched)
     _, problems = machine.plan({})
     assert [problem.field for problem in errors(problems)] == ["data_dir"]
     assert data not in searched
@@ -234,7 +239,11 @@ def test_what_cannot_be_read_is_told(
     machine.make("data", "closed", what)
     (machine.root / "project/server/data/closed").chmod(0)
     if os.geteuid() == 0:  # Root can read all.
-        monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed")
+
+        def access(path: str | Path, mode: int) -> bool:
+            return Path(path).name != "closed"
+
+        monkeypatch.setattr(os, "access", access)
     _, problems = machine.plan({})
     (problem,) = errors(problems)
     assert problem.message.endswith(f"the {what} closed cannot be read")

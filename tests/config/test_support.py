@@ -1,5 +1,7 @@
 """The fates of fields: complete against Truss's own schema, and the document made of them."""
 
+# pyright: reportMissingTypeStubs=false
+
 import subprocess
 import sys
 from collections.abc import Iterator

@@ -4,13 +4,12 @@ import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
 from google.protobuf import json_format
-from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from support.workspace import STAGE, Workspace
 from trussform.deploy import DockerServer, DockerServerArgs
@@ -22,21 +21,27 @@ DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SECRET = "kubernetes:core/v1:Secret"
 IMAGE = "docker:index/image:Image"
 
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
+"""The marks of a secret in Pulumi's protocol (sdk/go/common/resource/sig)."""
+
 
 class Answers(Mocks):
     """Answers as the providers do: auto-named Secrets, digests, and inputs as they are."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        outputs = dict(args.inputs)
+        inputs: dict[str, Any] = cast(Any, args).inputs
+        outputs: dict[Any, Any] = dict(inputs)
         if args.typ == SECRET:
-            outputs["metadata"] = {**args.inputs["metadata"], "name": f"{args.name}-1a2b3c"}
+            outputs["metadata"] = {**inputs["metadata"], "name": f"{args.name}-1a2b3c"}
         if args.typ == IMAGE:
-            outputs["repoDigest"] = f"{args.inputs['imageName'].partition(':')[0]}@{DIGEST}"
+            outputs["repoDigest"] = f"{inputs['imageName'].partition(':')[0]}@{DIGEST}"
         return f"{args.name}-id", outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         assert args.token == "docker:index/getRegistryImage:getRegistryImage"
-        return {"id": "x", "name": args.args["name"], "sha256Digest": DIGEST}, []
+        asked = cast(Any, args).args
+        return {"id": "x", "name": asked["name"], "sha256Digest": DIGEST}, []
 
 
 class Recorder(MockMonitor):
@@ -50,14 +55,25 @@ class Recorder(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:
         if request.type != "pulumi:pulumi:Stack":
             self.requests[request.name] = request
-        return super().RegisterResource(request)
+        return cast(Any, super()).RegisterResource(request)
 
     def Invoke(self, request: Any) -> Any:
         self.invokes.append(request)
-        return super().Invoke(request)
+        return cast(Any, super()).Invoke(request)
 
     def inputs(self, name: str) -> Any:
         return json_format.MessageToDict(self.requests[name].object)
+
+
+def warnings_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Returns a list that gets each warning of the program."""
+    said: list[str] = []
+
+    def warn(text: str, *_: object) -> None:
+        said.append(text)
+
+    monkeypatch.setattr(pulumi.log, "warn", warn)
+    return said
 
 
 @pytest.fixture
@@ -69,10 +85,9 @@ def recorder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return recorder
 
 
-@pulumi.runtime.test
 def run(program: Callable[[], Any]) -> Any:
-    """Run a program to its end, all of its resources registered."""
-    return program()
+    """Runs a program to its end, all of its resources registered."""
+    return cast(Any, pulumi.runtime).test(program)()
 
 
 def resolved(output: pulumi.Output[Any]) -> Any:
@@ -188,7 +203,7 @@ def test_secret_values_are_secret_and_only_in_the_secret(
     given = args(workspace, {"secrets": {"token": None}}, secrets={"token": "canary"})
     run(lambda: DockerServer("llama", given).predict_url)
     values = recorder.inputs("llama-secrets")["stringData"]
-    assert values[rpc._special_sig_key] == rpc._special_secret_sig
+    assert values[SIGNATURE] == SECRET_SIGNATURE
     others = {
         name: request for name, request in recorder.requests.items() if name != "llama-secrets"
     }
@@ -198,8 +213,7 @@ def test_secret_values_are_secret_and_only_in_the_secret(
 def test_a_secret_that_the_server_does_not_read_is_a_warning(
     workspace: Workspace, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    said = warnings_of(monkeypatch)
     given = args(workspace, {"secrets": {"token": None}}, secrets={"token": "t", "typo": "t"})
     run(lambda: DockerServer("llama", given).predict_url)
     assert [line for line in said if line.startswith("secrets: ")] == [
@@ -219,7 +233,7 @@ def test_a_registrys_login_pulls_the_image_and_looks_it_up(
     made = recorder.inputs("llama-registry")
     assert made["type"] == "kubernetes.io/dockerconfigjson"
     held = made["stringData"]
-    assert held[rpc._special_sig_key] == rpc._special_secret_sig  # pyright: ignore[reportPrivateUsage]
+    assert held[SIGNATURE] == SECRET_SIGNATURE  # pyright: ignore[reportPrivateUsage]
     assert json.loads(held["value"][".dockerconfigjson"]) == {
         "auths": {"registry.example.com": {"username": "me", "password": "pass:word"}}
     }
@@ -245,7 +259,7 @@ def test_the_keys_of_clients_open_by_both_spellings_from_a_secret_of_their_own(
     assert made["metadata"]["namespace"] == "models"
     assert "name" not in made["metadata"]
     held = made["stringData"]
-    assert held[rpc._special_sig_key] == rpc._special_secret_sig  # pyright: ignore[reportPrivateUsage]
+    assert held[SIGNATURE] == SECRET_SIGNATURE  # pyright: ignore[reportPrivateUsage]
     assert held["value"] == {
         "ci.bearer": "canary-one",
         "ci.api-key": "Api-Key canary-one",

@@ -66,7 +66,11 @@ def test_a_state_of_any_form_stops_no_update(
     monkeypatch: pytest.MonkeyPatch, outputs: Any, said: list[str]
 ) -> None:
     texts: list[str] = []
-    monkeypatch.setattr(pulumi.log, "info", lambda text, _: texts.append(text))
+
+    def info(text: str, _: object) -> None:
+        texts.append(text)
+
+    monkeypatch.setattr(pulumi.log, "info", info)
     args = pulumi.ResourceHookArgs("urn", "id", "name", "type", old_outputs=outputs)
     downtime.say(args, pulumi.Resource.__new__(pulumi.Resource))
     assert texts == said

@@ -1,7 +1,7 @@
 """The rules of the policy pack: on what Trussform makes, and on what others make of it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pulumi_policy import (
@@ -60,9 +60,13 @@ def reports(
     said: list[str] = []
     opts = PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
     props = unknown_checking_proxy(made)
+
+    def report(message: str, urn: str | None = None) -> None:
+        said.append(message)
+
     args = ResourceValidationArgs("", props, urn, "a", opts, None, config)
     try:
-        POLICIES[name].validate(args, lambda message, urn=None: said.append(message))
+        cast(Any, POLICIES[name]).validate(args, report)
     finally:
         yield from said
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
@@ -14,7 +14,7 @@ from trussform.deploy import read_stack
 
 class Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, object]]:
-        return f"{args.name}-id", dict(args.inputs)
+        return f"{args.name}-id", dict(cast(Any, args).inputs)
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         return {}, []
@@ -45,7 +45,11 @@ def test_each_server_gets_the_secrets_that_it_reads_and_the_rest_are_a_warning(
     stack_file.rename(stack_file.with_suffix(project_file.removeprefix("Pulumi")))
     monkeypatch.chdir(workspace.folder)
     said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+
+    def warn(text: str, *_: object) -> None:
+        said.append(text)
+
+    monkeypatch.setattr(pulumi.log, "warn", warn)
     mocks.set_mocks(Answers(), project="p", stack="dev")
     set_all_config({"trussform:secrets": json.dumps(values)}, ["trussform:secrets"])
 

@@ -101,7 +101,7 @@ def test_a_stage_with_a_mistake_names_the_line_of_the_stack_file(
 
 def resources(stack: automation.Stack) -> list[Any]:
     deployment: Any = stack.export_stack().deployment
-    return (deployment or {}).get("resources", [])
+    return deployment["resources"] if deployment and "resources" in deployment else []
 
 
 def test_other_languages_get_a_schema(engine: Engine) -> None:

@@ -142,6 +142,7 @@ def test_a_repository_is_fetched_once_and_then_found_without_asking(
     assert "hf://owner/model@main: already complete" in second.stdout
 
 
+NONE: set[str] = set()
 NAMES = ("a.json", "b.txt", "one/a.json", "one/two/a.json", "one/b.txt", ".hidden.json")
 
 
@@ -160,16 +161,16 @@ NAMES = ("a.json", "b.txt", "one/a.json", "one/two/a.json", "one/b.txt", ".hidde
         ("one/**/*.json", {"one/a.json", "one/two/a.json"}, {"one/two/a.json"}),
         ("*/", {"one/a.json", "one/two/a.json", "one/b.txt"},
          {"one/a.json", "one/two/a.json", "one/b.txt"}),
-        ("a.json/", set(), set()),
-        ("a.json/**", set(), set()),
-        ("one/two/a.json/**", set(), set()),
-        ("**/one/**", {"one/a.json", "one/two/a.json", "one/b.txt"}, set()),
+        ("a.json/", NONE, NONE),
+        ("a.json/**", NONE, NONE),
+        ("one/two/a.json/**", NONE, NONE),
+        ("**/one/**", {"one/a.json", "one/two/a.json", "one/b.txt"}, NONE),
         ("*/*.json", {"one/a.json"}, {"one/a.json", "one/two/a.json"}),
         ("**", set(NAMES), set(NAMES)),
         ("[ab].*", {"a.json", "b.txt"}, {"a.json", "b.txt"}),
         ("?.json", {"a.json"}, {"a.json"}),
         ("a.json", {"a.json"}, {"a.json"}),
-        ("A.json", set(), set()),
+        ("A.json", NONE, NONE),
     ],
 )  # fmt: skip
 def test_a_pattern_chooses_what_it_does_on_baseten(
@@ -286,12 +287,13 @@ def test_a_branch_that_moves_meanwhile_is_no_damage(pod: Pod, stores: Stores, hu
 def test_a_model_cache_without_volume_is_laid_out_as_hugging_faces_cache(
     pod: Pod, stores: Stores
 ) -> None:
-    from huggingface_hub import snapshot_download
+    import huggingface_hub
 
+    library: Any = huggingface_hub
     stores.repositories["owner/model"] = MODEL
     assert pod.fetch("hf://owner/model@main", hub=True).returncode == 0
     found = Path(
-        snapshot_download("owner/model", cache_dir=pod.volume / "a", local_files_only=True)
+        library.snapshot_download("owner/model", cache_dir=pod.volume / "a", local_files_only=True)
     )
     assert (found / "model.safetensors").read_bytes() == MODEL["model.safetensors"]
 
@@ -574,8 +576,15 @@ def test_a_hub_that_tells_no_sizes_is_fetched_from_all_the_same(
 ) -> None:
     hf_api = pytest.importorskip("huggingface_hub.hf_api")
     entry = hf_api.RepoFile(path="a", size=None, oid="1")
-    monkeypatch.setattr(hf_api.HfApi, "list_repo_tree", lambda *_, **__: [entry])
-    monkeypatch.setattr(hub, "_commit", lambda _: COMMIT)
+
+    def tree(*_: object, **__: object) -> list[Any]:
+        return [entry]
+
+    def commit(_: Source) -> str:
+        return COMMIT
+
+    monkeypatch.setattr(hf_api.HfApi, "list_repo_tree", tree)
+    monkeypatch.setattr(hub, "_commit", commit)
     source = Source("no sizes", "hf://owner/model", "a")
     assert hub.list_files(source) == (hub.HubFile("a", 0, "1", False),)
     assert hub.missing(source) == 0

@@ -1,5 +1,7 @@
 """The auth objects of each controller, and the certificates of hosts."""
 
+# pyright: reportMissingTypeStubs=false
+
 from collections.abc import Callable
 from typing import Any
 

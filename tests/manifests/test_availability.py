@@ -1,5 +1,7 @@
 """Several replicas: apart from each other, and not all away at once."""
 
+# pyright: reportMissingTypeStubs=false
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The manifests: valid for Kubernetes, and saying what the plan says."""
 
+# pyright: reportMissingTypeStubs=false
+
 import itertools
 import json
 import re

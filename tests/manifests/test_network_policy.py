@@ -1,5 +1,7 @@
 """The NetworkPolicies of a server: its sources and its destinations."""
 
+# pyright: reportMissingTypeStubs=false
+
 from collections.abc import Callable
 from typing import Any
 

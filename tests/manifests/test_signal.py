@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,7 +113,7 @@ class Container:
 
 
 @contextmanager
-def container(*command: str) -> Iterator[Container]:
+def container(*command: str) -> Generator[Container]:
     own = ["unshare", "--pid", "--net", "--fork", "--mount-proc", "--kill-child"]
     up = 'ip link set lo up 2>/dev/null; exec "$@"'
     process = subprocess.Popen(

@@ -4,12 +4,12 @@
 """
 
 import ast
+import inspect
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import pytest
@@ -65,14 +65,17 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
 
 
 @contextmanager
-def watch() -> Iterator[set[Site]]:
+def watch() -> Generator[set[Site]]:
     """Gives the calls that make a message meanwhile."""
     found: set[Site] = set()
 
     def watched(function: Any) -> Any:
         def call(*arguments: Any, **named: Any) -> Any:
-            frame: FrameType = sys._getframe(1)
-            found.add((Path(frame.f_code.co_filename).as_posix(), frame.f_lineno))
+            frame = inspect.currentframe()
+            assert frame is not None
+            assert frame.f_back is not None
+            code = frame.f_back.f_code
+            found.add((Path(code.co_filename).as_posix(), frame.f_back.f_lineno))
             return function(*arguments, **named)
 
         return call
@@ -147,7 +150,7 @@ def lines_of(call: ast.Call) -> range:
     return range(call.lineno, (call.end_lineno or call.lineno) + 1)
 
 
-def calls() -> Iterator[tuple[Path, ast.Call]]:
+def calls() -> Generator[tuple[Path, ast.Call]]:
     """Yields each call in the library that makes a problem or a validation error."""
     for file in LIBRARY.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

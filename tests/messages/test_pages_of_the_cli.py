@@ -15,6 +15,7 @@ from trussform.problem import Location
 from trussform.source import Source
 from trussform.stack_file import Stack
 from trussform.stage import Stage
+from typer import rich_utils
 from typer.testing import CliRunner
 
 COMMANDS = ("check", "render", "explain", "lock", "schema")
@@ -45,7 +46,10 @@ STAGES: dict[str, dict[str, Any]] = {
 
 
 def test_the_help_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERMINAL_WIDTH", "100")
+    # The environment sets these at the first import: a CI's colours, a terminal's width.
+    settings = {"MAX_WIDTH": 100, "FORCE_TERMINAL": None, "COLOR_SYSTEM": None}
+    for name, value in settings.items():
+        monkeypatch.setattr(rich_utils, name, value)
     pages = [CliRunner().invoke(app, [*command, "--help"]) for command in ((), *zip(COMMANDS))]
     assert {page.exit_code for page in pages} == {0}
     lines = "\n".join(page.stdout for page in pages).splitlines()

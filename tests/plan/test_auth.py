@@ -143,18 +143,18 @@ def test_a_key_that_the_stack_has_not_stops_an_up_and_names_the_command(
 
 def test_a_server_may_have_keys_of_its_own(workspace: Workspace) -> None:
     own = {"kind": "api-key", "keys": ["batch"]}
-    servers = {"server": {"path": "server", "auth": own}}
-    stage = {"route": ROUTES["envoy-gateway"], "auth": KEYS, "servers": servers}
-    plan, problems = planned(workspace, **stage)
+    servers: dict[str, Any] = {"server": {"path": "server", "auth": own}}
+    stage: dict[str, Any] = {"route": ROUTES["envoy-gateway"], "auth": KEYS, "servers": servers}
+    plan, problems = planned(workspace, "http", (), **stage)
     assert plan.auth.keys == ("batch",)
     assert told(problems, "blocks-deploy") == [
         "servers.server.auth.keys[0]: the stack has no value for the secret `batch`; "
         "run: pulumi config set --secret --path 'trussform:secrets.batch'"
     ]
-    plan, problems = planned(workspace, **{**stage, "auth": None}, known=("batch",))
+    plan, problems = planned(workspace, "http", ("batch",), **{**stage, "auth": None})
     assert (plan.auth.keys, problems) == (("batch",), [])
     servers["server"] |= {"auth": "none"}
-    plan, problems = planned(workspace, **stage)
+    plan, problems = planned(workspace, "http", (), **stage)
     assert (plan.auth.kind, problems) == ("none", [])
 
 
@@ -194,8 +194,7 @@ def test_rotating_keys_are_of_the_clients(
 
 def test_keys_of_an_existing_secret_are_nobodys_here(workspace: Workspace) -> None:
     auth = {"kind": "api-key", "existing": "clients"}
-    stage = {"route": ROUTES["envoy-gateway"], "auth": auth}
-    plan, problems = planned(workspace, **stage)
+    plan, problems = planned(workspace, route=ROUTES["envoy-gateway"], auth=auth)
     assert (plan.auth.keys, problems) == ((), [])
     assert str(plan.auth) == "API keys: those of the Secret clients; checked by a SecurityPolicy"
 

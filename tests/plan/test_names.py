@@ -26,8 +26,14 @@ EDGES = (
      "a/b", "../x", "a::b", "a\nb", "\x1b[2J", "\u202e", "\U0001f600", "null", "true", "<<"]
 )  # fmt: skip
 names = words | plain | st.sampled_from(EDGES)
+
+
+def alike(start: str, one: str, other: str) -> tuple[str, str]:
+    return (start + one)[:200], (start + other)[:200]
+
+
 pairs = st.tuples(names, names) | st.builds(
-    lambda start, one, other: ((start + one)[:200], (start + other)[:200]),
+    alike,
     st.text("aZ-_9é", min_size=60, max_size=60),
     names,
     names,

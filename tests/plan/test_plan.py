@@ -1,5 +1,7 @@
 """The other decisions, each by what a user relies on."""
 
+# pyright: reportMissingTypeStubs=false
+
 from collections.abc import Callable
 from typing import Any, get_args
 

@@ -1,7 +1,7 @@
 """Clients of the servers, through the gateway."""
 
 import os
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import httpx
@@ -38,3 +38,8 @@ def _of(environment: str) -> str:
 
 def _gateway(name: str) -> httpx.URL:
     return httpx.URL(os.environ[f"TRUSSFORM_TEST_{name}"])
+
+
+def call_of(channel: grpc.Channel, method: str) -> Any:
+    """Returns a call of the test's service that takes and gives one message of bytes."""
+    return cast(Any, channel).unary_unary(f"/test.Echo/{method}")

@@ -57,7 +57,7 @@ class Project:
             base = {"base_image": {"image": os.environ["TRUSSFORM_TEST_BASE"]}}
             server["config"] = merged(base, server.get("config", {}))
         file = self.file(environment)
-        kept = yaml.safe_load(file.read_text()) if file.exists() else {}
+        kept: dict[str, Any] = yaml.safe_load(file.read_text()) if file.exists() else {}
         config = {**kept.get("config", {}), "trussform:stage": stage}
         file.write_text(yaml.safe_dump({**kept, "config": config}))
 

@@ -6,7 +6,7 @@ measured through Envoy, so that what is lost is lost by the rollout.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,9 +26,9 @@ MOST = 100_000
 class Load:
     server: str
     environment: str
-    served: list[tuple[float, str]] = field(default_factory=list)
+    served: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     """When each whole answer came, and from which version of the server."""
-    lost: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list[str])
     """When and why a request was not answered whole."""
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -77,7 +77,7 @@ def wait_for_answer(server: str, environment: str) -> None:
 
 
 @contextmanager
-def load(server: str, environment: str, workers: int = WORKERS) -> Iterator[Load]:
+def load(server: str, environment: str, workers: int = WORKERS) -> Generator[Load]:
     """Load on a server while the block runs; whole requests only, so the last ones finish."""
     made = Load(server, environment)
     threads = [threading.Thread(target=made.run) for _ in range(workers)]

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import httpx
@@ -84,7 +84,7 @@ def test_a_stream_arrives_as_it_is_made(echo: httpx.Client, environment: str) ->
 def test_websockets_speak_both_ways(environment: str, path: str) -> None:
     async def talk() -> list[Any]:
         async with open_socket("echo", environment, path) as socket:
-            answers = []
+            answers: list[Any] = []
             for word in ("one", "two"):
                 await socket.send(word)
                 answers.append(await socket.recv())
@@ -95,7 +95,7 @@ def test_websockets_speak_both_ways(environment: str, path: str) -> None:
 
 def speak(channel: grpc.Channel) -> None:
     assert channel.unary_unary("/test.Echo/Say")(b"hello", timeout=30) == b"HELLO"
-    numbers = channel.unary_stream("/test.Echo/Count")(b"3", timeout=30)
+    numbers = cast(Any, channel).unary_stream("/test.Echo/Count")(b"3", timeout=30)
     assert list(numbers) == [b"0", b"1", b"2"]
-    words = channel.stream_stream("/test.Echo/Talk")(iter([b"one", b"two"]), timeout=30)
+    words = cast(Any, channel).stream_stream("/test.Echo/Talk")(iter([b"one", b"two"]), timeout=30)
     assert list(words) == [b"ONE", b"TWO"]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import grpc
 import httpx
 import pytest
 
-from support.clients import DOMAIN
+from support.clients import DOMAIN, call_of
 from support.deployed import kubectl
 
 KEY, OTHER_KEY = "the-key-of-ci", "the-key-of-the-dashboard"
@@ -61,7 +61,7 @@ def call(
     """Returns how a call ends that sends the key in the header."""
     metadata = ((header, key),) if key else None
     try:
-        say = channel.unary_unary("/test.Echo/Say")
+        say = call_of(channel, "Say")
         assert say(b"hello", timeout=5, metadata=metadata) == b"HELLO"
     except grpc.RpcError as error:
         return error.code()  # pyright: ignore[reportAttributeAccessIssue]
@@ -69,7 +69,7 @@ def call(
 
 
 @contextmanager
-def guarding(namespace: str) -> Iterator[dict[str, Any]]:
+def guarding(namespace: str) -> Generator[dict[str, Any]]:
     """An auth service that knows one caller, as a stage asks for it."""
     labels = {"app": "guard"}
     container = {
@@ -122,7 +122,7 @@ def guarding(namespace: str) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def named(address: str, name: str) -> Iterator[None]:
+def named(address: str, name: str) -> Generator[None]:
     """Traefik on this machine has no DNS of the cluster's: the machine's own file says it, and for
     the DNS that nginx asks a file of the name's own."""
     line = f"{address} {name}\n"

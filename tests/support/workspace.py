@@ -10,7 +10,7 @@ from trussform import planning, stack_file
 from trussform.config import Config, ConfigFolder
 from trussform.plan import UNKNOWN, Given, Plan, build_plan
 from trussform.problem import Location, Problem
-from trussform.source import Source
+from trussform.source import Source, is_mapping
 from trussform.stack_file import Stack
 from trussform.stage import Stage
 
@@ -44,7 +44,7 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
+        if is_mapping(value) and is_mapping(old):
             other = value.get("kind", old.get("kind")) != old.get("kind")
             value = value if other else merged(old, value)
         result[key] = value
