@@ -122,7 +122,7 @@ def test_a_good_stack_passes_with_whatever_else_is_in_it(
 ) -> None:
     change(project, WITH_AUTH)
     seen = stack.preview(policy_packs=pack)
-    assert seen.change_summary == {OpType.CREATE: 8}
+    assert seen.change_summary.keys() == {OpType.CREATE}
     assert "✅ trussform@v0.1.0" in seen.stdout
 
 
@@ -148,7 +148,7 @@ def test_the_packs_configuration_allows_an_open_route(
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"routes-with-auth": {"allowUnauthenticatedRoutes": True}}))
     seen = stack.preview(policy_packs=pack, policy_pack_configs=[str(config)])
-    assert seen.change_summary == {OpType.CREATE: 7}
+    assert seen.change_summary.keys() == {OpType.CREATE}
 
 
 def test_what_the_preview_does_not_know_stops_the_up(

@@ -67,11 +67,15 @@ def test_a_pod_always_has_a_group_of_its_own(plan: MakePlan, config: dict[str, A
     assert pod(plan(config, EXISTING))["securityContext"]["fsGroup"] == 60000
 
 
+@pytest.mark.parametrize("kind", ["claim", "node"])
 @pytest.mark.parametrize("config", [{}, USER, FULL], ids=["root", "user", "full"])
-def test_a_pod_shares_nothing_with_its_node(plan: MakePlan, config: dict[str, Any]) -> None:
-    spec = pod(plan(config, EXISTING))
+def test_a_pod_shares_only_a_folder_for_weights_with_its_node(
+    plan: MakePlan, config: dict[str, Any], kind: str
+) -> None:
+    spec = pod(plan(config, {**EXISTING, "weights": {"storage": {"kind": kind}}}))
     assert {"hostNetwork", "hostPID", "hostIPC"}.isdisjoint(spec)
-    assert [volume for volume in spec["volumes"] if "hostPath" in volume] == []
+    shared = [volume["name"] for volume in spec["volumes"] if "hostPath" in volume]
+    assert shared == (["weights"] if kind == "node" and "weights" in config else [])
     for each in [*spec.get("initContainers", ()), *spec["containers"]]:
         assert "privileged" not in each["securityContext"]
         assert all("hostPort" not in port for port in each.get("ports", ()))
