@@ -6,12 +6,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trussform.deploy import DockerServer, DockerServerArgs, Platform
+    from trussform.deploy import DockerServer, DockerServerArgs, Gateway, Platform
 
     __version__: str
     """The version of the installed package."""
 
-__all__ = ["DockerServer", "DockerServerArgs", "Platform", "__version__"]
+__all__ = ["DockerServer", "DockerServerArgs", "Gateway", "Platform", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
