@@ -15,7 +15,7 @@ from support.workspace import plans_of
 from trussform import stack_file
 
 UPDATES, FEWER, ABRUPT = (20, 10, 10) if SOAK else (2, 2, 2)
-at_length = pytest.mark.skipif(not SOAK, reason="wants all the node's GPUs: `make soak`")
+at_length = pytest.mark.skipif(not SOAK, reason="needs all the node's GPUs: `make soak`")
 REQUESTS = 500 if SOAK else 50
 """Requests for each update that a run has at least."""
 

@@ -11,10 +11,10 @@ FIGURES: dict[str, str] = {}
 
 HEAD = """# Reliability
 
-Measured by `make soak` on a real single-node cluster of two cores; the run itself writes this page.
-`make e2e` runs the same tests for a shorter time, but for what wants all GPUs.
+`make soak` measures these figures on a real single-node cluster of two cores, and writes this page.
+`make e2e` runs the same tests for a shorter time, except those that need all GPUs.
 
-| what was done | what was seen | on |
+| test | result | date |
 """
 RULE = "| --- | --- | --- |\n"
 
