@@ -1,7 +1,7 @@
-"""Names of images, read as Docker reads them.
+"""Parses image names as Docker does.
 
-The grammar is that of github.com/distribution/reference. The library that has it for Python takes
-as long to import as all configs of a stage to check; the tests hold both against each other.
+The grammar is from github.com/distribution/reference. Its Python library is slow to import: as slow
+as the check of a whole stage. The tests compare both.
 """
 
 import re
@@ -19,10 +19,10 @@ _REFERENCE = re.compile(
 )
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
-"""Digits of the digests that Docker knows; it takes no others."""
+"""The number of digits by algorithm; Docker accepts no other algorithms."""
 _MAX_PATH = 255
 _MAX_LENGTH = 1000
-"""More than the longest domain, path, tag and digest have together."""
+"""A domain, a path, a tag and a digest of full length have fewer characters together."""
 
 HUB = "docker.io"
 

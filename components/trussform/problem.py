@@ -1,4 +1,4 @@
-"""Problems of the input: what is wrong, the place in the file, and the fix."""
+"""Problems of the input: each has a message, a fix and a location in a file."""
 
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
@@ -10,14 +10,15 @@ FieldPath = tuple[Key, ...]
 """The path of a value in its file: `("docker_server", "server_port")`."""
 
 File = Literal["config", "stage"]
+"""The file that a field is in: a `config.yaml`, or the stage of a stack file."""
 
 Level = Literal["error", "blocks-deploy", "warning"]
-"""`error` stops every command. `blocks-deploy` stops `pulumi up` and `check --stack`; to the other
-commands it is a warning."""
+"""The effect of a problem. `error` stops every command. `blocks-deploy` stops `pulumi up` and
+`check --stack`; other commands show it as a warning. `warning` stops nothing."""
 
 
 class Location(NamedTuple):
-    """A position in a file; line and column count from 1, and 0 means the whole file."""
+    """A position in a file. Lines and columns start at 1; line 0 means the whole file."""
 
     path: str
     line: int = 0
@@ -32,32 +33,35 @@ UNLOCATED = Location("")
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a field.
+    """One problem of one field.
 
-    A decision knows the field and not its line; `Source.locate` adds the location.
+    A decision knows the field but not its line; `Source.locate` adds the location.
     """
 
     file: File | None
-    """The file that the field is in; None for a file that is neither."""
+    """The file that the field is in; None for any other file."""
     path: FieldPath
+    """The path of the field; empty for the whole file."""
     message: str
-    """A statement of what is wrong."""
+    """The error as a statement: "`server_port` is 99999"."""
     fix: str
-    """An instruction, in the imperative."""
+    """The remedy as an imperative: "use 1 to 65535"."""
     level: Level = "error"
     location: Location = UNLOCATED
+    """The position of the field in its file."""
 
     @property
     def field(self) -> str:
-        """The field's name as people write it; empty for the whole file."""
+        """Returns the field's name with dots: `secrets.token`; empty for the whole file."""
         return dotted(self.path)
 
     @property
     def text(self) -> str:
-        """The line without its level, for a log that shows the level itself."""
+        """Returns the line without its level, for logs that show the level themselves."""
         return self._line("")
 
     def __str__(self) -> str:
+        """Returns `file:line:column: level: field: message; fix`."""
         return self._line("" if self.level == "error" else "warning: ")
 
     def _line(self, level: str) -> str:
@@ -65,6 +69,7 @@ class Problem(NamedTuple):
         return one_line(f"{self.location}: {level}{field}{self.message}; {self.fix}")
 
     def as_dict(self) -> dict[str, str | int]:
+        """Returns the problem as `check --format json` prints it."""
         return {
             "path": self.location.path,
             "line": self.location.line,
@@ -77,7 +82,7 @@ class Problem(NamedTuple):
 
 
 class ProblemError(Exception):
-    """The input cannot be used; `problems` has every reason."""
+    """The error for input that cannot be used; `problems` lists every problem."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(dict.fromkeys(problems))
@@ -85,6 +90,7 @@ class ProblemError(Exception):
 
 
 def errors(problems: Iterable[Problem]) -> list[Problem]:
+    """Returns the problems that stop every command."""
     return [problem for problem in problems if problem.level == "error"]
 
 
@@ -94,17 +100,17 @@ def as_errors(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def one_line(text: str) -> str:
-    """Returns the text as one line that neither colours a terminal nor shows a secret."""
+    """Returns the text as one line without control characters and without secrets."""
     return redact(printable(text))
 
 
 def printable(text: str, besides: str = "") -> str:
-    """Returns the text with an escape for each character that a terminal would obey, not show.
+    """Returns the text with each control character as an escape: `\\x1b`.
 
     The characters in `besides` stay as they are.
     """
-    shown = (c if c.isprintable() or c in besides else ascii(c)[1:-1] for c in text)
-    return "".join(shown)
+    escaped = (c if c.isprintable() or c in besides else ascii(c)[1:-1] for c in text)
+    return "".join(escaped)
 
 
 def counted(count: int, noun: str) -> str:
@@ -113,7 +119,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def dotted(path: FieldPath) -> str:
-    """Returns the field's name as people write it: `requirements[0]`, `secrets.token`."""
+    """Returns a path as text: `requirements[0]`, `secrets.token`."""
     name = ""
     for key in path:
         name += f"[{key}]" if isinstance(key, int) else f".{key}" if name else key

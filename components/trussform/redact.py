@@ -11,9 +11,9 @@ _TOKEN = rf"\b({_PREFIXES})(?=[-\w.]{{0,99}}[0-9])[-\w.]{{12,}}"
 _RANDOM_WORD = (
     r"(?<![-\w/.:])(?=[a-z]{0,31}[A-Z0-9])(?=[A-Z0-9]{0,31}[a-z])(?![0-9a-f]{32})\w{32,}(?![-\w/.])"
 )
-"""A word of 32 characters or more with letters of both cases or digits, except hexadecimal."""
+"""A word of 32 or more characters with letters of both cases or digits; not hexadecimal."""
 _RANDOM_VALUE = r"(?=[^<>\s]*[0-9])(?=[^<>\s]*[a-zA-Z])[-\w.+/=]{20,}$|[a-zA-Z0-9]{32,}$"
-"""A whole value of 20 characters or more with letters and digits."""
+"""A whole value of 20 or more characters with letters and digits."""
 
 _IN_TEXT = re.compile(rf"{_PEM}[^`]*|{_URL_LOGIN}|{_TOKEN}|{_RANDOM_WORD}")
 _WHOLE_VALUE = re.compile(
@@ -34,7 +34,7 @@ def shows_secret(text: str) -> bool:
 def is_secret(value: str) -> bool:
     """Returns true if a value that should be a placeholder looks like a real secret.
 
-    It is stricter than `shows_secret`, as nothing else than a secret belongs there.
+    It is stricter than `shows_secret`, because such a value has no other use.
     """
     return _WHOLE_VALUE.match(value.strip()) is not None
 

@@ -1,4 +1,4 @@
-"""The base of both schemas, config and stage, and what they say when data does not fit."""
+"""The base of the schemas of config and stage, and their error messages."""
 
 import ast
 import inspect
@@ -16,10 +16,10 @@ from trussform.problem import FieldPath, Key, Problem, ProblemError
 from trussform.source import Source, is_mapping
 
 
-def _described(schema: dict[str, Any], model: type[pydantic.BaseModel]) -> None:
+def _add_descriptions(schema: dict[str, Any], model: type[pydantic.BaseModel]) -> None:
     """Adds the docstrings of the model's fields to its JSON Schema.
 
-    Pydantic's own `use_attribute_docstrings` parses the source at every import.
+    Pydantic's `use_attribute_docstrings` would parse the source at every import.
     """
     for part in reversed(model.__mro__[: model.__mro__.index(Model)]):
         (definition,) = ast.parse(dedent(inspect.getsource(part))).body
@@ -32,86 +32,78 @@ def _described(schema: dict[str, Any], model: type[pydantic.BaseModel]) -> None:
 
 
 class Model(pydantic.BaseModel):
-    """A part of a file: frozen, and closed to fields it does not name."""
+    """A part of a file. It is frozen, and unknown fields are errors."""
 
     renamed: ClassVar[Mapping[str, str]] = {}
-    """New names by former ones; the error of a former name says the new one."""
+    """New names of fields by their former names; the error for a former name gives the new one."""
 
     model_config = pydantic.ConfigDict(
         extra="forbid",
         frozen=True,
         protected_namespaces=(),
         defer_build=True,
-        json_schema_extra=_described,
+        json_schema_extra=_add_descriptions,
     )
 
 
 M = TypeVar("M", bound=Model)
 
-MAX_MISFITS = 1000
-"""The most problems of one file that are shown."""
+MAX_PROBLEMS = 1000
+"""The most problems of one file that are listed."""
 
 
-def _no_boolean(value: Any) -> Any:
+def _reject_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise invalid("expected a whole number, found true or false", "write a number")
     return value
 
 
-Int = Annotated[int, pydantic.BeforeValidator(_no_boolean)]
-"""A whole number; pydantic alone would take `true` for 1."""
+Int = Annotated[int, pydantic.BeforeValidator(_reject_boolean)]
+"""A whole number, without `true` and `false`, which pydantic would take for 1 and 0."""
 
 
 def json_schema(model: type[Model]) -> dict[str, Any]:
-    """Returns the model's JSON Schema, with bounds as JSON Schema names them."""
+    """Returns the model's JSON Schema, with pydantic's `ge` and `le` as `minimum` and `maximum`."""
     names = {"ge": "minimum", "le": "maximum"}
 
-    def renamed(part: Any) -> Any:
+    def rename(part: Any) -> Any:
         if isinstance(part, list):
-            return [renamed(item) for item in cast(list[Any], part)]
+            return [rename(item) for item in cast(list[Any], part)]
         if is_mapping(part):
-            return {names.get(name, name): renamed(value) for name, value in part.items()}
+            return {names.get(name, name): rename(value) for name, value in part.items()}
         return part
 
-    return renamed(model.model_json_schema())
+    return rename(model.model_json_schema())
 
 
 def invalid(message: str, fix: str) -> PydanticCustomError:
     """Returns the error that a validator raises: a message, and a fix in the imperative."""
-    return PydanticCustomError("refused", "{message}", {"message": message, "fix": fix})
+    return PydanticCustomError("invalid", "{message}", {"message": message, "fix": fix})
 
 
 def fit(model: type[M], source: Source) -> M:
-    """Returns the source's data as `model`; raises `ProblemError` with every problem."""
+    """Returns the source's data as a `model`; raises `ProblemError` with every problem."""
     if not is_mapping(source.data):
-        raise ProblemError(
-            [
-                Problem(
-                    None,
-                    (),
-                    f"expected fields and values, found {_kind(source.data)}",
-                    "write `field: value` lines",
-                    location=source.location(()),
-                )
-            ]
-        )
+        message = f"expected fields and values, found {_type_name(source.data)}"
+        fix, location = "write `name: value` lines", source.location(())
+        raise ProblemError([Problem(None, (), message, fix, location=location)])
     problems = list(dict.fromkeys(source.problems))
     try:
-        fitting = model.model_validate(source.data)
+        value = model.model_validate(source.data)
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False)
-        problems += [_problem(model, source, detail) for detail in details[:MAX_MISFITS]]
-        if more := details[MAX_MISFITS:]:
-            message = f"{len(more):,} more problems are not shown"
-            fix = "fix the others first"
+        problems += [_problem(model, source, detail) for detail in details[:MAX_PROBLEMS]]
+        if len(details) > MAX_PROBLEMS:
+            message = f"the file has {len(details):,} problems; {MAX_PROBLEMS:,} are listed"
+            fix = "fix these first"
             problems.append(Problem(None, (), message, fix, location=source.location(())))
         raise ProblemError(problems) from None
     if problems:
         raise ProblemError(problems)
-    return fitting
+    return value
 
 
-_EXPECTED = {
+_TYPES = {
     "string_type": ("text", "put the value in quotes"),
     "int_type": ("a whole number", "write a number without quotes"),
     "int_parsing": ("a whole number", "write a number without quotes"),
@@ -126,46 +118,49 @@ _EXPECTED = {
     "model_type": ("fields and values", "write `name: value` lines"),
     "model_attributes_type": ("fields and values", "write `name: value` lines"),
 }
+"""The expected type and the fix, by pydantic's type of error."""
 
 
 def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Problem:
-    keys = _keys(model, source, detail)
+    path = _path(model, source, detail)
     kind, context = detail["type"], detail.get("ctx", {})
-    location = source.location(keys)
+    location = source.location(path)
     if kind == "missing":
-        message, fix = "required field is missing", f"add `{keys[-1]}: …` here"
+        message, fix = "required field is missing", f"add `{path[-1]}: …` here"
     elif kind == "extra_forbidden":
-        location = source.key_location(keys)
-        name = str(keys[-1])
-        if new := _renamed(model, detail["loc"]).get(name):
-            message, fix = f"the field is now `{new}`", f"write `{new}` in its place"
+        location = source.key_location(path)
+        name = str(path[-1])
+        if new := _new_names(model, detail["loc"]).get(name):
+            message, fix = f"the field is now `{new}`", f"rename it to `{new}`"
         else:
             others = [known for known in _fields(model, detail["loc"]) if known != name]
-            message, fix = "unknown field", _suggestion(name, others)
-    elif kind == "refused":
+            message, fix = "unknown field", _suggest_field(name, others)
+    elif kind == "invalid":
         message, fix = context["message"], context["fix"]
         if detail["loc"][-1:] == ("[key]",):
-            location = source.key_location(keys)
+            location = source.key_location(path)
     elif kind in ("literal_error", "enum", "union_tag_invalid"):
         allowed = str(context.get("expected") or context.get("expected_tags"))
         value = detail["input"]
         if kind == "union_tag_invalid":
-            value = value[keys[-1]]
-        message, fix = f"{_shown(value)} is not allowed", _choice(value, allowed)
+            value = value[path[-1]]
+        message, fix = f"{_show(value)} is not allowed", _suggest_value(value, allowed)
     elif kind == "union_tag_not_found":
         message, fix = "the field `kind` is missing", "add `kind: …` here"
-    elif kind in _EXPECTED:
-        expected, fix = _EXPECTED[kind]
-        message = f"expected {expected}, found {_kind(detail['input'])}"
+    elif kind in _TYPES:
+        expected, fix = _TYPES[kind]
+        message = f"expected {expected}, found {_type_name(detail['input'])}"
     else:
         message, fix = detail["msg"][:1].lower() + detail["msg"][1:], "change the value to fit"
-    return Problem(None, keys, message, fix, location=location)
+    return Problem(None, path, message, fix, location=location)
 
 
-def _keys(model: type[Model], source: Source, detail: ErrorDetails) -> FieldPath:
-    """Returns the path of an error: without pydantic's names for the arms of a union, and with the
-    field that names the arm."""
-    keys: FieldPath = ()
+def _path(model: type[Model], source: Source, detail: ErrorDetails) -> FieldPath:
+    """Returns the path of an error in the file.
+
+    Pydantic's own path also has a tag for each union. For `route: {kind: gatway}` it lacks `kind`.
+    """
+    path: FieldPath = ()
     data = source.data
     last = len(detail["loc"]) - 1
     for i, key in enumerate(detail["loc"]):
@@ -175,10 +170,10 @@ def _keys(model: type[Model], source: Source, detail: ErrorDetails) -> FieldPath
             data = cast(Any, data)[key]
         elif not (i == last and named and key in _fields(model, detail["loc"])):
             continue
-        keys = (*keys, key)
+        path = (*path, key)
     if detail["type"] == "union_tag_invalid":
-        keys = (*keys, detail.get("ctx", {})["discriminator"].strip("'"))
-    return keys
+        path = (*path, detail.get("ctx", {})["discriminator"].strip("'"))
+    return path
 
 
 def _has_index(data: Any, key: Key) -> bool:
@@ -186,18 +181,18 @@ def _has_index(data: Any, key: Key) -> bool:
 
 
 def _fields(model: type[Model], loc: tuple[Key, ...]) -> list[str]:
-    """Returns the names of the fields allowed where `loc` ends."""
+    """Returns the names of the fields that are allowed at the end of `loc`."""
     models = _models(model, loc)
     return list(dict.fromkeys(name for part in models for name in part.model_fields))
 
 
-def _renamed(model: type[Model], loc: tuple[Key, ...]) -> dict[str, str]:
-    """Returns the new names of fields that had another name in an earlier version."""
+def _new_names(model: type[Model], loc: tuple[Key, ...]) -> dict[str, str]:
+    """Returns the new names of renamed fields at the end of `loc`, by their former names."""
     return {old: new for part in _models(model, loc) for old, new in part.renamed.items()}
 
 
 def _models(model: type[Model], loc: tuple[Key, ...]) -> list[type[Model]]:
-    """Returns the models where `loc` ends; more than one if a union leaves it open."""
+    """Returns the models at the end of `loc`; a union may have several."""
     annotation: Any = model
     for key in loc[:-1]:
         annotation = _step(annotation, key)
@@ -205,7 +200,7 @@ def _models(model: type[Model], loc: tuple[Key, ...]) -> list[type[Model]]:
 
 
 def _step(annotation: Any, key: Key) -> Any:
-    """Returns the type under `key`: of a field, a value of a dict, or an arm of a union."""
+    """Returns the type under `key`: of a field, of a dict's value, or an arm of a union."""
     for part in _parts(annotation):
         if _is_model(part) and key in part.model_fields:
             return part.model_fields[key].annotation
@@ -231,34 +226,38 @@ def _is_model(part: Any) -> bool:
     return isinstance(part, type) and issubclass(part, Model)
 
 
-def _suggestion(name: str, known: list[str]) -> str:
-    if near := _near(name, known):
+def _suggest_field(name: str, known: list[str]) -> str:
+    if near := _did_you_mean(name, known):
         return near
     if 0 < len(known) <= 8:
         return f"remove it, or use one of {', '.join(known)}"
     return "remove it; `trussform schema` lists the fields"
 
 
-def _choice(value: Any, allowed: str) -> str:
-    near = _near(value.lower(), re.findall(r"'([^']+)'", allowed)) if isinstance(value, str) else ""
+def _suggest_value(value: Any, allowed: str) -> str:
+    near = (
+        _did_you_mean(value.lower(), re.findall(r"'([^']+)'", allowed))
+        if isinstance(value, str)
+        else ""
+    )
     return f"{near} Use one of {allowed}" if near else f"use one of {allowed}"
 
 
-def _near(name: str, known: list[str]) -> str:
-    import difflib  # Imported here, as only a mistake needs it.
+def _did_you_mean(name: str, known: list[str]) -> str:
+    import difflib  # Imported here, because only errors need it.
 
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean `{close[0]}`?" if close else ""
 
 
-def _shown(value: Any) -> str:
-    """Returns a value that is a plain word; the type of others, which may be misplaced secrets."""
+def _show(value: Any) -> str:
+    """Returns a plain word as it is, and the type of any other value: it may be a secret."""
     plain = isinstance(value, str) and re.fullmatch(r"[a-z_-]{1,20}", value)
-    return f"`{value}`" if plain else _kind(value)
+    return f"`{value}`" if plain else _type_name(value)
 
 
-def _kind(value: Any) -> str:
-    """Returns the type of a value, never the value, which may be a misplaced secret."""
+def _type_name(value: Any) -> str:
+    """Returns the name of a value's type, never the value, which may be a secret."""
     names: dict[type[Any], str] = {
         dict: "fields and values",
         list: "a list",

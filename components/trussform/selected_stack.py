@@ -1,4 +1,4 @@
-"""The stack that `pulumi stack select` has chosen in a project."""
+"""The stack that `pulumi stack select` selected in a project."""
 
 import hashlib
 import json
@@ -12,15 +12,15 @@ from trussform.source import is_mapping
 def selected_stack(project: Path, settings: dict[str, Any]) -> str | None:
     """Returns the name of the selected stack; None if there is none.
 
-    `project` is the project file and `settings` its content. The rule is that of CurrentStack in
-    pulumi/pulumi, pkg/backend/state/stacks.go: the variable PULUMI_STACK, else the selection that
-    Pulumi keeps for this project and this backend.
+    `project` is the project file, and `settings` is its content. The variable PULUMI_STACK wins
+    over the selection that Pulumi stores for this project and this backend. The same rule is in
+    pulumi/pulumi, pkg/backend/state/stacks.go: CurrentStack.
     """
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     digest = hashlib.sha1(os.path.abspath(project).encode(), usedforsecurity=False).hexdigest()
-    kept = _read(home / "workspaces" / f"{settings.get('name')}-{digest}-workspace.json")
-    stacks = kept.get("stacks")
-    found: Any = kept.get("stack")
+    workspace = _read(home / "workspaces" / f"{settings.get('name')}-{digest}-workspace.json")
+    stacks = workspace.get("stacks")
+    found: Any = workspace.get("stack")
     if is_mapping(stacks):
         found = stacks.get(_backend(home, settings), found)
     found = os.environ.get("PULUMI_STACK", found)
@@ -40,6 +40,7 @@ def _backend(home: Path, settings: dict[str, Any]) -> str:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    """Returns the content of a JSON file; an empty dict if it is missing or unreadable."""
     try:
         data = json.loads(file.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Data of a file, with the location of each of its values and keys."""
+"""The data of a file, with the location of each value and key."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -8,25 +8,28 @@ from trussform.problem import UNLOCATED, FieldPath, Location, Problem
 
 
 def is_mapping(data: object) -> TypeGuard[dict[str, Any]]:
-    """Returns true if data that was read from a file is a mapping, which has text keys."""
+    """Returns true if data from a file is a mapping; its keys are text."""
     return isinstance(data, dict)
 
 
 class Source(NamedTuple):
-    """Plain data, and the place of each of its values and keys."""
+    """Plain data, and the location of each value and key."""
 
     data: Any
     whole: Location
+    """The location of the data as a whole."""
     values: Mapping[FieldPath, Location] = MappingProxyType({})
+    """The location of each value of the file, by path."""
     names: Mapping[FieldPath, Location] = MappingProxyType({})
+    """The location of each key of the file, by path."""
     problems: tuple[Problem, ...] = ()
-    """Problems of YAML that can be read all the same: duplicate keys."""
+    """The problems that do not prevent reading: duplicate keys."""
     at: FieldPath = ()
-    """The path of the data in the file; `values` and `names` are those of the whole file."""
+    """The path of the data in the file. `values` and `names` cover the whole file."""
 
-    def has(self, keys: FieldPath) -> bool:
-        """Returns true if the file has the key at `keys`."""
-        return (*self.at, *keys) in self.names
+    def has(self, path: FieldPath) -> bool:
+        """Returns true if the file has a key at `path`."""
+        return (*self.at, *path) in self.names
 
     def location(self, path: FieldPath) -> Location:
         """Returns the location of the value at `path`, or of the nearest value above it."""
@@ -38,7 +41,7 @@ class Source(NamedTuple):
         return self.values.get(self.at, self.whole)
 
     def key_location(self, path: FieldPath) -> Location:
-        """Returns the location of the key itself, for a problem with its name."""
+        """Returns the location of the key at `path`, for a problem of the key itself."""
         return self.names.get((*self.at, *path)) or self.location(path)
 
     def locate(self, problem: Problem) -> Problem:
@@ -48,7 +51,7 @@ class Source(NamedTuple):
         return problem._replace(location=self.location(problem.path))
 
     def sub(self, *at: str) -> "Source":
-        """Returns the part of the file under the keys `at`; its data is None if they are absent."""
+        """Returns the part of the file under the keys `at`; its data is None if it is absent."""
         data = self.data
         for key in at:
             data = data.get(key) if is_mapping(data) else None
@@ -61,19 +64,20 @@ class Source(NamedTuple):
             return self
         replaced: set[FieldPath] = set()
         deleted: set[FieldPath] = set()
-        data = _merged(self.data, patch.data, (), replaced, deleted)
+        data = _merge(self.data, patch.data, (), replaced, deleted)
 
         gone = replaced | deleted
-        kept = [keys for keys in parts(self.data) if not _within(keys, gone)]
-        added = [keys for keys in parts(patch.data) if not _within(keys, deleted)]
-        values = {**_found(patch, patch.values, added), **_found(self, self.values, kept)}
-        names = {**_found(patch, patch.names, added), **_found(self, self.names, kept)}
+        kept = [path for path in parts(self.data) if not _is_within(path, gone)]
+        added = [path for path in parts(patch.data) if not _is_within(path, deleted)]
+        values = {**_select(patch, patch.values, added), **_select(self, self.values, kept)}
+        names = {**_select(patch, patch.names, added), **_select(self, self.names, kept)}
         return Source(data, self.whole, values, names, (*self.problems, *patch.problems))
 
 
-def _merged(
+def _merge(
     old: Any, patch: Any, at: FieldPath, replaced: set[FieldPath], deleted: set[FieldPath]
 ) -> Any:
+    """Returns `old` with the patch applied; adds to `replaced` and `deleted` what it changes."""
     if not is_mapping(patch):
         replaced.add(at)
         return patch
@@ -86,26 +90,27 @@ def _merged(
             merged.pop(key, None)
             deleted.add((*at, key))
         else:
-            merged[key] = _merged(merged.get(key), value, (*at, key), replaced, deleted)
+            merged[key] = _merge(merged.get(key), value, (*at, key), replaced, deleted)
     return merged
 
 
-def parts(data: Any, keys: FieldPath = ()) -> Iterator[FieldPath]:
-    """Yields the path of every value in the data, its own first."""
-    yield keys
+def parts(data: Any, path: FieldPath = ()) -> Iterator[FieldPath]:
+    """Yields the path of every value in the data, the whole first."""
+    yield path
     if is_mapping(data):
         for key, value in data.items():
-            yield from parts(value, (*keys, key))
+            yield from parts(value, (*path, key))
     elif isinstance(data, list):
         for i, item in enumerate(cast(list[Any], data)):
-            yield from parts(item, (*keys, i))
+            yield from parts(item, (*path, i))
 
 
-def _within(keys: FieldPath, above: set[FieldPath]) -> bool:
-    return any(keys[:depth] in above for depth in range(len(keys) + 1))
+def _is_within(path: FieldPath, above: set[FieldPath]) -> bool:
+    return any(path[:depth] in above for depth in range(len(path) + 1))
 
 
-def _found(
-    source: Source, places: Mapping[FieldPath, Location], among: list[FieldPath]
+def _select(
+    source: Source, locations: Mapping[FieldPath, Location], paths: list[FieldPath]
 ) -> dict[FieldPath, Location]:
-    return {keys: places[at] for keys in among if (at := (*source.at, *keys)) in places}
+    """Returns the known locations of the paths, which are relative to the source's data."""
+    return {path: locations[at] for path in paths if (at := (*source.at, *path)) in locations}

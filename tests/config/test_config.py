@@ -107,7 +107,7 @@ def test_variables_become_the_text_that_truss_makes_of_them(workspace: Workspace
         ),
         (
             ("docker_server:", "docker_server:\n  start_command: other"),
-            "config.yaml:5:3: docker_server.start_command: duplicate key; the first is at line 4; "
+            "config.yaml:5:3: docker_server.start_command: duplicate key, first used at line 4; "
             "keep one of the two",
         ),
     ],
@@ -291,7 +291,7 @@ def test_a_file_that_is_a_list_is_refused(workspace: Workspace) -> None:
     (line,) = lines(workspace, "- a\n")
     assert (
         line
-        == "config.yaml:1:1: expected fields and values, found a list; write `field: value` lines"
+        == "config.yaml:1:1: expected fields and values, found a list; write `name: value` lines"
     )
 
 
@@ -402,7 +402,8 @@ def test_a_config_larger_than_a_pod_can_carry_is_refused(workspace: Workspace, v
 def test_no_more_than_a_thousand_mistakes_are_told(workspace: Workspace) -> None:
     found = lines(workspace, VALID + "".join(f"a{i}: 1\n" for i in range(1500)))
     assert len(found) == 1001
-    assert found[-1] == "config.yaml:1:1: 500 more problems are not shown; fix the others first"
+    last = "config.yaml:1:1: the file has 1,500 problems; 1,000 are listed; fix these first"
+    assert found[-1] == last
 
 
 def test_a_name_longer_than_any_domain_is_refused(workspace: Workspace) -> None:
