@@ -76,7 +76,7 @@ def test_dev_and_production_differ_where_environments_do() -> None:
             {"servers": {"server": {"image": "a/b:tag"}}},
             "servers.server.image: `a/b:tag` has no digest",
         ),
-        ({"registry": "Not A Registry"}, "registry: an image has no white space"),
+        ({"registry": "Not A Registry"}, "registry: the name of an image cannot have white space"),
         (
             {"render_to": "out"},
             ": `render_to` writes files, and a Pulumi secret would be in them",

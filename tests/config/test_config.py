@@ -92,8 +92,8 @@ def test_variables_become_the_text_that_truss_makes_of_them(workspace: Workspace
         ),
         (
             ("/predict", "/predict?stream=true"),
-            "config.yaml:6:21: docker_server.predict_endpoint: `/predict?stream=true` has a `?`; "
-            "an endpoint is a path alone; end it before `?`",
+            "config.yaml:6:21: docker_server.predict_endpoint: `/predict?stream=true` has a `?`, "
+            "and an endpoint is only a path; end it before `?`",
         ),
         (
             ("/predict", "http://x/predict"),
@@ -102,7 +102,7 @@ def test_variables_become_the_text_that_truss_makes_of_them(workspace: Workspace
         ),
         (
             ("python:3.11-slim", "Python:3.11"),
-            "config.yaml:2:10: base_image.image: `Python:3.11` is not an image: "
+            "config.yaml:2:10: base_image.image: `Python:3.11` is not the name of an image: "
             "repository names are lower-case; write repository:tag or repository@sha256:…",
         ),
         (
@@ -128,7 +128,7 @@ def test_a_mistake_is_told_at_its_line(
         (
             "resources:\n  accelerator: L4:none\n",
             "config.yaml:10:16: resources.accelerator: the text after `:` is not a number "
-            "of accelerators; write `L4:2` for two of them",
+            "of accelerators; write it as in `L4:2`",
         ),
         (
             "resources: {memory: lots}\n",
@@ -137,8 +137,8 @@ def test_a_mistake_is_told_at_its_line(
         ),
         (
             "resources: {node_count: 2}\n",
-            "config.yaml:9:25: resources.node_count: a server on 2 nodes is not possible here; "
-            "use an accelerator count that one node has",
+            "config.yaml:9:25: resources.node_count: Trussform does not support a server on 2 "
+            "nodes; use an accelerator count that fits one node",
         ),
         (
             "bdn: {a: b}\n",
@@ -180,8 +180,8 @@ def test_a_mistake_is_told_at_its_line(
         ),
         (
             "data_dir: ../other\n",
-            "config.yaml:9:11: data_dir: `../other` leaves the config's folder; "
-            "name something below the folder",
+            "config.yaml:9:11: data_dir: `../other` is outside the config's folder; "
+            "write a path below the folder",
         ),
         (
             "secrets: [token]\n",
@@ -240,8 +240,8 @@ def test_a_name_that_nobody_knows_is_refused_with_null_too(workspace: Workspace)
 def test_requirements_come_from_one_place(workspace: Workspace) -> None:
     text = VALID + "requirements: [a]\nrequirements_file: r.txt\n"
     assert lines(workspace, text) == [
-        "config.yaml:10:20: requirements_file: both `requirements` and `requirements_file` are "
-        "given; keep one of the two"
+        "config.yaml:10:20: requirements_file: the config also has `requirements`; "
+        "keep one of the two"
     ]
 
 

@@ -1,4 +1,4 @@
-"""config.yaml -> Config: what one server is, in Truss's words."""
+"""config.yaml -> Config: the description of one server, with Truss's fields."""
 
 from trussform.config.config import Config
 from trussform.config.folder import ConfigFolder, load_config_folder

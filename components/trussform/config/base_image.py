@@ -12,33 +12,30 @@ _PLACEHOLDER = re.compile(r"<[-_ a-zA-Z0-9]+>")
 
 
 class BaseImage(Model):
+    """The image that the server starts from."""
+
     image: str
-    """Repository with a tag or a digest, as in `vllm/vllm-openai:v0.11.0`."""
+    """The repository with a tag or a digest: `vllm/vllm-openai:v0.11.0`."""
 
     python_executable_path: str = ""
-    """Absolute path of the Python that gets the requirements; default `python3` on PATH."""
+    """The absolute path of the Python that requirements are installed for. Default: `python3` on
+    PATH."""
 
     docker_auth: DockerAuth | None = None
-    """The login to a private registry."""
+    """The login to a private registry. Default: none."""
 
     @field_validator("image")
     @classmethod
-    def _reference(cls, image: str) -> str:
+    def _check_image(cls, image: str) -> str:
         check_image(_PLACEHOLDER.sub("placeholder", image))
         return image
 
     @field_validator("python_executable_path")
     @classmethod
-    def _absolute(cls, path: str) -> str:
+    def _check_path(cls, path: str) -> str:
         if path and not path.startswith("/"):
             raise invalid(f"`{path}` is not an absolute path", "start it with `/`")
         return path
-
-
-def _why(image: str, error: Exception) -> str:
-    if image != image.lower():
-        return ": repository names are lower-case"
-    return f": {error}"
 
 
 def has_placeholder(image: str) -> bool:
@@ -47,17 +44,15 @@ def has_placeholder(image: str) -> bool:
 
 
 def check_image(image: str) -> str:
-    """Returns the name of an image unchanged; raises an error for pydantic if it is not one."""
+    """Returns the name of an image unchanged; raises a validation error if it is not one."""
     if any(char.isspace() for char in image):
-        raise invalid("an image has no white space in its name", "write repository:tag")
+        raise invalid("the name of an image cannot have white space", "write repository:tag")
     try:
         image_reference.parse(image)
     except image_reference.Invalid as error:
-        login = "://" in image or "@" in image.partition("/")[0]
-        raise invalid(
-            "this is not the name of an image"
-            if login
-            else f"`{image}` is not an image{_why(image, error)}",
-            "write repository:tag or repository@sha256:…",
-        ) from None
+        reason = error if image == image.lower() else "repository names are lower-case"
+        message = f"`{image}` is not the name of an image: {reason}"
+        if "://" in image or "@" in image.partition("/")[0]:
+            message = "this is not the name of an image"  # The text may hold a password.
+        raise invalid(message, "write repository:tag or repository@sha256:…") from None
     return image

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from trussform.schema import Int, Model, invalid
 
 _TRUSS_APP_USER = 60000
-"""Baseten's own user; Truss refuses it as `run_as_user_id`, and so does this."""
+"""The user ID that Truss reserves; `run_as_user_id` cannot have it."""
 
 
 def _endpoint(path: str) -> str:
@@ -15,7 +15,7 @@ def _endpoint(path: str) -> str:
         raise invalid(f"`{path}` is not a path", "start it with `/`")
     if bad := next((mark for mark in "?#" if mark in path), None):
         raise invalid(
-            f"`{path}` has a `{bad}`; an endpoint is a path alone", f"end it before `{bad}`"
+            f"`{path}` has a `{bad}`, and an endpoint is only a path", f"end it before `{bad}`"
         )
     if len(path) > 1024:
         raise invalid("the path is longer than 1,024 characters", "shorten it")
@@ -30,30 +30,33 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class DockerServer(Model):
+    """The command, port and endpoints of a custom server."""
+
     no_build: bool | None = None
-    """Run the base image as it is, whatever else the config asks to install."""
+    """True runs the base image as it is, and installs nothing. Default: false."""
 
     start_command: str | None = Field(default=None, validate_default=True)
-    """The command that starts the server. Required, except with `no_build`."""
+    """The command that starts the server, split into words as in Truss and run without a shell.
+    Required unless `no_build` is true; `no_build` runs it with `sh -c`."""
 
     server_port: Int = Field(ge=1, le=65535)
-    """The port that the server listens on, 1 to 65535."""
+    """The port that the server listens on: 1 to 65535."""
 
     predict_endpoint: Endpoint
-    """The server's path that `/environments/{env}/predict` goes to."""
+    """The server's path for requests to `/environments/{env}/predict`."""
 
     readiness_endpoint: Endpoint
-    """Answers 2xx while the server can take requests; traffic stops while it does not."""
+    """The path of the startup and readiness probes. Traffic stops while it does not return 2xx."""
 
     liveness_endpoint: Endpoint
-    """Answers 2xx while the server is alive; the container restarts when it is not."""
+    """The path of the liveness probe. The container restarts if it does not return 2xx."""
 
     run_as_user_id: Int | None = Field(default=None, ge=1, le=2**31 - 1)
-    """Linux user id of the server. Default: the image's own user."""
+    """The Linux user ID of the server. Default: the image's user."""
 
     @field_validator("start_command")
     @classmethod
-    def _given(cls, command: str | None, info: ValidationInfo) -> str | None:
+    def _check_command(cls, command: str | None, info: ValidationInfo) -> str | None:
         if command is None and not info.data.get("no_build"):
             raise invalid("required field is missing", "add `start_command: …` here")
         if command is not None and not command.strip():
@@ -64,7 +67,7 @@ class DockerServer(Model):
 
     @field_validator("run_as_user_id")
     @classmethod
-    def _own_user(cls, user: int | None) -> int | None:
+    def _check_user(cls, user: int | None) -> int | None:
         if user == _TRUSS_APP_USER:
             raise invalid(f"Truss reserves the user ID {user}", "use another ID")
         return user

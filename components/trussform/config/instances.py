@@ -1,7 +1,7 @@
-"""Baseten's machines by name, as `resources.instance_type` names them.
+"""Baseten's machines by the names that `resources.instance_type` takes.
 
-Truss passes the name on unread; Baseten reads it. The table is that of
-https://docs.baseten.co/deployment/resources, "Instance type reference", as of September 2026.
+The table is a copy of https://docs.baseten.co/deployment/resources, "Instance type reference", of
+September 2026. Truss does not read the name; Baseten does.
 """
 
 import difflib
@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 
 class Machine(NamedTuple):
+    """The GPUs, CPU and memory of one machine."""
+
     accelerator: str | None
-    """Truss's name of its GPUs; None: it has none."""
+    """Truss's name of the GPUs; None for a machine without GPUs."""
     gpus: int
-    """GPUs of the machine."""
+    """The number of GPUs."""
     cpu: int | None
-    """Cores. None: neither the name nor the table gives them."""
+    """The number of cores; None if neither the name nor the table has it."""
     memory: int | None
-    """Gi of memory; None as for `cpu`."""
+    """The memory in Gi; None if neither the name nor the table has it."""
 
 
 def _machines(accelerator: str | None, *rows: tuple[str, int, int, int]) -> dict[str, Machine]:
@@ -48,7 +50,7 @@ MACHINES: dict[str, Machine] = {
         ("L4:2x24x96", 2, 24, 96),
         ("L4:4x48x192", 4, 48, 192),
     ),
-    # The names of the larger A10G machines say more memory than the machines have.
+    # The larger A10G machines have less memory than their names say.
     **_machines(
         "A10G",
         ("A10Gx4x16", 1, 4, 16),
@@ -76,7 +78,7 @@ MACHINES: dict[str, Machine] = {
         ("H100:4", 4, 64, 472),
         ("H100:8", 8, 128, 944),
     ),
-    # A part of an H100 with 40 GiB, which Truss calls by its memory.
+    # A 40 GiB partition of an H100 (MIG).
     **_machines("H100_40GB", ("H100MIG", 1, 8, 59)),
     **_machines(
         "H200",
@@ -100,20 +102,20 @@ MACHINES: dict[str, Machine] = {
         ("RTX-PRO-6000:8", 8, 128, 931),
     ),
 }
-"""Every machine of Baseten's table by its published name."""
+"""Every machine of Baseten's table, by its published name."""
 
 ACCELERATORS = (
-    "T4", "L4", "A10G", "V100", "A100", "A100_40GB", "H100", "H200", "H100_40GB",
-    "B200", "B300", "GB300", "L40S", "RTX_PRO_6000", "B10",
-)  # fmt: skip
-"""Every accelerator that Truss names."""
+    *("T4", "L4", "A10G", "V100", "A100", "A100_40GB", "H100", "H200", "H100_40GB"),
+    *("B200", "B300", "GB300", "L40S", "RTX_PRO_6000", "B10"),
+)
+"""Every accelerator of Truss."""
 
 _FAMILIES = {
     **{name: name for name in ACCELERATORS},
     **{name.replace("_", "-"): name for name in ACCELERATORS},
     "H100MIG": "H100_40GB",
 }
-"""Truss's name of an accelerator, by the names that a machine's begins with."""
+"""Truss's name of an accelerator, by the start of a machine's name."""
 _GPUS = rf"(?P<name>{'|'.join(_FAMILIES)})"
 _SIZE = r"(?P<cpu>[1-9][0-9]{0,3})x(?P<memory>[1-9][0-9]{0,4})"
 _FORMS = (
@@ -124,31 +126,38 @@ _FORMS = (
 
 
 def machine(name: str) -> Machine | None:
-    """Returns the machine of a name: from the table, or from the name; None if it is neither.
+    """Returns the machine with a name, from the table or from the name; None for other names.
 
-    `:` and `x` after the GPU mean the same. `H100:3`, which the table lacks, has three times what
-    the smallest H100 machine has for one GPU.
+    `:` and `x` after the GPU mean the same. The table lacks `H100:3`: it gets three times the CPU
+    and memory of the smallest H100 machine.
     """
     found = next((found for form in _FORMS if (found := form.fullmatch(name))), None)
     if found is None:
         return None
-    said = found.groupdict()
-    accelerator = _FAMILIES[said["name"]] if said.get("name") else None
-    count = int(said.get("count") or 1) if accelerator else 0
-    cpu, memory = said.get("cpu"), said.get("memory")
-    listed = MACHINES.get(name) or next(
-        (
-            row
-            for title, row in MACHINES.items()
-            if (row.accelerator, row.gpus) == (accelerator, count)
-            and (cpu is None or re.split("[:x]", title)[-2:] == [cpu, memory])
-        ),
-        None,
-    )
-    if listed:
+    groups = found.groupdict()
+    accelerator = _FAMILIES[groups["name"]] if groups.get("name") else None
+    count = int(groups.get("count") or 1) if accelerator else 0
+    cpu, memory = groups.get("cpu"), groups.get("memory")
+    if listed := MACHINES.get(name) or _listed_machine(accelerator, count, cpu, memory):
         return listed
     if cpu and memory:
         return Machine(accelerator, count, int(cpu), int(memory))
+    return _multiple_of_smallest(accelerator, count)
+
+
+def _listed_machine(
+    accelerator: str | None, count: int, cpu: str | None, memory: str | None
+) -> Machine | None:
+    """Returns the first machine of the table with these GPUs and, if given, this CPU and memory."""
+    for title, machine in MACHINES.items():
+        size_fits = cpu is None or re.split("[:x]", title)[-2:] == [cpu, memory]
+        if (machine.accelerator, machine.gpus) == (accelerator, count) and size_fits:
+            return machine
+    return None
+
+
+def _multiple_of_smallest(accelerator: str | None, count: int) -> Machine:
+    """Returns a machine with `count` times the CPU and memory of the smallest with this GPU."""
     one = next((row for row in MACHINES.values() if row.accelerator == accelerator), None)
     if one is None or one.cpu is None or one.memory is None:
         return Machine(accelerator, count, None, None)
@@ -156,7 +165,7 @@ def machine(name: str) -> Machine | None:
 
 
 def similar(name: str) -> list[str]:
-    """Returns the published names that are most like a name, in any case of letters."""
+    """Returns up to three published names that are similar to a name; ignores case."""
     titles = {title.upper(): title for title in MACHINES}
     near = difflib.get_close_matches(name.upper(), titles, n=3, cutoff=0.5)
     return [titles[title] for title in near]

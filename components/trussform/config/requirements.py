@@ -1,4 +1,4 @@
-"""The requirements of a server: a list of the config, a file that it names, or one beside it."""
+"""The requirements of a server, from a list in the config or from a file."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -12,22 +12,25 @@ from trussform.yaml_reader import read_text
 
 REQUIREMENTS_FILE = "requirements.txt"
 _PROJECT_FILES = {"pyproject.toml": ("pyproject.toml",), "uv.lock": ("pyproject.toml", "uv.lock")}
-"""The files that belong to a project's file of requirements."""
+"""The files to copy for a `requirements_file` that describes a project, by its name."""
 
 
 class Requirements(NamedTuple):
+    """The requirements to install."""
+
     files: Mapping[str, str | Path]
-    """By the names that uv knows; text or a file."""
+    """A text or a file, by the file's name for uv."""
     unnamed: bool = False
-    """True if the file is beside the config, and the config does not name it."""
+    """True if they come from a `requirements.txt` that the config does not name."""
     problems: tuple[Problem, ...] = ()
+    """The problems of the files."""
 
 
 def read_requirements(config: Config, folder: Path) -> Requirements:
-    """Returns the files to install from.
+    """Returns the requirements of the config, or of a `requirements.txt` beside it.
 
-    A list in the config, even an empty one, says all there is. A `requirements.txt` beside a config
-    without one is installed too.
+    The file beside it counts only if the config has no `requirements_file`, no `requirements` (not
+    even an empty list) and no `no_build`.
     """
     named = config.requirements_file
     listed = "requirements" in config.model_fields_set
@@ -40,7 +43,7 @@ def read_requirements(config: Config, folder: Path) -> Requirements:
     problems = tuple(
         Problem("config", field, f"{path}: {message}", fix)
         for path in files.values()
-        for message, fix in _unreadable(path, folder)
+        for message, fix in _path_problems(path, folder)
     )
     if problems or file.name in _PROJECT_FILES:
         return Requirements({**files}, problems=problems)
@@ -54,15 +57,16 @@ def read_requirements(config: Config, folder: Path) -> Requirements:
 
 
 def packages(text: str) -> list[str]:
-    """Returns the lines of a file of requirements that name something to install."""
+    """Returns the lines of a requirements file that name packages."""
     lines = [line.split(" #")[0].strip() for line in text.splitlines()]
     options = ("-i", "-f", "-c", "--")
     return [line for line in lines if line and not line.startswith(("#", *options))]
 
 
-def _unreadable(path: Path, folder: Path) -> Iterator[tuple[str, str]]:
+def _path_problems(path: Path, folder: Path) -> Iterator[tuple[str, str]]:
+    """Yields a message and a fix if the path is not a file below the folder."""
     if not is_within(path, folder):
-        yield "a link that leads out of the config's folder", "put the file itself there"
+        yield "the link points outside the config's folder", "copy the file into the folder"
     elif not os.path.isfile(path):
         yield "no such file", "give the path of a file that exists"
 

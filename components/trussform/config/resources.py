@@ -18,17 +18,19 @@ _MEMORY = re.compile(rf"{_NUMBER}([eE][+-]?[0-9]{{1,2}}|k|M|G|T|P|E|Ki|Mi|Gi|Ti|
 
 
 def quantity(memory: str) -> str:
-    """Returns an amount of memory or storage unchanged; raises an error for pydantic otherwise."""
+    """Returns an amount of memory or storage unchanged; raises a validation error otherwise."""
     if len(memory) > _MAX_AMOUNT or not _MEMORY.fullmatch(memory):
         raise invalid(f"`{memory}` is not an amount", 'write it as in "10Gi" or "512Mi"')
     return memory
 
 
 class Accelerator(Model):
-    """`L4`, `H100:8`: a kind of GPU and how many of it."""
+    """A kind of GPU and a number of these: `L4`, `H100:8`."""
 
     name: str
+    """Truss's name of the GPU."""
     count: Int = Field(default=1, ge=1, le=1024)
+    """The number of GPUs. Default: 1."""
 
     @model_validator(mode="before")
     @classmethod
@@ -36,18 +38,16 @@ class Accelerator(Model):
         if is_mapping(value) and set(value) <= {"accelerator", "count"}:
             return {"name": value.get("accelerator"), "count": value.get("count", 1)}
         if not isinstance(value, str):
-            raise invalid("expected the name of an accelerator", "write it as `L4` or `H100:8`")
+            raise invalid("this is not an accelerator", "write it as `L4` or `H100:8`")
         name, colon, count = value.strip().partition(":")
         if colon and not (count.isascii() and count.isdigit() and int(count) > 0):
-            raise invalid(
-                "the text after `:` is not a number of accelerators",
-                "write `L4:2` for two of them",
-            )
+            message = "the text after `:` is not a number of accelerators"
+            raise invalid(message, "write it as in `L4:2`")
         return {"name": name, "count": int(count) if colon else 1}
 
     @field_validator("name")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _check_name(cls, name: str) -> str:
         if name not in ACCELERATORS:
             raise invalid(f"unknown accelerator `{name}`", f"use one of {', '.join(ACCELERATORS)}")
         return name
@@ -64,35 +64,39 @@ class Accelerator(Model):
 
 
 class Fabric(Model):
+    """The network between the nodes of one replica; not supported."""
+
     use_rdma: bool | None = None
     preferences: list[str] | None = None
 
 
 class Resources(Model):
+    """The resources that one replica requests from its node."""
+
     cpu: str = "1"
-    """Cores that the server needs at least: `4`, `500m`. Truss's default is 1."""
+    """The CPU request in cores: `4`, `500m`. Default: 1."""
 
     memory: str = "2Gi"
-    """Memory that the server needs at least: `10Gi`. Truss's default is 2Gi."""
+    """The memory request: `10Gi`. Default: 2Gi."""
 
     accelerator: Accelerator | None = None
-    """The GPUs of one replica. Default: none."""
+    """The GPUs of one replica: `L4`, `H100:8`. Default: none."""
 
     use_gpu: Any = None
-    """Truss derives it from `accelerator`; read and not used."""
+    """Truss derives it from `accelerator`. Trussform does not use it."""
 
     node_count: Annotated[int, Field(ge=1, strict=True)] | None = None
-    """Nodes of one replica; only 1 is possible here."""
+    """The number of nodes of one replica; only 1 is supported. Default: 1."""
 
     instance_type: str | None = None
-    """A machine of Baseten's table, as in `L4:4x16`, `A10Gx8x32` or `H100:2`. Its accelerator, CPU
-    and memory are taken, and `accelerator`, `cpu` and `memory` are not, as in Truss."""
+    """A machine of Baseten's table: `L4:4x16`, `A10Gx8x32`, `H100:2`. As in Truss, it replaces
+    `accelerator`, `cpu` and `memory`. Default: none."""
 
     fabric: Fabric | None = None
-    """The network between nodes."""
+    """The network between the nodes of one replica; not supported."""
 
     @model_validator(mode="after")
-    def _of_the_instance_type(self) -> "Resources":
+    def _apply_instance_type(self) -> "Resources":
         named = machine(self.instance_type or "")
         if named is None:
             return self
@@ -108,27 +112,25 @@ class Resources(Model):
 
     @field_validator("accelerator", mode="before")
     @classmethod
-    def _none(cls, accelerator: Any) -> Any:
+    def _empty_is_none(cls, accelerator: Any) -> Any:
         return None if accelerator == {} else accelerator
 
     @field_validator("cpu")
     @classmethod
-    def _cpu(cls, cpu: str) -> str:
+    def _check_cpu(cls, cpu: str) -> str:
         if len(cpu) > _MAX_AMOUNT or not _CPU.fullmatch(cpu):
             raise invalid(f"`{cpu}` is not an amount of CPU", 'write cores, as in "4" or "500m"')
         return cpu
 
     @field_validator("memory")
     @classmethod
-    def _memory(cls, memory: str) -> str:
+    def _check_memory(cls, memory: str) -> str:
         return quantity(memory)
 
     @field_validator("node_count")
     @classmethod
-    def _one_node(cls, count: int | None) -> int | None:
+    def _check_node_count(cls, count: int | None) -> int | None:
         if count is not None and count != 1:
-            raise invalid(
-                f"a server on {count} nodes is not possible here",
-                "use an accelerator count that one node has",
-            )
+            message = f"Trussform does not support a server on {count} nodes"
+            raise invalid(message, "use an accelerator count that fits one node")
         return count

@@ -1,15 +1,17 @@
-"""The support of every field that Truss knows: Trussform ignores no field silently."""
+"""The support of every field of Truss."""
 
 from typing import Literal, NamedTuple
 
 
 class FieldSupport(NamedTuple):
+    """The support of one field."""
+
     kind: Literal["supported", "mapped", "ignored", "refused"]
     """`supported`: the field means the same as in Truss. `mapped`: it becomes a Kubernetes field.
-    `ignored`: Trussform has no use for it, and warns. `refused`: it is an error
-    unless its value asks for nothing."""
+    `ignored`: Trussform does not use it, and warns. `refused`: it is an error unless its value has
+    no effect."""
     text: str
-    """The Kubernetes field that it becomes, or the reason why it has no effect."""
+    """The result of the field, the reason why it has no effect, or, for `refused`, the fix."""
 
 
 def _supported(text: str) -> FieldSupport:
@@ -29,26 +31,28 @@ def _refused(text: str) -> FieldSupport:
 
 
 _OWN_SERVER = "only Truss's own server reads it"
-_CLASS = "describes a model class; a custom server has none"
+_CLASS = "describes a model class, which a custom server does not have"
 
 SUPPORT: dict[str, FieldSupport] = {
-    "model_name": _mapped("label `trussform/model-name`; the server's name is the stage's"),
-    "model_metadata": _mapped("an annotation of the Deployment; its tags are labels too"),
+    "model_name": _mapped("the label `trussform/model-name`; the stage names the server"),
+    "model_metadata": _mapped("an annotation of the Deployment; its tags are also labels"),
     "model_metadata.example_model_input": _mapped(
         "the body of the `curl` command in `trussform explain`"
     ),
-    "description": _supported("is in `/app/config.yaml`"),
-    "base_image.image": _mapped("the image that runs, or that the build starts from, by digest"),
+    "description": _supported("part of `/app/config.yaml`"),
+    "base_image.image": _mapped(
+        "the container's `image` or the base of the build, pinned by digest"
+    ),
     "base_image.python_executable_path": _supported(
         "the Python that requirements are installed for"
     ),
     "base_image.docker_auth": _mapped("a Secret in `imagePullSecrets`, or the nodes' identity"),
     "docker_server.start_command": _mapped("the container's `command`"),
-    "docker_server.server_port": _mapped("the port of container, Service and probes"),
+    "docker_server.server_port": _mapped("the port of the container, the Service and the probes"),
     "docker_server.predict_endpoint": _mapped("`/environments/{env}/predict`"),
-    "docker_server.readiness_endpoint": _mapped("the startup and the readiness probe"),
-    "docker_server.liveness_endpoint": _mapped("the liveness probe"),
-    "docker_server.run_as_user_id": _mapped("`runAsUser`, without capabilities"),
+    "docker_server.readiness_endpoint": _mapped("the path of the startup and readiness probes"),
+    "docker_server.liveness_endpoint": _mapped("the path of the liveness probe"),
+    "docker_server.run_as_user_id": _mapped("`runAsUser`; all capabilities are dropped"),
     "docker_server.no_build": _supported("the base image runs as it is"),
     "requirements": _supported("installed by the image build"),
     "requirements_file": _supported(
@@ -71,18 +75,20 @@ SUPPORT: dict[str, FieldSupport] = {
         "copied to `/packages` by the image build, from within the config's repository"
     ),
     "external_data": _supported("downloaded to `/app/data/…` by the image build"),
-    "environment_variables": _mapped("`env`, as the text that Truss makes of each value"),
-    "secrets": _mapped("files `/secrets/NAME` from a Secret; the values come from the stage"),
+    "environment_variables": _mapped("`env`; values become text as in Truss"),
+    "secrets": _mapped("the files `/secrets/NAME` from a Secret; the stack has the values"),
     "resources.cpu": _mapped("the CPU request; never a limit"),
     "resources.memory": _mapped("the memory request; never a limit"),
     "resources.accelerator": _mapped("a GPU limit, node affinity and toleration"),
     "resources.use_gpu": _supported("Truss derives it from `accelerator`"),
-    "resources.node_count": _supported("1; more is refused"),
+    "resources.node_count": _supported("only 1 is allowed"),
     "resources.instance_type": _mapped(
-        "`accelerator`, `cpu` and `memory`, as the machine of that name in Baseten's table has them"
+        "the accelerator, CPU and memory of that machine in Baseten's table"
     ),
     "resources.fabric": _refused("remove it; a server has one node"),
-    "runtime.predict_concurrency": _supported("a hint to autoscalers; it is never enforced"),
+    "runtime.predict_concurrency": _supported(
+        "a hint for autoscalers; Trussform does not enforce it"
+    ),
     "runtime.transport": _mapped("the kind of route and probes"),
     "runtime.transport.ping_interval_seconds": _ignored(
         "pings go from end to end; set them in your server"
@@ -99,10 +105,12 @@ SUPPORT: dict[str, FieldSupport] = {
     "runtime.enable_tracing_data": _ignored(_OWN_SERVER),
     "runtime.enable_debug_logs": _ignored(_OWN_SERVER),
     "runtime.truss_server_version_override": _ignored(_OWN_SERVER),
-    "runtime.egress_restrictions": _mapped("a NetworkPolicy; names need a stage with Cilium"),
+    "runtime.egress_restrictions": _mapped(
+        "a NetworkPolicy; domain names need `network_policy: cilium` in the stage"
+    ),
     "runtime.oidc": _refused("bind the namespace's service account in your cloud"),
     "runtime.remote_ssh": _refused("use `kubectl exec`"),
-    "weights": _mapped("a volume at `mount_location`, read-only, filled by an init container"),
+    "weights": _mapped("a read-only volume at `mount_location`, filled by an init container"),
     "model_cache": _mapped("a volume at `/app/model_cache/…`, filled by an init container"),
     "hf_cache": _supported("the old name of `model_cache`"),
     "cache_internal": _ignored("Baseten's cache; Truss's build does not read it"),
@@ -111,7 +119,7 @@ SUPPORT: dict[str, FieldSupport] = {
     "trt_llm": _refused("remove it; only Baseten's engine builder reads it"),
     "bis_llm": _refused("remove it; only Baseten's inference stack reads it"),
     "examples_filename": _ignored(_OWN_SERVER),
-    "python_version": _supported("Truss's base image, where the config names none"),
+    "python_version": _supported("the version of Truss's base image; used without `base_image`"),
     "input_type": _ignored(_CLASS),
     "model_framework": _ignored(_CLASS),
     "model_type": _ignored(_CLASS),
@@ -120,6 +128,6 @@ SUPPORT: dict[str, FieldSupport] = {
     "use_local_src": _ignored(_OWN_SERVER),
     "live_reload": _ignored(_OWN_SERVER),
     "apply_library_patches": _ignored(_OWN_SERVER),
-    "spec_version": _ignored("there is one version"),
+    "spec_version": _ignored("only one version exists"),
 }
-"""FieldSupport by the field's path."""
+"""The support by the field's path."""
