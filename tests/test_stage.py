@@ -79,7 +79,7 @@ def test_dev_and_production_differ_where_environments_do() -> None:
         ({"registry": "Not A Registry"}, "registry: the name of an image cannot have white space"),
         (
             {"render_to": "out"},
-            ": `render_to` writes files, and a Pulumi secret would be in them",
+            ": `render_to` would write Pulumi's secrets to files",
         ),
     ],
 )
@@ -115,7 +115,7 @@ def test_two_servers_of_one_name_are_refused(workspace: Workspace) -> None:
 
 def test_two_folders_of_one_name_are_refused(workspace: Workspace) -> None:
     stack = read_stack(workspace.write_stack())
-    with pytest.raises(ProblemError, match="a second server has the name `b`"):
+    with pytest.raises(ProblemError, match="already has the name `b`"):
         planning.plan_stack(stack, [Path("x/b"), Path("y/b")])
 
 
@@ -148,7 +148,7 @@ def test_the_lock_file_gives_the_digests(workspace: Workspace) -> None:
 def test_a_folder_of_a_staged_servers_name_is_another_server(workspace: Workspace) -> None:
     workspace.write_config()
     stack = read_stack(workspace.write_stack({"servers": {"server": {"replicas": 7}}}))
-    with pytest.raises(ProblemError, match="a second server has the name `server`"):
+    with pytest.raises(ProblemError, match="already has the name `server`"):
         planning.plan_stack(stack, [workspace.folder / "elsewhere" / "server"])
 
 
@@ -210,7 +210,7 @@ def test_a_secret_value_in_the_stage_is_refused_at_its_line(workspace: Workspace
         read_stack(workspace.write_stack({"servers": {"server": {"config": variables}}}))
     (problem,) = caught.value.problems
     assert problem.field == "servers.server.config.environment_variables.TOKEN"
-    assert problem.message == "a secret must not be in the stage"
+    assert problem.message == "the stage must not contain a secret"
     assert problem.location.line > 1
 
 
@@ -294,7 +294,7 @@ FORWARD = "auth: {kind: forward, service: a, namespace: b, "
             "auth: {kind: api-key, keys: [ci], existing: keys}",
             "11: auth: `auth` needs either `keys`",
         ),
-        ("auth: {kind: api-key, keys: [ci, ci]}", "11: auth: the same client is listed twice"),
+        ("auth: {kind: api-key, keys: [ci, ci]}", "11: auth: `keys` lists a client twice"),
         ("auth: {kind: api-key, kyes: [ci]}", "27: auth.kyes: unknown field; did you mean `keys`?"),
         ("auth: {kind: api-key, keys: ci}", "33: auth.keys: expected a list, found text; write"),
         ("auth: {kind: api-key, keys: []}", "33: auth.keys: list should have at least 1 item"),

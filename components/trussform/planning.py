@@ -1,4 +1,4 @@
-"""Plans every server of a stack, with the problems of all of them."""
+"""Plans of all servers of a stack, with their problems."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,10 +17,10 @@ from trussform.source import Source, is_mapping
 from trussform.stack_file import SECRETS, Stack, config_path
 from trussform.stage import GatewayRoute, Gpu, Stage
 
-_FIX_UNREAD = "add it to `secrets` of the config that needs it, or "
-FROM_ELSEWHERE = "the value here is not used, because the stage's `secrets` names another source"
+_ADD_SECRET = "add it to `secrets` of the config that needs it, or "
+FROM_ELSEWHERE = "the value is not used, because the stage's `secrets` names another source"
 
-# Without validation, for which pydantic would first take as long as for ten configs.
+# No validation: building pydantic's validator takes as long as checking ten configs.
 ANY_STAGE = Stage.model_construct(
     environment="production",
     registry="registry.example.com",
@@ -29,32 +29,32 @@ ANY_STAGE = Stage.model_construct(
     route=GatewayRoute.model_construct(name="gateway"),
     gpu=Gpu.model_construct(products={name: ["any"] for name in ACCELERATORS}),
 )
-"""Stands in for the stage where a config is checked alone."""
+"""The stage to check a config with when there is no stack file."""
 
 
 class Planned(NamedTuple):
-    """The servers of a stack by name, each with its plan and its problems."""
+    """The plans and problems of a stack's servers, by the servers' names."""
 
     paths: dict[str, Path]
-    """The config of each server, or its folder."""
+    """The path of each server's config, or of its folder."""
     plans: dict[str, Plan]
-    """The plan of each server whose config can be read."""
+    """The plan of each server with a valid config."""
     stack_problems: list[Problem]
-    """The problems of the stack, and of its servers together."""
+    """The problems of the stack, and those that several servers cause together."""
     server_problems: dict[str, Sequence[Problem]]
     """The problems of each server."""
 
     @property
     def problems(self) -> list[Problem]:
-        """Every problem once."""
+        """Returns all problems without duplicates."""
         servers = (problem for found in self.server_problems.values() for problem in found)
         return list(dict.fromkeys((*self.stack_problems, *servers)))
 
 
 def _servers(stack: Stack, paths: Sequence[Path] = ()) -> dict[str, Path]:
-    """Returns the servers to plan by name: those at `paths`, or all of the stage.
+    """Returns the paths of the servers to plan, by name: `paths`, or all of the stage.
 
-    A path that the stage does not list gets its folder's name, and the stage's own settings.
+    A server that the stage does not list has its folder's name, and the stage's settings.
     """
     staged = {name: stack.folder / server.path for name, server in stack.stage.servers.items()}
     if not paths:
@@ -68,7 +68,7 @@ def _servers(stack: Stack, paths: Sequence[Path] = ()) -> dict[str, Path]:
         name = config_path(path).parent.name
         other = staged.get(name) or chosen.get(name)
         if other is not None and config_path(other) != config_path(path):
-            message = f"a second server has the name `{name}`, after {other}"
+            message = f"the server at {other} already has the name `{name}`"
             fix = "rename the folder"
             raise ProblemError([Problem(None, (), message, fix, location=Location(str(path)))])
         chosen[name] = path
@@ -76,9 +76,9 @@ def _servers(stack: Stack, paths: Sequence[Path] = ()) -> dict[str, Path]:
 
 
 def plan_stack(stack: Stack, paths: Sequence[Path] = (), platform: Collection[str] = ()) -> Planned:
-    """Plans the servers at `paths`, or all of the stack.
+    """Returns the plans of the servers at `paths`, or of all servers of the stack.
 
-    `platform`: the names of the values that the program gives at deploy time.
+    `platform` has the names of the values that the program gives at deploy time.
     """
     chosen = _servers(stack, paths)
     plans: dict[str, Plan] = {}
@@ -97,18 +97,19 @@ def plan_stack(stack: Stack, paths: Sequence[Path] = (), platform: Collection[st
 def plan_server(
     stack: Stack, name: str, path: Path, platform: Collection[str] = ()
 ) -> tuple[Plan, Sequence[Problem]]:
-    """Plans one server; raises `ProblemError` if its config cannot be used at all.
+    """Returns the plan of one server, and its problems.
 
-    `platform`: the names of the values that another stack gives at deploy time.
+    `platform` has the names of the values that the program gives at deploy time. Raises
+    `ProblemError` if the config is missing or invalid.
     """
-    staged = stack.source.has(("servers", name))
-    if staged and not os.path.isfile(config_path(path)):
+    listed = stack.source.has(("servers", name))
+    if listed and not os.path.isfile(config_path(path)):
         at: FieldPath = ("servers", name, "path")
         written = stack.stage.servers[name].path
         message = f"there is no {CONFIG_FILE} at {written}"
-        fix = f"correct the path as seen from {stack.folder}, or remove the server here"
+        fix = f"correct the path, relative to {stack.folder}, or remove the server"
         raise ProblemError([stack.source.locate(Problem("stage", at, message, fix))])
-    patch = stack.source.sub("servers", name, "config") if staged else None
+    patch = stack.source.sub("servers", name, "config") if listed else None
     folder = load_config_folder(path, patch)
     stage = stack.stage.for_server(name)
     plan = build_plan(Given(folder, stage, name, stack.secret_names, platform))
@@ -116,23 +117,26 @@ def plan_server(
     problems = [
         sources[problem.file or "stage"].locate(problem)
         for problem in (*folder.problems, *plan.problems)
-        # Without a stage file, nobody wrote the field that the problem is about.
+        # Without a stack file, the user cannot change fields of the stage.
         if problem.file == "config" or stack.stage is not ANY_STAGE
     ]
     return plan, problems
 
 
 def unread_secrets(plan: Plan, given: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yields each secret of `given` that the server does not read, with a message."""
+    """Yields the name of each secret in `given` that the server does not read, and a message."""
     for name in sorted(set(given) - plan.secrets.given):
         elsewhere = _is_from_elsewhere(plan, name)
-        yield name, FROM_ELSEWHERE if elsewhere else "the server reads no secret of this name"
+        yield (
+            name,
+            FROM_ELSEWHERE if elsewhere else "the server does not read a secret with this name",
+        )
 
 
 def _unread_secrets(stack: Stack, plans: Mapping[str, Plan]) -> Iterator[Problem]:
     """Yields a warning for each secret of the stack that no server reads.
 
-    Yields nothing if a server has no plan, because the secrets that it reads are unknown.
+    If a server has no plan, its secrets are unknown, and there are no warnings.
     """
     if not stack.stage.servers or stack.stage.servers.keys() - plans.keys():
         return
@@ -142,7 +146,7 @@ def _unread_secrets(stack: Stack, plans: Mapping[str, Plan]) -> Iterator[Problem
     for name in stack.secret_names:
         if name in read:
             continue
-        message, fix = "no server of the stack reads this secret", _FIX_UNREAD
+        message, fix = "no server of the stack reads this secret", _ADD_SECRET
         if any(_is_from_elsewhere(plan, name) for plan in plans.values()):
             message, fix = FROM_ELSEWHERE, ""
         fix += f"run: {remove_command(name)}"
@@ -156,18 +160,18 @@ def _is_from_elsewhere(plan: Plan, name: str) -> bool:
 
 
 def _same_names(stack: Stack, names: Iterable[str]) -> Iterator[Problem]:
-    """Yields the servers whose objects would have the same names as another's.
+    """Yields an error for each server whose objects would have the names of another server's.
 
-    A server may be called by the name with a hash that Kubernetes gets for another one.
+    This happens if a server has the name that `kubernetes_name` makes for another server.
     """
     taken: dict[str, str] = {}
     for name in {**stack.stage.servers, **dict.fromkeys(names)}:
-        made = kubernetes_name(name)
-        first = taken.setdefault(made, name)
+        object_name = kubernetes_name(name)
+        first = taken.setdefault(object_name, name)
         if first != name:
             path: FieldPath = ("servers", name)
-            message = f"the objects of this server and of `{first}` would both be named `{made}`"
-            fix, location = "rename one of the two", stack.source.key_location(path)
+            message = f"objects of this server and of `{first}` have the same name, `{object_name}`"
+            fix, location = "rename one of the servers", stack.source.key_location(path)
             yield Problem("stage", path, message, fix, location=location)
 
 
@@ -177,17 +181,18 @@ def without_stage(path: Path) -> Stack:
 
 
 def stage_from_dict(data: dict[str, Any]) -> tuple[Stage, Source]:
-    """Returns a stage that a program gives as a dict; its problems have fields and no lines."""
+    """Returns the stage from a dict of a program. Its problems have no lines."""
     source = Source(data, Location("stage"), names=_names(data))
     return fit(Stage, source), source
 
 
 def _names(data: Any, at: FieldPath = ()) -> dict[FieldPath, Location]:
+    """Returns the location `stage` for the path of every key in the data."""
     if not is_mapping(data):
         return {}
     names: dict[FieldPath, Location] = {}
     for key, value in data.items():
-        keys = (*at, str(key))
-        names[keys] = Location("stage")
-        names |= _names(value, keys)
+        path = (*at, str(key))
+        names[path] = Location("stage")
+        names |= _names(value, path)
     return names

@@ -1,4 +1,4 @@
-"""A stack file: its stage, its secrets, and the lock file beside it."""
+"""Stack files: the stage, the secrets, and the lock file beside it."""
 
 import os
 from collections.abc import Iterator
@@ -17,33 +17,37 @@ from trussform.stage import Digest, Stage
 from trussform.yaml_reader import read
 
 STAGE = "trussform:stage"
+"""The key of the stage in a stack file."""
 SECRETS = "trussform:secrets"
+"""The key of the secrets in a stack file."""
 
 _PROJECT_FILES = ("Pulumi.json", "Pulumi.yaml", "Pulumi.yml")
 """The names that Pulumi looks for, in its order."""
 _SEPARATORS = ("/", os.sep)
-"""Signs that make a value of `--stack` a path."""
+"""A value of `--stack` with one of these is a path."""
 
 
 class Lock(Model):
-    """The lock file of a stage with `tags: locked`."""
+    """The content of the lock file of a stage with `tags: locked`."""
 
     digests: dict[str, Digest]
+    """The digests by image."""
 
 
 class Stack(NamedTuple):
-    """One environment: its stage, and the locations of the stage's fields."""
+    """A stack: its stage, the names of its secrets, and the locations of both."""
 
     stage: Stage
     source: Source
+    """The locations of the stage's fields."""
     folder: Path
     """The project's folder, which the paths of the servers are relative to."""
     secret_names: KnownSecrets
-    """The secrets that the stack has values for."""
+    """The names of the secrets that the stack has values for."""
     problems: tuple[Problem, ...] = ()
-    """The problems of the secrets in the file."""
+    """The problems of the block `trussform:secrets`."""
     secrets: Source = Source({}, Location(""))
-    """The block `trussform:secrets`, for the lines of the secrets."""
+    """The locations of the secrets."""
 
 
 def lock_file(stack_file: Path) -> Path:
@@ -53,83 +57,86 @@ def lock_file(stack_file: Path) -> Path:
 
 
 def project_file(folder: Path) -> Path | None:
-    """Returns Pulumi's project file in a folder; None where it has none."""
+    """Returns Pulumi's project file in a folder; None if there is none."""
     return next((folder / name for name in _PROJECT_FILES if os.path.isfile(folder / name)), None)
 
 
 def stack_file(project: Path, stack: str) -> Path:
-    """Returns the path of a stack's file, as `Pulumi.yaml` and its `stackConfigDir` say.
+    """Returns the path of a stack's file, in the `stackConfigDir` of the project file.
 
-    The rule is that of ProjectStackPath in pulumi/pulumi, sdk/go/common/workspace/paths.go. The
-    file need not be there. Raises `ProblemError` where the project file cannot be read.
+    The file may be missing. Raises `ProblemError` if the project file cannot be read. The same rule
+    is in pulumi/pulumi, sdk/go/common/workspace/paths.go: ProjectStackPath.
     """
     settings = read(project).data
-    old = settings.get("config") if is_mapping(settings) else None  # Its former name.
+    old = settings.get("config") if is_mapping(settings) else None  # The former name of the field.
     folder = settings.get("stackConfigDir", old) if is_mapping(settings) else None
     file = f"Pulumi.{stack}{project.suffix}"
     return project.parent / (folder if isinstance(folder, str) else "") / file
 
 
-def named_stack_file(given: str | None) -> Path:
+def named_stack_file(value: str | None) -> Path:
     """Returns the stack file for a value of `--stack`: a stack's name, or the file's path.
 
-    A value with a path separator, or one that ends in `.yaml` or `.yml`, is a path. For a name,
-    the project file is looked for in the current folder and above; None means the stack that
-    Pulumi has selected there. Raises `ProblemError` if there is no such stack, project or file.
+    A value with a path separator, or one that ends in `.yaml` or `.yml`, is a path. A name belongs
+    to the project in the current folder or above. None means the stack that is selected there.
+    Raises `ProblemError` if the stack, the project or the file does not exist.
     """
-    if given and (given.endswith((".yaml", ".yml")) or any(sign in given for sign in _SEPARATORS)):
-        return Path(given)
+    if value and (value.endswith((".yaml", ".yml")) or any(sign in value for sign in _SEPARATORS)):
+        return Path(value)
     here = Path.cwd()
     project = next(filter(None, map(project_file, (here, *here.parents))), None)
     if project is None:
-        of = f", so no stack `{given}`" if given else ""
-        message = f"no Pulumi.yaml in this folder or above{of}"
-        raise _about_option(message, f"change to the project's folder, or give {_FILE}")
+        message = "this folder and the folders above have no Pulumi.yaml"
+        message += f", so there is no stack `{value}`" if value else ""
+        raise _option_error(message, f"change to the project's folder, or write {_FILE}")
     settings = read(project).data
-    name = given or selected_stack(project, settings if is_mapping(settings) else {})
+    name = value or selected_stack(project, settings if is_mapping(settings) else {})
     if name is None:
-        raise _about_option(
-            "no stack is selected", f"run `pulumi stack select NAME`, or give {_FILE}"
-        )
+        fix = f"run `pulumi stack select NAME`, or write {_FILE}"
+        raise _option_error("no stack is selected", fix)
     file = stack_file(Path(os.path.relpath(project)), name)
     if os.path.isfile(file):
         return file
     others = ", ".join(map(str, sorted(file.parent.glob(f"Pulumi.?*{file.suffix}"))))
     message = f"the stack `{name}` has no file `{file}`"
-    fix = f"use one of {others}" if others else "write it; `trussform schema stage` has its fields"
-    raise _about_option(message, fix)
+    fix = "create it; `trussform schema stage` lists the fields of its stage"
+    fix = f"use one of {others}" if others else fix
+    raise _option_error(message, fix)
 
 
-_FILE = "the stack's file: --stack FILE"
+_FILE = "`--stack FILE`"
 
 
-def _about_option(message: str, fix: str) -> ProblemError:
+def _option_error(message: str, fix: str) -> ProblemError:
     return ProblemError([Problem(None, (), message, fix, location=Location("--stack"))])
 
 
 def read_stack(file: Path) -> Stack:
-    """Reads a stack file; raises `ProblemError` with every problem of its stage."""
+    """Returns the stack of a file; raises `ProblemError` with every problem of its stage."""
     source = read(file)
     secrets = source.sub("config", SECRETS)
     names: KnownSecrets = secrets.data.keys() if is_mapping(secrets.data) else ()
     if _is_secure(secrets.data):
-        names = UNKNOWN  # One encrypted value holds them all.
+        names = UNKNOWN  # The block is one encrypted value.
     return stack_from(source.sub("config", STAGE), file, names, secrets)
 
 
 def stack_from(source: Source, file: Path, secret_names: KnownSecrets, secrets: Source) -> Stack:
-    """Returns a stack from its blocks `trussform:stage` and `trussform:secrets`."""
+    """Returns a stack from its blocks `trussform:stage` and `trussform:secrets`.
+
+    Raises `ProblemError` with every problem of the stage and of its configs.
+    """
     if source.data is None:
         message = f"the stack file has no `{STAGE}` block"
-        fix = f"add `config: {{{STAGE}: {{environment: …}}}}`; `trussform schema stage` has it all"
+        fix = f"add `config: {{{STAGE}: {{environment: …}}}}` (fields: `trussform schema stage`)"
         raise ProblemError([Problem("stage", (), message, fix, location=source.whole)])
     folder = project_folder(file)
-    misplaced = list(_secrets_in_the_stage(source))
+    misplaced = list(_encrypted_values(source))
     try:
         stage = fit(Stage, source)
     except ProblemError as error:
-        told = misplaced or error.problems
-        raise ProblemError([*told, *_config_problems(source, folder)]) from None
+        problems = misplaced or error.problems
+        raise ProblemError([*problems, *_config_problems(source, folder)]) from None
     if misplaced:
         raise ProblemError(misplaced)
     lock = lock_file(file)
@@ -144,34 +151,38 @@ def _is_secure(data: object) -> bool:
     return is_mapping(data) and data.keys() == {"secure"}
 
 
-def _secrets_in_the_stage(source: Source) -> Iterator[Problem]:
-    """Yields the encrypted values of the stage, which state and pods would show in plain text."""
-    for keys in parts(source.data):
-        if keys[-1:] != ("secure",):
+def _encrypted_values(source: Source) -> Iterator[Problem]:
+    """Yields an error for each encrypted value of the stage.
+
+    The state and the pods would show such a value in plain text.
+    """
+    for path in parts(source.data):
+        if path[-1:] != ("secure",):
             continue
-        if _is_secure(source.sub(*(str(key) for key in keys[:-1])).data):
+        if _is_secure(source.sub(*(str(key) for key in path[:-1])).data):
             fix = f"remove it, and run `pulumi config set --secret --path '{SECRETS}.NAME'`"
-            location = source.key_location(keys)
-            message = "a secret must not be in the stage"
-            yield Problem("stage", keys[:-1], message, fix, location=location)
+            location = source.key_location(path)
+            message = "the stage must not contain a secret"
+            yield Problem("stage", path[:-1], message, fix, location=location)
 
 
 def _secret_problems(secrets: Source) -> Iterator[Problem]:
+    """Yields a problem for each secret that is in plain text, or is not text at all."""
     for name, value in secrets.data.items() if is_mapping(secrets.data) else ():
         if _is_secure(secrets.data) or _is_secure(value):
             continue
         field, location = (SECRETS, name), secrets.location((name,))
         if is_mapping(value) or isinstance(value, list):
-            fix = f"set '{dotted(field)}' to the text alone"
-            yield Problem(None, field, "a secret is one text", fix, location=location)
+            fix = f"set '{dotted(field)}' to a text"
+            yield Problem(None, field, "the secret is not a text", fix, location=location)
             continue
         fix = f"run: {set_command(name)}"
-        message = "the secret is here in plain text"
+        message = "the secret is in plain text"
         yield Problem(None, field, message, fix, "warning", location)
 
 
 def project_folder(stack_file: Path) -> Path:
-    """Returns the nearest folder above with a `Pulumi.yaml`; relative if the given path is."""
+    """Returns the nearest folder above with a project file; relative if the path is."""
     up = stack_file.parent
     for folder in Path(os.path.abspath(stack_file)).parents:
         if project_file(folder):
@@ -181,9 +192,9 @@ def project_folder(stack_file: Path) -> Path:
 
 
 def _config_problems(source: Source, folder: Path) -> Iterator[Problem]:
-    """Yields the problems of the configs of an invalid stage, so that all are shown at once."""
-    staged = source.sub("servers").data
-    for name in staged if is_mapping(staged) else {}:
+    """Yields the problems of the configs of an invalid stage, to list all problems at once."""
+    servers = source.sub("servers").data
+    for name in servers if is_mapping(servers) else {}:
         path = source.sub("servers", name, "path").data
         if (
             isinstance(path, str)
@@ -197,5 +208,5 @@ def _config_problems(source: Source, folder: Path) -> Iterator[Problem]:
 
 
 def config_path(path: Path) -> Path:
-    """Returns the absolute path of the config that `path` stands for."""
+    """Returns the absolute path of the config at `path`, a file or a folder."""
     return Path(os.path.abspath(config_file(path)))

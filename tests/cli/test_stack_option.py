@@ -94,7 +94,7 @@ def test_a_stack_without_a_file_names_those_that_have_one(project: Workspace) ->
     )
     project.stack.unlink()
     (project.folder / "stacks/Pulumi.production.yaml").unlink()
-    assert "write it; `trussform schema stage`" in run("check", "--stack", "prod").stdout
+    assert "create it; `trussform schema stage`" in run("check", "--stack", "prod").stdout
     assert run("lock", "--stack", "prod").exit_code == 1
 
 
@@ -105,8 +105,8 @@ def test_a_name_outside_of_a_project_asks_for_the_file(
     result = run("check", "--stack", "dev")
     assert (result.exit_code, result.stdout) == (
         1,
-        "--stack: no Pulumi.yaml in this folder or above, so no stack `dev`; "
-        "change to the project's folder, or give the stack's file: --stack FILE\n",
+        "--stack: this folder and the folders above have no Pulumi.yaml, so there is no stack "
+        "`dev`; change to the project's folder, or write `--stack FILE`\n",
     )
 
 

@@ -217,7 +217,7 @@ def test_a_secret_that_the_server_does_not_read_is_a_warning(
     given = args(workspace, {"secrets": {"token": None}}, secrets={"token": "t", "typo": "t"})
     run(lambda: DockerServer("llama", given).predict_url)
     assert [line for line in said if line.startswith("secrets: ")] == [
-        "secrets: typo: the server reads no secret of this name; "
+        "secrets: typo: the server does not read a secret with this name; "
         "add it to `secrets` of its config, or leave it out of the arguments"
     ]
 

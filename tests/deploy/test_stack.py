@@ -57,6 +57,6 @@ def test_each_server_gets_the_secrets_that_it_reads_and_the_rest_are_a_warning(
     given = {name: list(args.get("secrets", ())) for name, args in servers.items()}
     assert given == {"server": ["token"], "other": []}
     *plain, warning = said
-    assert all("is here in plain text" in text for text in plain)
+    assert all("is in plain text" in text for text in plain)
     assert "trussform:secrets.typo: no server of the stack reads this secret; " in warning
     assert warning.startswith("stacks/Pulumi.dev.y")

@@ -150,7 +150,7 @@ def test_a_secret_in_the_stage_never_gets_to_the_state(engine: Engine, project: 
     secret = automation.ConfigValue("canary-word", secret=True)
     key = "trussform:stage.servers.llama.config.environment_variables.TOKEN"
     stack.set_config(key, secret, path=True)
-    with pytest.raises(CommandError, match="a secret must not be in the stage"):
+    with pytest.raises(CommandError, match="the stage must not contain a secret"):
         stack.up()
     assert "canary-word" not in str(resources(stack))
 

@@ -177,7 +177,7 @@ def test_both_keys_of_a_client_need_values_while_they_rotate(workspace: Workspac
         ({"web": "x", "app": "y"}, "`rotating` names `app`, `web`, which `keys` does not list; "
                                    "name only clients of `keys`"),
         ({"ci": "ci"}, "a secret of `rotating` is also the key of another client; "
-                       "give each client a second secret of its own"),
+                       "use a separate second secret for each client"),
     ],
 )  # fmt: skip
 def test_rotating_keys_are_of_the_clients(

@@ -120,6 +120,6 @@ def test_two_servers_whose_objects_would_be_the_same_are_refused(workspace: Work
     (problem,) = errors(problems)
     assert problem.field == f"servers.{second}"
     assert problem.location.line > 1
-    assert f"and of `{first}` would both be named `{first}`" in problem.message
+    assert f"and of `{first}` have the same name, `{first}`" in problem.message
     only = plans_of(stack_file.read_stack(workspace.stack), [workspace.config])[1]
     assert errors(only) == [problem]

@@ -1,4 +1,4 @@
-"""The stage block -> Stage: what one environment gives to every server."""
+"""The stage block -> Stage: the settings of one environment."""
 
 from trussform.stage.auth import ApiKeyAuth, Auth, ForwardAuth
 from trussform.stage.gpu import Dialect, Gpu

@@ -11,7 +11,7 @@ from trussform.source import is_mapping
 from trussform.stage.names import Label
 
 
-def _range(cidr: str) -> str:
+def _check_cidr(cidr: str) -> str:
     try:
         return str(ipaddress.ip_network(cidr, strict=False))
     except ValueError:
@@ -23,24 +23,25 @@ class NamespacePeer(Model):
     """All pods of a namespace."""
 
     namespace: Label
+    """The name of the namespace."""
 
 
 class CidrPeer(Model):
-    """All clients with an address in a range, such as a gateway on the nodes' network."""
+    """All clients in a range of addresses, such as a gateway on the nodes' network."""
 
     renamed: ClassVar[Mapping[str, str]] = {"address": "cidr"}
 
-    cidr: Annotated[str, AfterValidator(_range)]
-    """An IP address or a range: `10.0.0.0/8`."""
+    cidr: Annotated[str, AfterValidator(_check_cidr)]
+    """The range, or one IP address: `10.0.0.0/8`."""
 
 
 def _kind(value: Any) -> str:
     if is_mapping(value):
-        return "a range" if value.keys() & {"cidr", *CidrPeer.renamed} else "pods"
-    return "a range" if isinstance(value, CidrPeer) else "pods"
+        return "<cidr>" if value.keys() & {"cidr", *CidrPeer.renamed} else "<namespace>"
+    return "<cidr>" if isinstance(value, CidrPeer) else "<namespace>"
 
 
 Peer = Annotated[
-    Annotated[NamespacePeer, Tag("pods")] | Annotated[CidrPeer, Tag("a range")],
+    Annotated[NamespacePeer, Tag("<namespace>")] | Annotated[CidrPeer, Tag("<cidr>")],
     Discriminator(_kind),
 ]

@@ -1,4 +1,4 @@
-"""Kinds of text that Kubernetes, DNS and registries take."""
+"""Names and other texts of Kubernetes, DNS and registries, with their checks."""
 
 import re
 from typing import Annotated
@@ -44,16 +44,14 @@ def _qualified(name: str) -> str:
     plain = re.fullmatch(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", last)
     if not plain or (slash and not _is_subdomain(prefix)):
         raise invalid(
-            f"`{name}` is not the name of a label or resource", "write it as `example.com/gpu`"
+            f"`{name}` is not the name of a label or resource", "write it as in `example.com/gpu`"
         )
     return name
 
 
 def _extended(name: str) -> str:
     if "/" not in _qualified(name) or "kubernetes.io/" in name:
-        raise invalid(
-            f"`{name}` is not the name of a device's resource", "write it as `example.com/gpu`"
-        )
+        raise invalid(f"`{name}` is not an extended resource", "write it as in `example.com/gpu`")
     return name
 
 
@@ -72,17 +70,17 @@ def _label_value(value: str) -> str:
 
 
 def is_digest(text: str) -> bool:
-    """Returns true if a text is the digest of an image, as in a lock file."""
+    """Returns true if a text is the digest of an image: `sha256:` and 64 hex digits."""
     return _DIGEST.fullmatch(text) is not None
 
 
 def _digest(digest: str) -> str:
     if not is_digest(digest):
-        raise invalid("this is not a digest", "write sha256: and 64 hex digits")
+        raise invalid("this is not a digest", "write `sha256:` and 64 hex digits")
     return digest
 
 
-def _digested(image: str) -> str:
+def _image_by_digest(image: str) -> str:
     if not is_digest(check_image(image).partition("@")[2]):
         raise invalid(f"`{image}` has no digest", "write repository@sha256:…")
     return image
@@ -101,7 +99,7 @@ def _path(path: str) -> str:
 
 def _server_name(name: str) -> str:
     if not name:
-        raise invalid("a server needs a name", "write one in front of the colon")
+        raise invalid("the name of the server is empty", "write a name in front of the colon")
     return name
 
 
@@ -109,7 +107,7 @@ def _node_path(path: str) -> str:
     if not re.fullmatch(r"/[-_.a-zA-Z0-9/]+", path) or ".." in path.split("/"):
         raise invalid(
             f"`{path}` is not a path on a node",
-            "write an absolute one of letters, digits and `-_./`, without `..`",
+            "write an absolute path of letters, digits and `-_./`, without `..`",
         )
     return path
 
@@ -123,7 +121,7 @@ Digest = Annotated[str, AfterValidator(_digest)]
 Port = Annotated[Int, Field(ge=1, le=65_535)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Registry = Annotated[str, AfterValidator(_registry)]
-Digested = Annotated[str, AfterValidator(_digested)]
+ImageByDigest = Annotated[str, AfterValidator(_image_by_digest)]
 Path = Annotated[str, AfterValidator(_path)]
 Device = Annotated[str, AfterValidator(_extended)]
 NodePath = Annotated[str, AfterValidator(_node_path)]

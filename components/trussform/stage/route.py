@@ -10,64 +10,70 @@ from trussform.stage.names import Label, ObjectName, Port
 
 
 class GatewayRoute(Model):
-    """An HTTPRoute, or for gRPC a GRPCRoute, on a Gateway of the cluster."""
+    """An HTTPRoute, or a GRPCRoute for gRPC, on a Gateway of the cluster."""
 
     kind: Literal["gateway"] = "gateway"
     name: ObjectName | None = None
-    """The Gateway. Required, unless the platform gives it."""
+    """The name of the Gateway. Required, unless the program gives it as part of `platform`."""
     namespace: Label | None = None
     """The Gateway's namespace. Default: the server's own."""
     controller: Literal["envoy-gateway", "traefik"] | None = None
-    """The program behind the Gateway. Trussform uses its own objects for `auth` and for limits."""
+    """The controller that runs the Gateway. Its policies do what the Gateway API cannot: `auth`,
+    and timeouts and limits as on Baseten. Default: only objects of the Gateway API."""
     listener: ObjectName | None = None
-    """The Gateway's listener (`sectionName`). Default: all of them."""
+    """The listener of the Gateway (`sectionName`). Default: all listeners."""
     scheme: Literal["https", "http"] = "https"
-    """The scheme of the printed URLs."""
+    """The scheme of the URLs that Trussform prints. Default: https."""
     port: Port | None = None
-    """The port that clients use, for the same. Default: the scheme's own."""
+    """The port of the URLs that Trussform prints. Default: the scheme's port, 443 or 80."""
 
 
 class SecretTls(Model):
-    """An existing certificate: a Secret in the server's namespace."""
+    """An existing certificate."""
 
     secret: ObjectName
+    """The Secret with the certificate, in the servers' namespace."""
 
 
 class IssuedTls(Model):
-    """A certificate of cert-manager's, made for the host."""
+    """A certificate that cert-manager issues for the server's host."""
 
     issuer: ObjectName
+    """The name of the issuer."""
     issuer_kind: Literal["ClusterIssuer", "Issuer"] = "ClusterIssuer"
+    """The kind of the issuer. Default: ClusterIssuer."""
 
 
-def _way(value: Any) -> str:
-    named = "issuer" in value if is_mapping(value) else isinstance(value, IssuedTls)
-    return "an issuer" if named else "a Secret"
+def _tls_source(value: Any) -> str:
+    issued = "issuer" in value if is_mapping(value) else isinstance(value, IssuedTls)
+    return "<issuer>" if issued else "<secret>"
 
 
 Tls = Annotated[
-    Annotated[SecretTls, Tag("a Secret")] | Annotated[IssuedTls, Tag("an issuer")],
-    Discriminator(_way),
+    Annotated[SecretTls, Tag("<secret>")] | Annotated[IssuedTls, Tag("<issuer>")],
+    Discriminator(_tls_source),
 ]
 
 
 class IngressRoute(Model):
-    """Ingress objects, for a controller whose way of rewriting paths is known."""
+    """Ingress objects, with the annotations or middlewares of one controller."""
 
     kind: Literal["ingress"]
     controller: Literal["traefik", "nginx"]
+    """The Ingress controller. `nginx` is ingress-nginx."""
     class_name: ObjectName | None = None
-    """`ingressClassName`. Default: the controller's name."""
+    """The Ingress class (`ingressClassName`). Default: the controller's name."""
     scheme: Literal["https", "http"] = "https"
-    """The scheme of the printed URLs."""
+    """The scheme of the URLs that Trussform prints. Default: https."""
     port: Port | None = None
-    """The port that clients use, for the same. Default: the scheme's own."""
+    """The port of the URLs that Trussform prints. Default: the scheme's port, 443 or 80."""
     tls: Tls | None = None
-    """The host's certificate: `{secret: NAME}` or `{issuer: NAME}`. Default: the controller's."""
+    """The certificate of the host: `{secret: NAME}` or `{issuer: NAME}`. Default: the controller's
+    certificate."""
 
 
 class NoRoute(Model):
-    """The server is reached inside the cluster only."""
+    """No route: only clients inside the cluster reach the server."""
 
     kind: Literal["none"]
 

@@ -13,8 +13,8 @@ from trussform.stage.gpu import Gpu
 from trussform.stage.ingress import Peer
 from trussform.stage.names import (
     Digest,
-    Digested,
     Domain,
+    ImageByDigest,
     Label,
     ObjectName,
     Path,
@@ -27,38 +27,41 @@ from trussform.stage.storage import Weights
 
 
 class Deadlines(Model):
-    """The longest time of each part of a rollout, in seconds."""
+    """The maximum duration of each part of a rollout, in seconds."""
 
     provisioning: Int = Field(default=900, ge=0, le=WEEK)
-    """A node with the GPU appears."""
+    """Seconds until a node with the GPU is ready. Default: 900."""
     weights: Int = Field(default=3600, ge=0, le=WEEK)
-    """The weights are fetched, where a config has any; their size is not known before."""
+    """Seconds to download the weights of a config that has any. Default: 3,600."""
     pull: Int = Field(default=900, ge=0, le=WEEK)
-    """The node pulls the image."""
+    """Seconds to pull the image. Default: 900."""
     startup: Int | None = Field(default=None, ge=1, le=WEEK)
-    """The server starts. Default: the config's `startup_threshold_seconds`, 1,800."""
+    """Seconds until the server is ready. Default: `startup_threshold_seconds` of the config, which
+    is 1,800 by default."""
     drain: Int | None = Field(default=None, ge=0, le=WEEK)
-    """A stopping pod finishes its requests. Default: `request_timeout`, else 600; for the
-    transports `websocket` and `grpc` at least 3,600."""
+    """Seconds that a stopping pod may take to finish its requests. Default: `request_timeout`, or
+    600 without one; at least 3,600 for the transports `websocket` and `grpc`."""
 
 
 class Server(Model):
-    """One server of the stage: where its config is, and what is different here."""
+    """One server of the stage: the path of its config, and its own settings."""
 
     path: Path
-    """The folder of its `config.yaml`, or the file; relative to the project's folder."""
+    """The config, or the folder with its `config.yaml`, relative to the project's folder."""
     config: dict[str, Any] = Field(default_factory=dict)
-    """Changes to the config, as a JSON Merge Patch: lists replace, null deletes."""
+    """Changes to the config as a JSON Merge Patch (RFC 7396): lists replace, null deletes. Default:
+    none."""
     replicas: Int | None = Field(default=None, ge=0, le=1000)
-    """Default: the stage's."""
+    """The number of pods. Default: the stage's."""
     spare_gpus: Int | None = Field(default=None, ge=0, le=1000)
-    """Default: the stage's."""
+    """Free GPUs of the server's kind that a rollout may use. Default: the stage's."""
     weights: Weights | None = None
-    """Default: the stage's."""
+    """The volume and the init container of the weights. Default: the stage's."""
     auth: Auth | None = None
-    """Default: the stage's."""
-    image: Digested | None = None
-    """A finished image by digest. It runs as it is; nothing is looked up or built."""
+    """The authentication of requests. Default: the stage's."""
+    image: ImageByDigest | None = None
+    """A finished image with its digest. Trussform runs it as it is, and builds nothing. Default:
+    none."""
 
 
 class Settings(Model):
@@ -67,73 +70,86 @@ class Settings(Model):
     renamed: ClassVar[Mapping[str, str]] = {"peers": "ingress_from"}
 
     environment: Label
-    """The `{env}` of the URLs."""
+    """The name of the environment, `{env}` in the URLs: `production`."""
     namespace: Label = "default"
+    """The Kubernetes namespace of the servers. Default: `default`."""
     create_namespace: bool = True
-    """True if the program creates the namespace. It never creates `default`. Of two stacks that
-    share a namespace, one creates it."""
+    """True if the program creates the namespace, except `default`. If two stacks share a namespace,
+    set it to false in one of them. Default: true."""
 
     render_to: Annotated[str, Field(min_length=1)] | None = None
-    """A folder for YAML. Nothing is looked up, built or applied."""
+    """A folder that Trussform writes YAML to, in place of a deploy. It builds nothing and resolves
+    no tags. Default: none."""
 
     registry: Registry | None = None
-    """The registry that built images are pushed to: `registry.example.com/models`."""
+    """The registry for built images: `registry.example.com/models`. Required for a build."""
     builder: Literal["docker", "buildkit", "none"] = "docker"
-    """`docker`: the machine's Docker daemon. `buildkit`: its buildx builder, with caches and the
-    secrets of a build (`pip install trussform[buildkit]`). `none`: nothing is built."""
+    """The builder of images. `docker`: the machine's Docker daemon. `buildkit`: its buildx builder,
+    which supports caches and build secrets (`pip install trussform[buildkit]`). `none`: Trussform
+    builds nothing. Default: docker."""
     tags: Literal["follow", "locked"] = "follow"
-    """`follow`: each deploy looks tags up. `locked`: the lock file has the digests."""
+    """The source of images' digests. `follow`: each deploy resolves the tags. `locked`: the lock
+    file has the digests. Default: follow."""
     digests: dict[str, Digest] = Field(default_factory=dict)
-    """Digest by image; read from the lock file, seldom written by hand."""
+    """Digests by image, in addition to the lock file with `tags: locked`. Default: none."""
     pull_secret: ObjectName | None = None
-    """An existing Secret with the registry's login."""
+    """An existing Secret with the login to the registry, for `imagePullSecrets`. Default: none."""
 
     route: Route = GatewayRoute()
+    """The route of requests from outside the cluster. Default: a Gateway."""
     domain: Domain | None = None
-    """Servers are `{server}.{domain}`."""
+    """The domain of the servers' hosts, `{server}.{domain}`. Required for a route."""
     auth: Auth | None = None
-    """The callers of a route: `{kind: api-key, keys: [CLIENT]}`, `{kind: forward, service: …}`, or
-    `none`, which admits every caller of the gateway. A route needs one of them."""
+    """The authentication of requests: `{kind: api-key, keys: [CLIENT]}`, `{kind: forward, service:
+    …}`, or `none`, which accepts all requests. Required for a route."""
     ingress_from: list[Peer] | None = None
-    """The sources that may connect to the pods: `[{namespace: NAME}, {cidr: RANGE}]`. The node's
-    own checks always may. Default: every pod of the cluster."""
+    """The sources that may connect to the pods: `[{namespace: NAME}, {cidr: RANGE}]`. The probes of
+    the node are always allowed. Default: every pod of the cluster."""
     request_timeout: Int | None = Field(default=None, ge=1, le=86_400)
-    """Seconds that a request may take, streams included. Default: the route cuts nothing,
-    and a pod that stops waits `deadlines.drain` for its requests."""
+    """Seconds that a request or a stream may take. Default: no limit; a stopping pod waits
+    `deadlines.drain` seconds for its requests."""
 
     replicas: Int = Field(default=1, ge=0, le=1000)
+    """The number of pods of each server. Default: 1."""
     spare_gpus: Int = Field(default=0, ge=0, le=1000)
-    """GPUs of a server's kind that are free for a rollout."""
+    """Free GPUs of a server's kind that a rollout may use. Without enough of them, an old pod stops
+    before its replacement starts. Default: 0."""
     gpu: Gpu = Gpu()
+    """The labels and resources of the GPU nodes."""
     weights: Weights = Weights()
+    """The volume and the init container of the weights."""
     network_policy: Literal["kubernetes", "cilium"] = "kubernetes"
-    """The policies that the cluster's network enforces; only Cilium restricts egress to names."""
+    """The kind of network policies that the cluster enforces. Only `cilium` can allow egress by
+    domain name. Default: kubernetes."""
     deadlines: Deadlines = Deadlines()
+    """The maximum duration of each part of a rollout, in seconds."""
     service_account: ObjectName | None = None
-    """An existing ServiceAccount with an identity in a cloud, for stores and registries that
-    take no secret. Default: the namespace's own, without a token."""
+    """An existing ServiceAccount that is bound to a cloud identity, for buckets and registries
+    without a secret. Default: the namespace's `default` account, without a token."""
 
     secrets: Secrets = "pulumi"
-    """`pulumi`: values from `trussform:secrets`. `{existing: NAME}`: a Secret that is there
-    already. `{store: NAME}`: the External Secrets Operator makes one."""
+    """The source of secrets. `pulumi`: the values of `trussform:secrets`. `{existing: NAME}`: an
+    existing Secret. `{store: NAME}`: the External Secrets Operator creates a Secret from a store.
+    Default: pulumi."""
     secrets_version: str | None = None
-    """Change it to roll the pods after a Secret that is not Pulumi's has changed; from a store the
-    new pods get what it has then."""
+    """Any text. A change replaces the pods, which then read new values of an existing Secret or of
+    a store. Pulumi's secrets do not need it. Default: none."""
 
 
 class ServerStage(Settings):
-    """The settings for one server: the stage's, with the server's own in their place."""
+    """The settings of the stage for one server, with the server's own in place of the stage's."""
 
     server: str
+    """The name of the server."""
     listed: bool
-    """True if `servers` of the stage has the server."""
+    """True if the stage lists the server in `servers`."""
     own: frozenset[str]
-    """The fields that the server sets itself."""
-    image: Digested | None
-    """The finished image that the stage names for the server."""
+    """The names of the fields that the server sets itself."""
+    image: ImageByDigest | None
+    """The finished image of the server; None if the image comes from the config."""
 
     def path(self, *path: Key) -> FieldPath:
-        """Returns the path in the stage of a field that the server may set itself."""
+        """Returns the path of a field in the stage: below the server if the server sets it."""
         return ("servers", self.server, *path) if path[0] in self.own else path
 
 
@@ -142,27 +158,26 @@ _OVERRIDES = ("replicas", "spare_gpus", "weights", "auth")
 
 
 class Stage(Settings):
-    """The platform team's side: one per environment."""
+    """The settings of one environment, and its servers."""
 
     servers: dict[ServerName, Server] = Field(default_factory=dict)
-    """The servers by name; the name is the host, and the name of every object."""
+    """The servers by name. The name is part of the host and of the names of all objects. Default:
+    none."""
 
     @model_validator(mode="after")
-    def _offline_secrets(self) -> "Stage":
+    def _check_secrets(self) -> "Stage":
         if self.render_to is not None and self.secrets == "pulumi":
-            raise invalid(
-                "`render_to` writes files, and a Pulumi secret would be in them in plain text",
-                "add `secrets: {existing: NAME}`",
-            )
+            message = "`render_to` would write Pulumi's secrets to files in plain text"
+            raise invalid(message, "add `secrets: {existing: NAME}`")
         return self
 
     def for_server(self, name: str) -> ServerStage:
-        """Returns the settings for the server `name`; the stage's alone if it is not listed."""
+        """Returns the settings for the server `name`; the stage's if `servers` does not list it."""
         server = self.servers.get(name)
-        set_here = {field: getattr(server, field, None) for field in _OVERRIDES}
-        own = {field: value for field, value in set_here.items() if value is not None}
+        settings = {field: getattr(server, field, None) for field in _OVERRIDES}
+        own = {field: value for field, value in settings.items() if value is not None}
         values = {field: getattr(self, field) for field in Settings.model_fields}
-        # Without validation, as the stage has passed it.
+        # No validation: the stage is already valid.
         return ServerStage.model_construct(
             **{**values, **own},
             server=name,

@@ -11,49 +11,56 @@ from trussform.schema import Model
 from trussform.stage.names import NodePath, ObjectName
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteMany"]
+"""`ReadWriteOnce`: one node at a time mounts the volume. `ReadWriteMany`: several nodes do."""
 
 
 class ClaimStorage(Model):
-    """A PersistentVolumeClaim per server, made and deleted with it."""
+    """One PersistentVolumeClaim per server, created and deleted with the server."""
 
     kind: Literal["claim"] = "claim"
     size: Annotated[str, AfterValidator(quantity)] = "100Gi"
-    """The size of the claim. A good guess is one and a half times the size of a model's files. The
-    fetch stops before the first byte where the files do not fit."""
+    """The size of the claim; plan 1.5 times the size of the model's files. If the files do not fit,
+    the init container fails before it downloads anything. Default: 100Gi."""
     storage_class: ObjectName | None = None
-    """Default: the cluster's."""
+    """The StorageClass. Default: the cluster's default class."""
     access_mode: AccessMode = "ReadWriteOnce"
-    """`ReadWriteMany` where replicas are on several nodes."""
+    """The access mode. Use `ReadWriteMany` if replicas run on several nodes. Default:
+    ReadWriteOnce."""
 
 
 class ExistingStorage(Model):
-    """An existing PersistentVolumeClaim; servers with the same weights share them."""
+    """An existing PersistentVolumeClaim. Servers with the same weights share the files."""
 
     kind: Literal["existing"]
     claim: ObjectName
+    """The name of the claim, in the servers' namespace."""
     access_mode: AccessMode = "ReadWriteOnce"
-    """The access mode of the claim."""
+    """The access mode of the claim. Default: ReadWriteOnce."""
 
 
 class NodeStorage(Model):
-    """The disk of the node, which root fetches onto; each node has its own.
+    """A folder on the node's disk. Each node downloads the weights once, as root.
 
-    It is a hostPath, which Pod Security's `baseline` and `restricted` forbid: a namespace that
-    enforces either refuses the pod.
+    It is a hostPath volume. A namespace that enforces the Pod Security standard `baseline` or
+    `restricted` rejects the pod.
     """
 
     kind: Literal["node"]
     path: NodePath = "/var/lib/trussform/weights"
+    """The absolute path of the folder. Default: /var/lib/trussform/weights."""
 
 
 Storage = ClaimStorage | ExistingStorage | NodeStorage
 
 
 class Weights(Model):
-    """The storage of a config's weights, and the init container that fetches them."""
+    """The volume of a config's weights, and the init container that downloads them."""
 
     storage: Annotated[Storage, Field(discriminator="kind")] = ClaimStorage()
+    """The volume of the weights. Default: a new claim of 100Gi per server."""
     image: Annotated[str, AfterValidator(check_image)] = "kserve/storage-initializer:v0.20.0"
-    """An image with Python, huggingface_hub and the SDKs of the clouds; KServe's has all."""
+    """The image of the init container. It needs Python, huggingface_hub and the SDKs of the clouds.
+    Default: KServe's storage initializer."""
     environment_variables: dict[VariableName, str] = Field(default_factory=dict)
-    """For what fetches: `HF_ENDPOINT` of a mirror, `AWS_ENDPOINT_URL_S3`, `HTTPS_PROXY`."""
+    """Variables of the init container: `HF_ENDPOINT` of a mirror, `AWS_ENDPOINT_URL_S3`,
+    `HTTPS_PROXY`. Default: none."""
