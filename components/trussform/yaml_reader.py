@@ -1,8 +1,7 @@
 """Reads YAML files from untrusted sources, and keeps the location of every value.
 
-Each of these is a `ProblemError`: a file over 1 MiB, more than 60 levels, more than 20,000 values
-with aliases expanded, a tag for a Python object, a NUL character, text that is not UTF-8.
-A duplicate key is a problem of the `Source`.
+A file that exceeds a limit of this module is a `ProblemError`. So are tags for Python objects, NUL
+characters and text that is not UTF-8. A duplicate key is a problem of the `Source`.
 """
 
 import os
@@ -39,8 +38,8 @@ _KEEP_ELSEWHERE = "keep data and weights in files of their own"
 def read(path: Path) -> Source:
     """Returns the data of a YAML file.
 
-    Raises `ProblemError` if the file cannot be read, is not a single YAML document,
-    or exceeds one of the limits at the top of this module.
+    Raises `ProblemError` if the file cannot be read or exceeds a limit of this module, and if it is
+    not one YAML document.
     """
     return parse(read_text(path), str(path))
 

@@ -153,18 +153,27 @@ class Config(Model):
     """Settings of Baseten's inference stack; not supported."""
 
     examples_filename: str = "examples.yaml"
-    """Truss's own server reads this and the fields below; a custom server ignores them."""
+    """Only Truss's own server reads it. Ignored."""
     python_version: Literal["py39", "py310", "py311", "py312", "py313", "py314"] = "py313"
     """The Python of Truss's base image, used if the config has no `base_image`."""
     input_type: str = "Any"
+    """Describes a model class, which a custom server does not have. Ignored."""
     model_framework: str = "custom"
+    """Describes a model class, which a custom server does not have. Ignored."""
     model_type: str = "Model"
+    """Describes a model class, which a custom server does not have. Ignored."""
     model_class_filename: str = "model.py"
+    """Describes a model class, which a custom server does not have. Ignored."""
     model_class_name: str = "Model"
+    """Describes a model class, which a custom server does not have. Ignored."""
     use_local_src: bool = False
+    """Only Truss's own server reads it. Ignored."""
     live_reload: bool = False
+    """Only Truss's own server reads it. Ignored."""
     apply_library_patches: bool = True
+    """Only Truss's own server reads it. Ignored."""
     spec_version: str = "2.0"
+    """The version of the format. Only one exists; Trussform ignores it."""
 
     @field_validator("requirements_file")
     @classmethod

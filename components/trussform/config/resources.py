@@ -67,7 +67,9 @@ class Fabric(Model):
     """The network between the nodes of one replica; not supported."""
 
     use_rdma: bool | None = None
+    """Not supported."""
     preferences: list[str] | None = None
+    """Not supported."""
 
 
 class Resources(Model):

@@ -112,12 +112,14 @@ class OIDC(Model):
     """Baseten's identity token for the server; not supported."""
 
     enabled: bool | None = None
+    """True is an error. Default: false."""
 
 
 class RemoteSSH(Model):
     """Baseten's SSH access to the server; not supported."""
 
     enabled: bool = False
+    """True is an error. Default: false."""
 
 
 class Runtime(Model):

@@ -119,6 +119,7 @@ class CachedRepo(Repo):
     """One entry of `cache_internal`."""
 
     use_volume: bool = False
+    """Ignored, like the whole entry. Default: false."""
 
 
 class ExternalFile(Model):
