@@ -121,9 +121,9 @@ class DockerAuth(Login):
     secret_name: Annotated[str, _unless_empty(_secret_name)] | None = None
     """The secret with the login, for GCP_SERVICE_ACCOUNT_JSON and REGISTRY_SECRET."""
     aws_access_key_id_secret_name: str = "aws_access_key_id"
-    """The secret with the access key ID, for AWS_IAM."""
+    """The secret with the access key ID, for AWS_IAM. Ignored: the nodes use their own identity."""
     aws_secret_access_key_secret_name: str = "aws_secret_access_key"
-    """The secret with the secret access key, for AWS_IAM."""
+    """The secret with the secret access key, for AWS_IAM. Ignored."""
 
 
 class WeightsAuth(Login):

@@ -91,7 +91,8 @@ class Settings(Model):
     """The source of images' digests. `follow`: each deploy resolves the tags. `locked`: the lock
     file has the digests. Default: follow."""
     digests: dict[str, Digest] = Field(default_factory=dict)
-    """Digests by image, in addition to the lock file with `tags: locked`. Default: none."""
+    """Digests by image. They take precedence over the lock file and over the images' tags. Default:
+    none."""
     pull_secret: ObjectName | None = None
     """An existing Secret with the login to the registry, for `imagePullSecrets`. Default: none."""
 
