@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,8 +14,12 @@ from support.clients import call_of, open_channel, open_client
 from support.deployed import ByKubectl, ByPulumi, Deployed, kubectl
 from support.programs import engine_missing, wait_for
 from support.workspace import ROOT
+from xdist.scheduler import LoadScopeScheduling
 
 NEEDED = ("REGISTRY", "BASE", "USER_BASE", "GATEWAY")
+
+SHARED = ("test_pods.py", "test_requests.py", "test_rollouts.py", "test_stacks.py")
+"""The files whose tests use the servers below, or the GPUs and the label of the one node."""
 
 DEV: dict[str, Any] = {
     "request_timeout": None,
@@ -33,6 +38,19 @@ PRODUCTION: dict[str, Any] = {
         "calls-too": {"path": "servers/grpc"},
     },
 }
+
+
+class ByFile(LoadScopeScheduling):
+    """Runs the tests of a file in one process, and those of `SHARED` in one too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        name = Path(nodeid.partition("::")[0]).name
+        return "shared" if name in SHARED else name
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -59,6 +77,17 @@ def _show(*words: str) -> str:
         return kubectl(*words, "--request-timeout=20s")
     except (AssertionError, OSError) as error:
         return str(error)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the figures of one process to the one that prints them."""
+    if output := getattr(session.config, "workeroutput", None):
+        output["figures"] = reliability.FIGURES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    reliability.FIGURES.update(getattr(node, "workeroutput", {}).get("figures", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

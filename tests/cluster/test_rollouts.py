@@ -119,7 +119,7 @@ def ready(server: str) -> set[str]:
     return {
         pod["metadata"]["name"]
         for pod in pods("models-rolling", server)
-        for condition in pod["status"]["conditions"]
+        for condition in pod["status"].get("conditions", [])
         if (condition["type"], condition["status"]) == ("Ready", "True")
     }
 

@@ -4,7 +4,9 @@ import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import grpc
@@ -130,10 +132,19 @@ def named(address: str, name: str) -> Generator[None]:
     if names := os.environ.get("TRUSSFORM_TEST_NAMES"):
         files.append(Path(names) / name)
     for path in files:
-        with path.open("a") as file:
+        with one_at_a_time(path), path.open("a") as file:
             file.write(line)
     try:
         yield
     finally:
         for path in filter(Path.is_file, files):
-            path.write_text(path.read_text().replace(line, ""))
+            with one_at_a_time(path):
+                path.write_text(path.read_text().replace(line, ""))
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Generator[None]:
+    """Keeps the other processes of the tests from the file meanwhile."""
+    with (Path(gettempdir()) / f"trussform-{path.name}.lock").open("w") as file:
+        flock(file, LOCK_EX)
+        yield
