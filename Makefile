@@ -27,7 +27,7 @@ fuzz: .venv/.dev  ## Check 12,500 broken files and 12,000 hostile inputs
 bench: .venv/.dev  ## Time the check of the configs in FOLDER=… against Truss's own reading
 	@$(BIN)/python tools/bench/check.py $(FOLDER)
 
-e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use KUBECONFIG's
+e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use cluster.yaml's
 	PYTHONPATH=tools $(BIN)/python -m testbed run \
 		$(BIN)/python -m pytest tests/cluster tests/engine/test_cluster.py $(BESIDE)
 
@@ -36,7 +36,7 @@ soak: .venv/.dev  ## Test on the cluster at length what must not fail; writes do
 		$(BIN)/python -m pytest $(BESIDE) \
 		$(addprefix tests/cluster/test_,$(addsuffix .py,$(SOAKED)))
 
-demo-cluster: .venv/.dev  ## Boot a real cluster, bring up an example and ask it; or use KUBECONFIG's
+demo-cluster: .venv/.dev  ## Boot a real cluster, bring up an example and ask it; or use cluster.yaml's
 	@$(BIN)/python tools/demo/program.py
 	@PYTHONPATH=tools $(BIN)/python -m testbed with \
 		$(BIN)/python tools/demo/demo_cluster.py

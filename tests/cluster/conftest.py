@@ -1,6 +1,5 @@
 """The servers of `servers/` and an example, deployed once on a real cluster."""
 
-import os
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,12 +10,12 @@ import httpx
 import pytest
 from support import reliability
 from support.clients import call_of, open_channel, open_client
+from support.cluster import cluster
 from support.deployed import ByKubectl, ByPulumi, Deployed, kubectl
 from support.programs import engine_missing, wait_for
 from support.workspace import ROOT
-from xdist.scheduler import LoadScopeScheduling
-
-NEEDED = ("REGISTRY", "BASE", "USER_BASE", "GATEWAY")
+from testbed import settings
+from xdist.scheduler import LoadScopeScheduling  # pyright: ignore[reportMissingTypeStubs]
 
 SHARED = ("test_pods.py", "test_requests.py", "test_rollouts.py", "test_stacks.py")
 """The files whose tests use the servers below, or the GPUs and the label of the one node."""
@@ -58,7 +57,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any]:
     """A failed test shows the pods, their events and their logs."""
     outcome = yield
     report = outcome.get_result()
-    if report.failed and os.environ.get("KUBECONFIG"):
+    if report.failed and settings.file():
         names = _show("get", "namespaces", "--output", "name").splitlines()
         for namespace in (name.removeprefix("namespace/") for name in names):
             if not namespace.startswith("models-"):
@@ -96,7 +95,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     stats = terminalreporter.stats
     if reliability.SOAK and not (stats.get("failed") or stats.get("error")):
         reliability.write(ROOT / "docs/reliability.md")
-    if not os.environ.get("KUBECONFIG"):
+    if not settings.file():
         return
     reason = engine_missing()
     how = f"{ByKubectl.how}, as there is no Pulumi engine ({reason})" if reason else ByPulumi.how
@@ -110,11 +109,7 @@ def token() -> str:
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("no cluster: KUBECONFIG is not set (`make e2e` boots one)")
-    names = [f"TRUSSFORM_TEST_{name}" for name in NEEDED]
-    if missing := [name for name in names if not os.environ.get(name)]:
-        pytest.fail(f"KUBECONFIG is set, and not {', '.join(missing)} (see CONTRIBUTING.md)")
+    cluster()
     folder = tmp_path_factory.mktemp("deployed")
     made = ByKubectl(folder) if engine_missing() else ByPulumi(folder)
     try:

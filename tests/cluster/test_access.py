@@ -24,6 +24,7 @@ from support.routes import (
     guarding,
 )
 from support.servers import small
+from testbed.settings import Gateway
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,7 +34,7 @@ def ended(deployed: Deployed) -> Iterator[None]:
 
 
 def test_a_client_gets_in_by_its_key_alone(engine: ByPulumi) -> None:
-    address = gateway("ENVOY")
+    address = gateway("envoy")
     stage = {
         "route": ENVOY,
         "auth": {"kind": "api-key", "keys": ["ci", "dashboard"]},
@@ -70,7 +71,7 @@ def test_a_client_gets_in_by_its_key_alone(engine: ByPulumi) -> None:
 
 
 def test_a_key_is_replaced_without_a_moment_in_which_neither_works(engine: ByPulumi) -> None:
-    address = gateway("ENVOY")
+    address = gateway("envoy")
     auth = {"kind": "api-key", "keys": ["ci"]}
     stage = {"route": ENVOY, "servers": {"turning": small()}}
     key, codes, stopping = ["before"], Counter[int](), threading.Event()
@@ -102,7 +103,7 @@ def test_a_key_is_replaced_without_a_moment_in_which_neither_works(engine: ByPul
 
 
 def test_servers_of_one_stage_have_keys_of_their_own(engine: ByPulumi) -> None:
-    address = gateway("ENVOY")
+    address = gateway("envoy")
     own = {"kind": "api-key", "keys": ["dashboard"]}
     servers = {"locked": small(), "apart": {**small(), "auth": own}}
     stage = {"route": ENVOY, "auth": {"kind": "api-key", "keys": ["ci"]}, "servers": servers}
@@ -117,11 +118,11 @@ def test_servers_of_one_stage_have_keys_of_their_own(engine: ByPulumi) -> None:
 
 
 def test_a_client_calls_a_grpc_server_by_its_key_alone(engine: ByPulumi) -> None:
-    gateway("ENVOY")
+    gateway("envoy")
     auth = {"kind": "api-key", "keys": ["ci"]}
     servers = {"locked-calls": {"path": "servers/grpc"}}
     engine.up("keys", {"route": ENVOY, "auth": auth, "servers": servers}, ci=KEY)
-    with open_channel("locked-calls", "ENVOY") as channel:
+    with open_channel("locked-calls", "envoy") as channel:
         wait_for(lambda: call(channel, f"Api-Key {KEY}") == OK, "the route is there")
         assert call(channel) == UNKNOWN
         for header in ("authorization", "baseten-authorization"):
@@ -143,14 +144,14 @@ def guard(deployed: Deployed) -> Iterator[dict[str, Any]]:
 
 BY_EACH = pytest.mark.parametrize(
     ("address", "route"),
-    [("ENVOY", ENVOY), ("GATEWAY", TRAEFIK), ("GATEWAY", INGRESS)],
+    [("envoy", ENVOY), ("traefik", TRAEFIK), ("traefik", INGRESS)],
     ids=["envoy", "traefik", "ingress"],
 )
 
 
 @BY_EACH
 def test_an_auth_service_is_asked_before_each_request(
-    deployed: Deployed, guard: dict[str, Any], address: str, route: dict[str, Any]
+    deployed: Deployed, guard: dict[str, Any], address: Gateway, route: dict[str, Any]
 ) -> None:
     to = gateway(address)
     auth = {**guard, "headers": ["X-User"]}
@@ -166,7 +167,7 @@ def test_an_auth_service_is_asked_before_each_request(
 
 @BY_EACH
 def test_an_auth_service_is_asked_before_each_call(
-    deployed: Deployed, guard: dict[str, Any], address: str, route: dict[str, Any]
+    deployed: Deployed, guard: dict[str, Any], address: Gateway, route: dict[str, Any]
 ) -> None:
     gateway(address)
     servers = {"guarded-calls": {"path": "servers/grpc"}}

@@ -5,7 +5,6 @@ what it should see. Every client, check and spelling of a key is a test of its o
 """
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import httpx
 import pytest
 import yaml
 from support.clients import DOMAIN, open_channel
+from support.cluster import cluster, needed
 from support.deployed import ByPulumi, destroy
 from support.programs import wait_for
 from support.routes import ENVOY, KEY, OK, OTHER_KEY, call, gateway, named
@@ -70,15 +70,13 @@ CASES = [
 @pytest.fixture(scope="module")
 def python() -> str:
     """The interpreter of the environment of the clients."""
-    if "TRUSSFORM_TEST_CLIENTS" not in os.environ:
-        pytest.skip("no clients: TRUSSFORM_TEST_CLIENTS is not set (`make e2e` sets it)")
-    return os.environ["TRUSSFORM_TEST_CLIENTS"]
+    return str(needed(cluster().clients_python, "clients_python"))
 
 
 @pytest.fixture(scope="module")
 def urls(python: str, engine: ByPulumi) -> Iterator[dict[str, str]]:
     """The URLs of three servers, in the stages `production` and `development`."""
-    envoy = httpx.URL(gateway("ENVOY"))
+    envoy = httpx.URL(gateway("envoy"))
     hosts = {name: f"{name}.{DOMAIN}" for name in ("chat", "socket", "calls")}
     stacks = {stage: f"clients-{stage}" for stage in SERVERS}
     with ExitStack() as ended:
@@ -116,7 +114,7 @@ def wait_for_routes(envoy: httpx.URL) -> None:
             if server != "calls":
                 path = f"/environments/{stage}/predict"
                 wait_for(lambda s=server, p=path: there(s, p), f"{server} has {path}")
-    with open_channel("calls", "ENVOY") as channel:
+    with open_channel("calls", "envoy") as channel:
         wait_for(lambda: call(channel, f"Api-Key {KEY}") == OK, "calls answers")
     for server, paths in ALIASES.items():
         for path in paths:

@@ -5,11 +5,11 @@ a user in an image that was not built for it, and one with `no_build`.
 """
 
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
 import yaml
+from support.cluster import cluster, needed
 from support.deployed import Deployed, destroy, kubectl, pods
 
 ENVIRONMENT = "container"
@@ -22,7 +22,7 @@ SERVERS = ("built", "plain", "user", "unbuilt")
 @pytest.fixture(scope="module", autouse=True)
 def container(deployed: Deployed, token: str) -> Iterator[None]:
     small = {"path": "servers/small"}
-    own = {"base_image": {"image": os.environ["TRUSSFORM_TEST_USER_BASE"]}}
+    own = {"base_image": {"image": needed(cluster().images.user, "images.user")}}
     servers = {
         "built": {"path": "servers/container"},
         "plain": small,

@@ -1,6 +1,5 @@
 """Every config of the corpus, as the kube-apiserver sees what becomes of it."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ TRAEFIK = {"kind": "ingress", "controller": "traefik"}
 NGINX = {"kind": "ingress", "controller": "nginx"}
 
 
-@pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="no cluster")
+@pytest.mark.usefixtures("deployed")
 @pytest.mark.skipif(not CORPUS, reason="there are no real configs; run `make corpus`")
 @pytest.mark.parametrize(
     "stage",

@@ -1,7 +1,6 @@
 """Requests that Envoy would cut or shed by its own defaults, and Baseten would not."""
 
 import asyncio
-import os
 import resource
 from collections import Counter
 from collections.abc import Iterator
@@ -31,7 +30,7 @@ STAGE: dict[str, Any] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def up(deployed: Deployed, token: str) -> Iterator[None]:
-    gateway("ENVOY")
+    gateway("envoy")
     deployed.up("envoy", STAGE, token=token)
     yield
     destroy(deployed, "envoy")
@@ -42,8 +41,8 @@ def silent(up: None) -> Iterator[dict[str, Future[object]]]:
     """Starts a call, a gRPC stream and an HTTP stream that are silent, beside the other tests."""
     with (
         ThreadPoolExecutor() as pool,
-        open_channel("patient", "ENVOY") as channel,
-        open_client("busy", "envoy", "ENVOY") as client,
+        open_channel("patient", "envoy") as channel,
+        open_client("busy", "envoy", "envoy") as client,
     ):
         client.timeout = httpx.Timeout(SILENCE + 60)
         wait_for(lambda: answers(channel), "the gRPC route is there")
@@ -64,7 +63,7 @@ def test_a_websocket_and_a_grpc_stream_live_through_an_update(
     words: Queue[bytes | None] = Queue()
 
     async def talk() -> list[str | bytes]:
-        async with open_socket("busy", "envoy", "websocket", "ENVOY") as socket:
+        async with open_socket("busy", "envoy", "websocket", "envoy") as socket:
             await socket.send("before")
             said = [await socket.recv()]
             await asyncio.to_thread(update, deployed, token)
@@ -72,7 +71,7 @@ def test_a_websocket_and_a_grpc_stream_live_through_an_update(
             await socket.send("after")
             return [*said, await socket.recv()]
 
-    with open_channel("patient", "ENVOY") as channel:
+    with open_channel("patient", "envoy") as channel:
         talk_both_ways = cast(Any, channel).stream_stream("/test.Echo/Talk")
         stream = talk_both_ways(iter(words.get, None))
         words.put(b"before")
@@ -119,7 +118,7 @@ def answers(channel: grpc.Channel) -> bool:
 def test_the_server_queues_what_envoy_would_shed(silent: dict[str, Future[object]]) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    url = f"{os.environ['TRUSSFORM_TEST_ENVOY']}/environments/envoy/sync/slow?seconds=8"
+    url = f"{gateway('envoy')}/environments/envoy/sync/slow?seconds=8"
     headers = {"Host": f"busy.{DOMAIN}"}
     limits = httpx.Limits(max_connections=AT_ONCE)
 

@@ -107,7 +107,7 @@ def to_kill(version: int) -> dict[str, Any]:
 def test_a_killed_up_is_made_good_by_the_next(engine: ByPulumi) -> None:
     """Killed with everything that it started, at moments of which none is chosen; every second
     time it is the first up of all."""
-    gateway("ENVOY")
+    gateway("envoy")
     moments = random.Random(20261125)
     ups = killed = 0
     while killed < KILLS:

@@ -22,7 +22,7 @@ OPEN = {"route": NGINX, "request_timeout": None, "servers": {"echo": {"path": "s
 
 @pytest.fixture(scope="module", autouse=True)
 def address() -> str:
-    return routes.gateway("NGINX")
+    return routes.gateway("nginx")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -109,7 +109,7 @@ def test_an_auth_service_is_asked_before_each_request(
 
 
 def test_grpc_speaks_by_tls_alone(deployed: Deployed, address: str, tmp_path: Path) -> None:
-    url = httpx.URL(routes.gateway("NGINX_TLS"))
+    url = httpx.URL(routes.gateway("nginx_tls"))
     host = f"sealed-calls.{DOMAIN}"
     certificate, key = make_certificate(tmp_path, host, f"subjectAltName=DNS:{host}")
     route = {**NGINX, "scheme": "https", "tls": {"secret": "sealed-calls-tls"}}

@@ -1,7 +1,6 @@
 """The files and variables of a server's pod, and its restart and its end."""
 
 import json
-import os
 import re
 import subprocess
 import threading
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.cluster import cluster, needed
 from support.deployed import ByPulumi, Deployed, destroy, kubectl, pods
 from support.programs import wait_for
 from support.reliability import record
@@ -130,9 +130,7 @@ def test_an_image_without_a_shell_finishes_its_request_too(
     deployed: Deployed, client: MakeClient
 ) -> None:
     """Nothing of its pod needs a program of the image's: neither preStop nor an init container."""
-    if "TRUSSFORM_TEST_BARE_BASE" not in os.environ:
-        pytest.skip("TRUSSFORM_TEST_BARE_BASE is not set: there is no image without a shell")
-    base = {"base_image": {"image": os.environ["TRUSSFORM_TEST_BARE_BASE"]}}
+    base = {"base_image": {"image": needed(cluster().images.bare, "images.bare")}}
     servers = {"bare": {"path": "servers/bare", "config": base}}
     deployed.up("bare", {"servers": servers})
     asking = client("bare", "bare")
@@ -156,7 +154,7 @@ def test_any_user_reads_the_secret_and_writes_where_it_may(
 ) -> None:
     """In an image whose own user is not root, and that has a file in /app."""
     config = {
-        "base_image": {"image": os.environ["TRUSSFORM_TEST_USER_BASE"]},
+        "base_image": {"image": needed(cluster().images.user, "images.user")},
         "docker_server": {"run_as_user_id": user} if user else {},
     }
     servers = {"small": {"path": "servers/small", "config": config}}

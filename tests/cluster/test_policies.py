@@ -1,7 +1,6 @@
 """NetworkPolicies where the network enforces them, by connections that are made and refused."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,11 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from support.cluster import cluster, needed
 from support.deployed import kubectl
 from support.programs import wait_for
 from support.reliability import record
+from support.routes import gateway
 from support.workspace import Workspace
 from trussform.cli.render import objects
 
@@ -33,7 +34,7 @@ def pod(name: str, namespace: str, labels: dict[str, str]) -> dict[str, Any]:
     """A pod that serves something; the kubelet asks it whether it does."""
     container = {
         "name": "server",
-        "image": os.environ["TRUSSFORM_TEST_BASE"],
+        "image": cluster().images.python,
         "command": ["python3", "-m", "http.server", "8000"],
         "readinessProbe": {"httpGet": {"path": "/etc/hostname", "port": 8000}, "periodSeconds": 1},
     }
@@ -62,10 +63,7 @@ def connects(namespace: str, name: str, to: str) -> bool:
 
 @pytest.fixture(scope="module")
 def namespaces() -> Iterator[None]:
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("no cluster: KUBECONFIG is not set (`make e2e` boots one)")
-    if not os.environ.get("TRUSSFORM_TEST_POLICIES"):
-        pytest.skip("TRUSSFORM_TEST_POLICIES does not say that the network enforces policies")
+    needed(cluster().enforces_network_policies, "enforces_network_policies")
     made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}} for n in NAMESPACES]
     apply(*made, pod("client", FRIENDS, {}), pod("client", STRANGERS, {}))
     yield
@@ -126,10 +124,10 @@ def test_the_kubelet_and_the_gateways_on_its_node_reach_a_guarded_pod(guarded: s
             "spec": {"hostnames": [HOST], "parentRefs": parents, "rules": [rule]},
         },
     )
-    for gateway in (os.environ["TRUSSFORM_TEST_GATEWAY"], os.environ["TRUSSFORM_TEST_ENVOY"]):
-        url = f"{gateway}/etc/hostname"
+    for origin in (gateway("traefik"), gateway("envoy")):
+        url = f"{origin}/etc/hostname"
         wait_for(lambda url=url: httpx.get(url, headers={"Host": HOST}).status_code == 200,
-                 f"{gateway} reaches the guarded pods")  # fmt: skip
+                 f"{origin} reaches the guarded pods")  # fmt: skip
 
 
 @pytest.fixture

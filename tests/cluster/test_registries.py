@@ -1,6 +1,5 @@
 """Private base images: by the config's login, a Google key, or what the nodes have themselves."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +7,11 @@ from typing import Any
 
 import pytest
 from pulumi.automation import CommandError
+from support.cluster import cluster, needed
 from support.deployed import ByPulumi, Deployed, destroy, kubectl, pods
 from support.programs import wait_for
 from support.servers import push, small
+from testbed.settings import PrivateRegistry
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,12 +20,14 @@ def ended(deployed: Deployed) -> Iterator[None]:
     destroy(deployed, "private", "google", "identity")
 
 
+def private_registry() -> PrivateRegistry:
+    return needed(cluster().private_registry, "private_registry")
+
+
 def private(name: str, folder: Path) -> str:
     """A new image, by its name in the registry that asks for a login."""
-    if "TRUSSFORM_TEST_PRIVATE_REGISTRY" not in os.environ:
-        pytest.skip("TRUSSFORM_TEST_PRIVATE_REGISTRY is not set: there is no private registry")
-    push(f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/{name}", name, folder)
-    return f"{os.environ['TRUSSFORM_TEST_PRIVATE_REGISTRY']}/{name}"
+    push(f"{cluster().registry}/{name}", name, folder)
+    return f"{private_registry().images}/{name}"
 
 
 def server(image: str, **auth: str) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def test_a_private_image_is_looked_up_and_pulled_with_the_configs_login(
     )
     with pytest.raises(CommandError, match="401"):
         engine.up("private", stage, login="puller:wrong")
-    login = os.environ["TRUSSFORM_TEST_LOGIN"]
+    login = private_registry().login
     engine.up("private", stage, login=login)
     assert pod("private")["spec"]["imagePullSecrets"]
     state = engine.engine.folder / "state"
@@ -60,9 +63,7 @@ def test_a_private_image_is_looked_up_and_pulled_with_a_google_key(
     engine: ByPulumi, tmp_path: Path
 ) -> None:
     image = private("google:1", tmp_path)
-    if "TRUSSFORM_TEST_GOOGLE_KEY" not in os.environ:
-        pytest.skip("TRUSSFORM_TEST_GOOGLE_KEY is not set: no `_json_key` may log in")
-    key = os.environ["TRUSSFORM_TEST_GOOGLE_KEY"]
+    key = needed(private_registry().google_key, "private_registry.google_key")
     stage = server(image, auth_method="GCP_SERVICE_ACCOUNT_JSON", secret_name="key")
     engine.up("google", stage, key=key)
     assert pod("google")["spec"]["imagePullSecrets"]
@@ -85,10 +86,9 @@ def test_a_private_image_is_pulled_by_what_the_nodes_have_themselves(
 ) -> None:
     """By a kubelet's credential provider, as the nodes of AWS and Google have one."""
     image = private("nodes/identity:1", tmp_path)
-    if "TRUSSFORM_TEST_NODE_LOGIN" not in os.environ:
-        pytest.skip("TRUSSFORM_TEST_NODE_LOGIN is not set: the nodes log in nowhere")
+    needed(private_registry().nodes_have_a_login, "private_registry.nodes_have_a_login")
     shown = ["docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}"]
-    pushed = f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/nodes/identity:1"
+    pushed = f"{cluster().registry}/nodes/identity:1"
     digest = subprocess.run([*shown, pushed], capture_output=True, text=True, check=True).stdout
     locked = {"tags": "locked", "digests": {image: digest.strip().partition("@")[2]}}
     engine.up("identity", {**server(image, auth_method="AWS_IAM"), **locked})

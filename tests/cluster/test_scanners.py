@@ -5,7 +5,6 @@ finding fails, and so does an exception that nothing is found for.
 """
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.cluster import cluster, needed
 from support.reliability import record
 from support.stages import AS_USER, COMMON, SERVERS
 from support.workspace import ROOT, plans_of
@@ -51,10 +51,7 @@ STAGES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def programs() -> Path:
-    folder = os.environ.get("TRUSSFORM_TEST_SCANNERS")
-    if not folder:
-        pytest.skip("no scanners: TRUSSFORM_TEST_SCANNERS is not set (`make e2e` sets it)")
-    return Path(folder)
+    return needed(cluster().scanners, "scanners")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import pytest
 from support import canaries
 from support.builders import READ, use_buildx
 from support.canaries import Told, canary, holds
+from support.cluster import cluster, needed
 from support.deployed import ByPulumi, kubectl, pods
 from support.programs import wait_for
 from support.reliability import record
@@ -60,17 +60,16 @@ def first() -> dict[str, str]:
 @pytest.fixture
 def second(first: dict[str, str]) -> dict[str, str]:
     """The changed values; the login is the right one."""
-    if "TRUSSFORM_TEST_LOGIN" not in os.environ:
-        pytest.skip("TRUSSFORM_TEST_LOGIN is not set: there is no private registry")
+    registry = needed(cluster().private_registry, "private_registry")
     made = {name: canary() for name in first}
-    return {**made, "login": os.environ["TRUSSFORM_TEST_LOGIN"]}
+    return {**made, "login": registry.login}
 
 
 def canary_stage(folder: Path) -> dict[str, Any]:
     """One server from a private image, one from an image that is built with a secret."""
-    push(f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/canary:1", "canary", folder)
+    push(f"{cluster().registry}/canary:1", "canary", folder)
     login = {"auth_method": "REGISTRY_SECRET", "secret_name": "login"}
-    name = f"{os.environ['TRUSSFORM_TEST_PRIVATE_REGISTRY']}/canary:1"
+    name = f"{needed(cluster().private_registry, 'private_registry').images}/canary:1"
     build = {
         # A command of its own for each run, or BuildKit has it done already.
         "build_commands": [f"{READ} > /app/seen && echo {token_hex(8)}"],
@@ -146,7 +145,7 @@ def tell(
     told["preview of a change"] = canaries.run(stack, "preview", diff=True)
     told["up of a change"] = canaries.run(stack, "up", diff=True)
     header = f"Api-Key {second['client']}"
-    address = gateway("ENVOY")
+    address = gateway("envoy")
     wait_for(lambda: ask(address, "built", "canary", Authorization=header).status_code == 200,
              "the route is there")  # fmt: skip
     told |= canaries.logs(name)
@@ -305,8 +304,7 @@ STORED_STAGE: dict[str, Any] = {
 @pytest.fixture
 def store(engine: ByPulumi) -> Iterator[None]:
     """A namespace with a store of the operator's own kind for tests."""
-    if "TRUSSFORM_TEST_EXTERNAL_SECRETS" not in os.environ:
-        pytest.skip("TRUSSFORM_TEST_EXTERNAL_SECRETS is not set: there is no operator")
+    needed(cluster().has_external_secrets, "has_external_secrets")
     kubectl("create", "namespace", STORED)
     try:
         yield

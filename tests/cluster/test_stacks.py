@@ -1,6 +1,5 @@
 """Several stacks and servers on one cluster, moved tags, slow starts and missing GPUs."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from pulumi.automation import CommandError, OpType
+from support.cluster import cluster
 from support.deployed import ByPulumi, Deployed, kubectl, pods
 from support.servers import push, small
 from trussform.cli.app import app
@@ -47,7 +47,7 @@ def test_a_moved_tag_shows_in_the_preview_and_is_rolled_out(
         ]
         return status["imageID"].partition("@")[2]
 
-    tag = f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/moving:1"
+    tag = f"{cluster().registry}/moving:1"
     push(tag, "old", tmp_path)
     servers = {"servers": {"moving": small(base_image={"image": tag})}}
     engine.up("follow", servers)
@@ -62,7 +62,7 @@ def test_a_moved_tag_shows_in_the_preview_and_is_rolled_out(
 
 
 def test_a_locked_tag_moves_by_the_lock_alone(engine: ByPulumi, tmp_path: Path) -> None:
-    tag = f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/locked:1"
+    tag = f"{cluster().registry}/locked:1"
     push(tag, "old", tmp_path)
     changes = {"tags": "locked", "servers": {"locked": small(base_image={"image": tag})}}
     engine.project.write("locked", changes)

@@ -1,7 +1,6 @@
 """A host's certificate: one that is there, and one that is ordered of cert-manager."""
 
 import json
-import os
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import httpx
 import pytest
 from support.certificates import keep_certificate, make_certificate
 from support.clients import DOMAIN
+from support.cluster import cluster, needed
 from support.deployed import ByPulumi, Deployed, destroy, kubectl
 from support.programs import wait_for
 from support.reliability import record
@@ -32,7 +32,7 @@ def ask_by_tls(trusted: Path, server: str, path: str) -> int | None:
     host = f"{server}.{DOMAIN}"
     trust = ssl.create_default_context(cafile=str(trusted))
     with httpx.Client(verify=trust, headers={"Host": host}) as asking:
-        url = f"{gateway('GATEWAY_TLS')}/environments/{path}"
+        url = f"{gateway('traefik_tls')}/environments/{path}"
         try:
             return asking.get(url, extensions={"sni_hostname": host}).status_code
         except httpx.ConnectError:  # Traefik still has a certificate of its own.
@@ -42,7 +42,7 @@ def ask_by_tls(trusted: Path, server: str, path: str) -> int | None:
 def test_a_host_with_a_certificate_is_served_by_tls_alone(
     deployed: Deployed, tmp_path: Path, client: Callable[..., httpx.Client]
 ) -> None:
-    gateway("GATEWAY_TLS")
+    gateway("traefik_tls")
     host = f"sealed.{DOMAIN}"
     certificate, key = make_certificate(tmp_path, host, f"subjectAltName=DNS:{host}")
     route: dict[str, Any] = {**INGRESS, "scheme": "https"}
@@ -65,8 +65,7 @@ def issuer(
     request: pytest.FixtureRequest, engine: ByPulumi, tmp_path: Path
 ) -> Iterator[tuple[str, Path]]:
     """The kind of cert-manager's issuer that has a CA's key, and the CA's certificate."""
-    if "TRUSSFORM_TEST_CERT_MANAGER" not in os.environ:
-        pytest.skip("TRUSSFORM_TEST_CERT_MANAGER is not set: there is no cert-manager")
+    needed(cluster().has_cert_manager, "has_cert_manager")
     kind, namespace = request.param
     made = {
         "apiVersion": "cert-manager.io/v1",
@@ -105,7 +104,7 @@ def find_ordered() -> dict[str, str]:
 def test_a_host_has_the_certificate_that_its_issuer_makes(
     engine: ByPulumi, issuer: tuple[str, Path]
 ) -> None:
-    gateway("GATEWAY_TLS")
+    gateway("traefik_tls")
     kind, authority = issuer
     tls = {"issuer": AUTHORITY, "issuer_kind": kind}
     route = {**INGRESS, "scheme": "https", "tls": tls}

@@ -1,6 +1,5 @@
 """Weights on a real volume: there before the server starts, and fetched once."""
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from support.cluster import cluster
 from support.deployed import ByPulumi, Deployed, kubectl, pods
 from support.programs import wait_for
 from support.stores import Stores
@@ -19,8 +19,7 @@ MODEL = {"config.json": b'{"hidden_size": 384}', "sub/model.bin": b"x" * 100_000
 
 @pytest.fixture(scope="module")
 def stores() -> Iterator[Stores]:
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("no cluster: KUBECONFIG is not set (`make e2e` boots one)")
+    cluster()
     address = "{.items[0].status.addresses[?(@.type=='InternalIP')].address}"
     made = Stores(kubectl("get", "nodes", "--output", f"jsonpath={address}"))
     made.repositories["owner/model"] = MODEL
@@ -32,9 +31,9 @@ def stores() -> Iterator[Stores]:
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The image of the fetcher: KServe's, from this machine."""
-    name = f"{os.environ['TRUSSFORM_TEST_REGISTRY']}/fetch:1"
+    name = f"{cluster().registry}/fetch:1"
     folder = tmp_path_factory.mktemp("fetch")
-    base = os.environ["TRUSSFORM_TEST_BASE"]
+    base = cluster().images.python
     install = "RUN python3 -m pip install --no-cache-dir huggingface_hub"
     (folder / "Dockerfile").write_text(f"FROM {base}\n{install}\nUSER 1000\n")
     for command in (["build", "--tag", name, str(folder)], ["push", name]):

@@ -1,6 +1,5 @@
 """The real engine, with its state in a folder of the test."""
 
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.cluster import cluster as cluster_settings
 from support.programs import Cluster, Engine, engine_missing
 from support.workspace import ROOT
 
@@ -38,8 +38,5 @@ def project(engine: Engine) -> Path:
 @pytest.fixture
 def cluster() -> Cluster:
     """A cluster that runs pods, a Docker daemon, and a registry that both reach."""
-    names = ("KUBECONFIG", "TRUSSFORM_TEST_REGISTRY", "TRUSSFORM_TEST_BASE")
-    missing = [name for name in names if not os.environ.get(name)]
-    if missing:
-        pytest.skip(f"no cluster: {', '.join(missing)} not set (see CONTRIBUTING.md)")
-    return Cluster(os.environ["TRUSSFORM_TEST_REGISTRY"], os.environ["TRUSSFORM_TEST_BASE"])
+    found = cluster_settings()
+    return Cluster(found.registry, found.images.python)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from pulumi import automation
 
+from support.cluster import cluster
 from support.programs import Engine
 from support.workspace import ROOT, merged
 
@@ -49,12 +50,12 @@ class Project:
         fixed = {
             "environment": environment,
             "namespace": f"models-{environment}",
-            "registry": os.environ["TRUSSFORM_TEST_REGISTRY"],
+            "registry": cluster().registry,
         }
         stage = merged(merged(STAGE, fixed), deepcopy(changes))
         stage["route"] = changes.get("route", STAGE["route"])
         for server in stage["servers"].values():
-            base = {"base_image": {"image": os.environ["TRUSSFORM_TEST_BASE"]}}
+            base = {"base_image": {"image": cluster().images.python}}
             server["config"] = merged(base, server.get("config", {}))
         file = self.file(environment)
         kept: dict[str, Any] = yaml.safe_load(file.read_text()) if file.exists() else {}

@@ -33,7 +33,7 @@ class Load:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        with open_client(self.server, self.environment, "ENVOY") as client:
+        with open_client(self.server, self.environment, "envoy") as client:
             while not self.stopping.is_set() and len(self.served) + len(self.lost) < MOST:
                 self.ask(client)
 
@@ -72,7 +72,7 @@ class Load:
 
 def wait_for_answer(server: str, environment: str) -> None:
     """The gateway hears of a route by itself, and no deployment waits for that."""
-    with open_client(server, environment, "ENVOY") as client:
+    with open_client(server, environment, "envoy") as client:
         wait_for(lambda: client.post("/predict").status_code == 200, f"{server} answers")
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import grpc
 import httpx
-import pytest
+from testbed.settings import Gateway
 
 from support.clients import DOMAIN, call_of
+from support.cluster import cluster, needed
 from support.deployed import kubectl
 
 KEY, OTHER_KEY = "the-key-of-ci", "the-key-of-the-dashboard"
@@ -51,10 +52,9 @@ def ask(address: str, server: str, environment: str, **headers: str) -> httpx.Re
     return httpx.get(url, headers={"Host": f"{server}.{DOMAIN}", **headers})
 
 
-def gateway(name: str = "GATEWAY") -> str:
-    if f"TRUSSFORM_TEST_{name}" not in os.environ:
-        pytest.skip(f"TRUSSFORM_TEST_{name} is not set: the cluster has no such gateway")
-    return os.environ[f"TRUSSFORM_TEST_{name}"]
+def gateway(name: Gateway) -> str:
+    """Returns the URL of a gateway; skips the test if the cluster does not have it."""
+    return needed(cluster().gateways.get(name), f"gateways.{name}")
 
 
 def call(
@@ -76,7 +76,7 @@ def guarding(namespace: str) -> Generator[dict[str, Any]]:
     labels = {"app": "guard"}
     container = {
         "name": "guard",
-        "image": os.environ["TRUSSFORM_TEST_BASE"],
+        "image": cluster().images.python,
         "command": ["python3", "-c", GUARD],
         "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1},
     }
@@ -128,9 +128,9 @@ def named(address: str, name: str) -> Generator[None]:
     """Traefik on this machine has no DNS of the cluster's: the machine's own file says it, and for
     the DNS that nginx asks a file of the name's own."""
     line = f"{address} {name}\n"
-    files = [Path(os.environ.get("TRUSSFORM_TEST_HOSTS", os.devnull))]
-    if names := os.environ.get("TRUSSFORM_TEST_NAMES"):
-        files.append(Path(names) / name)
+    files = [cluster().hosts_file or Path(os.devnull)]
+    if names := cluster().names_folder:
+        files.append(names / name)
     for path in files:
         with one_at_a_time(path), path.open("a") as file:
             file.write(line)

@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from support.cluster import cluster
+
 
 def small(**config: Any) -> dict[str, Any]:
     """A server that needs no build and no secret."""
@@ -13,7 +15,7 @@ def small(**config: Any) -> dict[str, Any]:
 
 def push(tag: str, content: str, folder: Path) -> None:
     """Make the tag point at a new image."""
-    lines = [f"FROM {os.environ['TRUSSFORM_TEST_BASE']}", f"RUN echo {content} > /content"]
+    lines = [f"FROM {cluster().images.python}", f"RUN echo {content} > /content"]
     (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
     variables = {**os.environ, "DOCKER_BUILDKIT": "0"}
     for command in (["build", "--quiet", "--tag", tag, str(folder)], ["push", "--quiet", tag]):

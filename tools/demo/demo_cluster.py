@@ -1,7 +1,6 @@
 """`make demo-cluster`: the embedding example on a real cluster, up to a vector in an answer."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -11,21 +10,24 @@ from urllib.parse import urlsplit
 import program
 import yaml
 from program import ROOT
+from testbed import settings
+from testbed.settings import Settings
 
 QUESTION = {"input": "The weather is lovely today."}
 
 
 def main() -> None:
     program.without_engine()
-    names = [f"TRUSSFORM_TEST_{name}" for name in ("REGISTRY", "BASE", "GATEWAY")]
-    if missing := [name for name in names if not os.environ.get(name)]:
-        sys.exit(f"KUBECONFIG is set, and not {', '.join(missing)} (see CONTRIBUTING.md)")
+    file = settings.file()
+    if not file:
+        sys.exit("no cluster: there is no cluster.yaml; `make demo-cluster` boots a cluster")
+    cluster = settings.read(file)
     folder = ROOT / ".demo-cluster" / cluster_id()
     program.copy(folder)
-    fit_to_cluster(folder)
+    fit_to_cluster(folder, cluster)
     url = program.up(folder, "cluster")["minilm"].value["predict_url"]
     header = "Content-Type: application/json"
-    command = ["curl", url, "-H", header, "-d", json.dumps(QUESTION), *through_gateway()]
+    command = ["curl", url, "-H", header, "-d", json.dumps(QUESTION), *through_gateway(cluster)]
     print(f"\n$ {shlex.join(command)}", flush=True)
     # The gateway hears of a new route a moment later, and nobody waits for that.
     patient = ["--silent", "--show-error", "--fail", "--retry", "30", "--retry-all-errors"]
@@ -49,22 +51,22 @@ def cluster_id() -> str:
     return asked.stdout
 
 
-def fit_to_cluster(folder: Path) -> None:
+def fit_to_cluster(folder: Path, cluster: Settings) -> None:
     """Let the stage say what this cluster has, where it is not the one of `make cluster`."""
     file = folder / "stacks/Pulumi.cluster.yaml"
     stack = yaml.safe_load(file.read_text())
     stage = stack["config"]["trussform:stage"]
-    gateway = urlsplit(os.environ["TRUSSFORM_TEST_GATEWAY"])
-    stage["registry"] = os.environ["TRUSSFORM_TEST_REGISTRY"]
+    gateway = urlsplit(cluster.gateways["traefik"])
+    stage["registry"] = cluster.registry
     stage["route"] |= {"scheme": gateway.scheme, "port": gateway.port}
     base = stage["servers"]["minilm"]["config"]["base_image"]
-    base["image"] = os.environ["TRUSSFORM_TEST_BASE"]
+    base["image"] = cluster.images.python
     file.write_text(yaml.safe_dump(stack, sort_keys=False))
 
 
-def through_gateway() -> list[str]:
+def through_gateway(cluster: Settings) -> list[str]:
     """Returns curl's options for the gateway; names below `localhost` need none."""
-    gateway = urlsplit(os.environ["TRUSSFORM_TEST_GATEWAY"])
+    gateway = urlsplit(cluster.gateways["traefik"])
     if gateway.hostname in ("127.0.0.1", "localhost"):
         return []
     return ["--connect-to", f"::{gateway.hostname}:{gateway.port or ''}"]

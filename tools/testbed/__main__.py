@@ -1,6 +1,6 @@
 """`python -m testbed up`: boots the cluster, and keeps it; `down` ends it and takes away what it
 had. `with COMMAND…` runs a command on it. `run COMMAND…` boots and ends it, unless it is kept;
-where KUBECONFIG is set, these two use that cluster, and boot and end nothing."""
+where there is a cluster.yaml, these two use the cluster that it describes, and boot nothing."""
 
 import os
 import shutil
@@ -20,8 +20,20 @@ from testbed import (
     kubernetes,
     nginx,
     programs,
+    settings,
 )
-from testbed.places import DATA, ENVIRONMENT, ENVOY_PORT, GATEWAY_PORT, HOME, KEPT, NGINX_PORT, RUN
+from testbed.places import (
+    DATA,
+    ENVIRONMENT,
+    ENVOY_PORT,
+    GATEWAY_PORT,
+    HOME,
+    KEPT,
+    NGINX_PORT,
+    RUN,
+    SETTINGS,
+    SETTINGS_FILE,
+)
 from testbed.processes import Failed, is_running, say, succeeds
 
 
@@ -39,6 +51,7 @@ def up() -> None:
     nginx.up()
     external_secrets.up()
     cert_manager.up()
+    settings.write(SETTINGS, SETTINGS_FILE)
     say("the cluster is up; to use it:")
     for name, value in ENVIRONMENT.items():
         shown = value.replace('"', '\\"').replace(os.environ["PATH"], "$PATH")
@@ -73,15 +86,15 @@ def keep() -> None:
 
 
 def use(command: list[str]) -> int:
-    if given := os.environ.get("KUBECONFIG"):
-        say(f"using the cluster of {given}")
+    if given := settings.file():
+        say(f"using the cluster that {given} describes")
         return subprocess.run(command, check=False).returncode
     return subprocess.run(command, env={**os.environ, **ENVIRONMENT}, check=False).returncode
 
 
 def run(command: list[str]) -> int:
     """Run a command on a cluster that lives as long as it, or on the one that is there."""
-    if os.environ.get("KUBECONFIG"):
+    if settings.file():
         return use(command)
     # A machine that was restarted has what a kept cluster left, and not the cluster.
     if KEPT.exists() and is_running("apiserver"):
@@ -103,7 +116,7 @@ if __name__ == "__main__":
         elif sys.argv[1:] == ["down"]:
             down()
         elif sys.argv[1:2] == ["with"] and len(sys.argv) > 2:
-            if not os.environ.get("KUBECONFIG"):
+            if not settings.file():
                 keep()
             sys.exit(use(sys.argv[2:]))
         elif sys.argv[1:2] == ["run"] and len(sys.argv) > 2:

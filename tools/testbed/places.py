@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from testbed.settings import VARIABLE, Images, PrivateRegistry, Settings
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trussform-cluster"
 """Programs and the root file system of the base image, which are built once."""
 BIN = CACHE / "bin"
@@ -21,6 +23,7 @@ LOG = HOME / "log"
 RUN = Path("/run/trussform-cluster")
 
 KUBECONFIG = HOME / "kubeconfig"
+SETTINGS_FILE = HOME / "cluster.yaml"
 CA_BUNDLE = HOME / "ca-bundle.crt"
 SYSTEM_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -59,32 +62,38 @@ NAMES = HOME / "names"
 """Files of addresses and names, as in /etc/hosts, for those who ask a server of names."""
 GPUS = 4
 
+SETTINGS = Settings(
+    registry=f"{REGISTRY}/models",
+    images=Images(python=BASE_IMAGE, user=USER_IMAGE, bare=BARE_IMAGE),
+    gateways={
+        "traefik": f"http://127.0.0.1:{GATEWAY_PORT}",
+        "traefik_tls": f"https://127.0.0.1:{GATEWAY_TLS_PORT}",
+        "envoy": f"http://127.0.0.1:{ENVOY_PORT}",
+        "nginx": f"http://127.0.0.1:{NGINX_PORT}",
+        "nginx_tls": f"https://127.0.0.1:{NGINX_TLS_PORT}",
+    },
+    private_registry=PrivateRegistry(
+        images=f"{PRIVATE_REGISTRY}/models",
+        login=LOGIN,
+        google_key=GOOGLE_KEY,
+        nodes_have_a_login=True,
+    ),
+    hosts_file=Path("/etc/hosts"),
+    names_folder=NAMES,
+    buildx_config=BUILDX,
+    scanners=BIN,
+    clients_python=CLIENTS_HOME / "bin/python",
+    enforces_network_policies=True,
+    has_external_secrets=True,
+    has_cert_manager=True,
+)
+
 ENVIRONMENT = {
     "KUBECONFIG": str(KUBECONFIG),
     "DOCKER_HOST": f"unix://{DOCKER_SOCKET}",
     "SSL_CERT_FILE": str(CA_BUNDLE),
     "REQUESTS_CA_BUNDLE": str(CA_BUNDLE),
-    "TRUSSFORM_TEST_REGISTRY": f"{REGISTRY}/models",
-    "TRUSSFORM_TEST_PRIVATE_REGISTRY": f"{PRIVATE_REGISTRY}/models",
-    "TRUSSFORM_TEST_LOGIN": LOGIN,
-    "TRUSSFORM_TEST_GOOGLE_KEY": GOOGLE_KEY,
-    "TRUSSFORM_TEST_NODE_LOGIN": "yes",
-    "TRUSSFORM_TEST_BASE": BASE_IMAGE,
-    "TRUSSFORM_TEST_USER_BASE": USER_IMAGE,
-    "TRUSSFORM_TEST_BARE_BASE": BARE_IMAGE,
-    "TRUSSFORM_TEST_BUILDX": str(BUILDX),
-    "TRUSSFORM_TEST_GATEWAY": f"http://127.0.0.1:{GATEWAY_PORT}",
-    "TRUSSFORM_TEST_GATEWAY_TLS": f"https://127.0.0.1:{GATEWAY_TLS_PORT}",
-    "TRUSSFORM_TEST_HOSTS": "/etc/hosts",
-    "TRUSSFORM_TEST_ENVOY": f"http://127.0.0.1:{ENVOY_PORT}",
-    "TRUSSFORM_TEST_NGINX": f"http://127.0.0.1:{NGINX_PORT}",
-    "TRUSSFORM_TEST_NGINX_TLS": f"https://127.0.0.1:{NGINX_TLS_PORT}",
-    "TRUSSFORM_TEST_NAMES": str(NAMES),
-    "TRUSSFORM_TEST_POLICIES": "enforced",
-    "TRUSSFORM_TEST_SCANNERS": str(BIN),
-    "TRUSSFORM_TEST_CLIENTS": str(CLIENTS_HOME / "bin/python"),
-    "TRUSSFORM_TEST_EXTERNAL_SECRETS": "yes",
-    "TRUSSFORM_TEST_CERT_MANAGER": "yes",
+    VARIABLE: str(SETTINGS_FILE),
     "PATH": f"{BIN}:{os.environ['PATH']}",
 }
 """The variables of a shell that uses the cluster."""
