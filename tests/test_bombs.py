@@ -74,6 +74,7 @@ def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bounded]:
     made.process.stdin.close()
     assert made.process.wait() == 0
     record(
+        "yaml-bombs",
         "YAML files made to take long: aliases, merges, depth, size",
         f"{len(made.seconds):,} of {len(made.seconds):,}: checked within 50 MB, the slowest in "
         f"{max(made.seconds, default=0):.1f} s of the processor",

@@ -430,7 +430,12 @@ def test_a_text_in_a_config_stays_a_text(
 ) -> None:
     for field, text in texts.items():
         assert otherwise(workspace, CONFIG_FIELDS[field](text), way) == [], (field, text, way)
-    tried("texts of an attacker in a field of a config", "data, or refused", len(texts))
+    tried(
+        "hostile-config",
+        "texts of an attacker in a field of a config",
+        "data, or refused",
+        len(texts),
+    )
 
 
 @hostile(0.1 / len(STAGE_FIELDS), shrinks=False)
@@ -439,4 +444,9 @@ def test_a_text_in_a_stage_stays_a_text(workspace: Workspace, texts: dict[str, s
     config = {"resources": {"accelerator": "L4"}, "weights": [WEIGHT], "secrets": {"token": None}}
     for field, text in texts.items():
         assert otherwise(workspace, config, STAGE_FIELDS[field](text)) == [], (field, text)
-    tried("texts of an attacker in a field of a stage", "data, or refused", len(texts))
+    tried(
+        "hostile-stage",
+        "texts of an attacker in a field of a stage",
+        "data, or refused",
+        len(texts),
+    )

@@ -90,7 +90,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for what, seen in reliability.FIGURES.items():
+    for what, seen in reliability.FIGURES.values():
         terminalreporter.write_line(f"{what}: {seen}")
     stats = terminalreporter.stats
     if reliability.SOAK and not (stats.get("failed") or stats.get("error")):

@@ -64,6 +64,7 @@ def test_a_client_gets_in_by_its_key_alone(engine: ByPulumi) -> None:
     assert status(Authorization=f"Api-Key {KEY}") == 401
     assert status(Authorization=f"Api-Key {OTHER_KEY}") == 200
     record(
+        "api-keys",
         "requests by each spelling of a key",
         ", ".join(f"{spelling}: {code}" for spelling, code in got.items())
         + "; a key that was changed: 401, the new one: 200",
@@ -98,8 +99,11 @@ def test_a_key_is_replaced_without_a_moment_in_which_neither_works(engine: ByPul
         stopping.set()
         asking.join()
     assert codes.keys() == {200}
-    record("a client's key is replaced while it sends requests",
-           f"{codes[200]:,} requests, all answered with 200")  # fmt: skip
+    record(
+        "key-rotation",
+        "a client's key is replaced while it sends requests",
+        f"{codes[200]:,} requests, all answered with 200",
+    )
 
 
 def test_servers_of_one_stage_have_keys_of_their_own(engine: ByPulumi) -> None:
@@ -130,6 +134,7 @@ def test_a_client_calls_a_grpc_server_by_its_key_alone(engine: ByPulumi) -> None
                 assert call(channel, f"{scheme} {KEY}", header) == OK
                 assert call(channel, f"{scheme} of-somebody-else", header) == UNKNOWN
     record(
+        "grpc-api-keys",
         "gRPC calls without a key; with a wrong one and the right one in either header, by "
         "either scheme",
         "UNAUTHENTICATED; UNAUTHENTICATED and OK",

@@ -82,8 +82,11 @@ def test_a_websocket_and_a_grpc_stream_live_through_an_update(
         words.put(None)
         assert list(stream) == []
     wait_for(lambda: not set(before.values()) & set(all_pods()), "the old pods have gone")
-    record("a WebSocket and a gRPC stream through Envoy while their servers are updated",
-           "both go on; the old pods end after them")  # fmt: skip
+    record(
+        "update-open-connections",
+        "a WebSocket and a gRPC stream through Envoy while their servers are updated",
+        "both go on; the old pods end after them",
+    )
 
 
 def update(deployed: Deployed, token: str) -> None:
@@ -129,13 +132,19 @@ def test_the_server_queues_what_envoy_would_shed(silent: dict[str, Future[object
 
     codes = asyncio.run(ask())
     assert codes == {200: AT_ONCE}
-    record(f"{AT_ONCE:,} requests of 8 s at once through Envoy, to one replica",
-           "all answered with 200")  # fmt: skip
+    record(
+        "many-requests",
+        f"{AT_ONCE:,} requests of 8 s at once through Envoy, to one replica",
+        "all answered with 200",
+    )
 
 
 def test_silence_ends_no_call_and_no_stream(silent: dict[str, Future[object]]) -> None:
     assert silent["call"].result() == b"WAITED"
     assert silent["stream"].result() == [b"FIRST", b"LAST"]
     assert silent["http"].result() == "first\nlast\n"
-    record(f"a gRPC call, a gRPC stream and an HTTP stream through Envoy, silent for {SILENCE} s",
-           "whole")  # fmt: skip
+    record(
+        "silence",
+        f"a gRPC call, a gRPC stream and an HTTP stream through Envoy, silent for {SILENCE} s",
+        "whole",
+    )

@@ -82,6 +82,7 @@ def test_a_bad_update_ends_with_its_cause_and_the_old_pod_goes_on_serving(
         assert running.served
         assert running.lost == [], name
         record(
+            f"bad-update-{name}",
             f"an update that cannot come up: {name}",
             f"`pulumi up` ends after {took:.0f} s and says why; the old pod serves on: {running}",
         )
@@ -123,6 +124,7 @@ def test_a_killed_up_is_made_good_by_the_next(engine: ByPulumi) -> None:
         if ups % 2 == 0 or killed == KILLS:
             engine.destroy("killed")
     record(
+        "killed-up",
         f"`pulumi up` killed by SIGKILL at {KILLS} random moments, every second time the first up, "
         "then `pulumi cancel` and `up`",
         "each converged, the next preview was empty, nothing was orphaned",

@@ -101,6 +101,7 @@ def test_an_auth_service_is_asked_before_each_request(
     # What a client says of itself is not what the auth service says.
     assert ask(**known, **{"X-User": "root"}).json()["user"] == "somebody"
     record(
+        "nginx-forward-auth",
         "requests through ingress-nginx with no word, a wrong one and the right one for the auth "
         "service",
         ", ".join(str(answer.status_code) for answer in got)

@@ -144,8 +144,11 @@ def test_an_image_without_a_shell_finishes_its_request_too(
         kubectl("delete", "pod", "-n", "models-bare", pod["metadata"]["name"], "--wait=false")
         rest = "".join(pieces)
     assert first + rest == "piece " * 4 + "finished by 10001"
-    record("a pod of an image without a shell is deleted during a streamed answer of 4 s",
-           "the answer is whole")  # fmt: skip
+    record(
+        "no-shell",
+        "a pod of an image without a shell is deleted during a streamed answer of 4 s",
+        "the answer is whole",
+    )
 
 
 @pytest.mark.parametrize(("user", "uid"), [(None, 1234), (4321, 4321)])

@@ -158,6 +158,7 @@ def test_a_server_reaches_only_what_its_config_allows(
     assert all(connects(NAMESPACE, "restricted", clients[namespace]) for namespace in allowed)
     assert connects(FRIENDS, "client", server), "it still answers those who ask it"
     record(
+        f"egress-{len(allowed)}",
         f"connections out of a server whose config allows {len(allowed)} of two addresses",
         f"{len(allowed)} made, {len(refused)} refused",
     )
@@ -179,6 +180,7 @@ def test_only_the_peers_of_the_stage_reach_a_server(
     assert connects(FRIENDS, "client", server)
     assert connects(NAMESPACE, "served", clients[STRANGERS]), "it still reaches others"
     record(
+        "ingress",
         "connections to a server with `ingress_from: [{namespace: friends}]`, "
         "enforced by kube-router",
         "from a pod of that namespace made, from a pod of another refused",

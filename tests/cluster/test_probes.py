@@ -56,6 +56,7 @@ def test_a_start_within_its_budget_comes_up_without_a_restart(
     assert up.failed is None
     assert (up.status["ready"], up.status["restartCount"]) == (True, 0)
     record(
+        "start-in-time",
         f"a start of {STARTS['in-time']:.0f} s, where {BUDGET} s are its budget",
         f"up after {up.took:.0f} s, {up.status['restartCount']} restarts",
     )
@@ -72,6 +73,7 @@ def test_a_start_beyond_its_budget_ends_the_up_and_says_why(
     assert "Traceback" not in said
     assert (up.status["ready"], up.status["restartCount"]) == (False, 1)
     record(
+        "start-too-late",
         f"a start of {STARTS['too-late']:.0f} s, where {BUDGET} s are its budget",
         f"`pulumi up` ends after {up.took:.0f} s and says why; {up.status['restartCount']} restart",
     )

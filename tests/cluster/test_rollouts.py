@@ -46,6 +46,7 @@ def updated(deployed: Deployed, environment: str, given: dict[str, Any], updates
 def test_updates_with_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
     running = updated(deployed, "rolling", stage("L4", spare_gpus=1), UPDATES)
     record(
+        "update-spare-gpu",
         f"{UPDATES} updates of one replica on a GPU, with a spare GPU",
         str(running),
     )
@@ -75,8 +76,12 @@ def test_a_server_that_ends_at_once_on_sigterm_loses_no_request(deployed: Deploy
             for running in (one, other):
                 wait_for(lambda r=running, i=i: r.answers(str(i)), f"version {i} answers")
     deployed.destroy("abrupt")
-    for running, where in ((one, "as process 1"), (other, "below three shells")):
+    for id, running, where in (
+        ("alone", one, "as process 1"),
+        ("deep", other, "below three shells"),
+    ):
         record(
+            f"update-abrupt-{id}",
             f"{ABRUPT} updates of a server that ends at once on SIGTERM, {where}; requests of 20 s",
             str(running),
         )
@@ -84,7 +89,7 @@ def test_a_server_that_ends_at_once_on_sigterm_loses_no_request(deployed: Deploy
 
 
 def evicts(pod: str) -> bool:
-    """Ask for a pod's eviction as the drain of its node does; whether it is granted."""
+    """Evicts a pod as the drain of its node does; returns false if Kubernetes refuses."""
     path = "/api/v1/namespaces/models-rolling/pods/" + pod
     wanted = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
     command = ["kubectl", "create", "--raw", f"{path}/eviction", "--filename", "-"]
@@ -110,7 +115,9 @@ def test_drains_take_one_replica_at_a_time_and_lose_no_request(deployed: Deploye
         wait_for(lambda: evicts(second), "another pod has taken the first one's place")
         wait_for(lambda: not {first, second} & ready("tokens"), "both are other pods")
         wait_for(lambda: len(ready("tokens")) == 2, "and there are two of them")
-    record("the drain of a node with both replicas of a server, pod by pod", str(running))
+    record(
+        "node-drain", "the drain of a node with both replicas of a server, pod by pod", str(running)
+    )
     assert running.lost == []
 
 
@@ -128,6 +135,7 @@ def ready(server: str) -> set[str]:
 def test_updates_of_two_replicas_without_a_spare_gpu_lose_no_request(deployed: Deployed) -> None:
     running = updated(deployed, "rolling", stage("L4:2", replicas=2), FEWER)
     record(
+        "update-two-replicas",
         f"{FEWER} updates of two replicas on all four GPUs, no spare",
         str(running),
     )
@@ -153,6 +161,7 @@ def test_an_update_without_a_spare_gpu_is_as_long_as_planned_at_most(deployed: D
     pending = "--field-selector=status.phase=Pending"
     waiting = kubectl("get", "pods", "-n", "models-rolling", pending, "-o", "name")
     record(
+        "update-no-spare-gpu",
         f"{len(gaps)} updates of one replica on all four GPUs, no spare",
         f"away for {max(gaps):.0f} s at most, planned: {bound} s at most",
     )
@@ -170,6 +179,7 @@ def test_a_preview_says_how_long_the_last_update_took(engine: ByPulumi) -> None:
     found = re.search(r"at most (\d+) s of downtime in the last rollout", said)
     assert found, said
     record(
+        "last-downtime",
         "the preview of an update of one replica without a spare GPU",
         f"says how long the last one took: {found[1]} s",
     )

@@ -146,6 +146,7 @@ def test_nothing_is_found_but_the_exceptions(found: Found, exceptions: set[Findi
 def test_no_exception_is_made_for_nothing(found: Found, exceptions: set[Finding]) -> None:
     assert exceptions - found.keys() == set()
     record(
+        "scanners",
         f"checkov and kube-score over all that `render` writes for {len(SERVERS)} servers in "
         f"{len(STAGES)} stages",
         f"no finding but {len(exceptions)} exceptions, each with its reason in docs/hardening.md",

@@ -120,6 +120,7 @@ def test_a_secret_is_in_its_secret_and_nowhere_else(
     assert leaks == []
     size = sum(map(len, told.values())) // 2**20
     record(
+        "secret-search",
         f"{len(secrets)} known secrets (a server's, a registry's, a client's, a build's), searched "
         "for as they are, in URLs and in base64",
         f"in their own Secrets and in none of {len(told)} other places, {size} MB: what preview, "
@@ -278,6 +279,7 @@ def test_a_changed_secret_is_there_before_its_pods_and_the_old_one_until_they_ar
     finally:
         engine.destroy("rotating")
     record(
+        "secret-rotation",
         "one secret of a stack of two changes; while its new pod starts, the old pod's process is "
         "killed and then the old pod deleted",
         "both come back and read the old value; " + ", ".join(map(" ".join, wanted)) + "; the "
@@ -349,6 +351,7 @@ def test_a_stores_secret_is_read_and_another_version_rolls_the_pods(
     (ordered,) = kubectl("get", *words).splitlines()
     assert json.loads(ordered)["reason"] == "SecretSynced"
     record(
+        "external-secrets",
         "a value changes in a store of the External Secrets Operator, and then `secrets_version`",
         "the new pod reads the new value; " + ", ".join(map(" ".join, wanted)),
     )

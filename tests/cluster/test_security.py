@@ -70,6 +70,7 @@ def test_a_server_runs_where_pod_security_is_enforced(
     assert kubectl(*inside, "id", "-u").strip() == user
     kubectl(*inside, "touch", "/app/written", "/tmp/written")
     record(
+        f"pod-security-{standard}",
         f"a server as user {user} in a namespace that enforces Pod Security's `{standard}`",
         "runs, 0 restarts, `/app` and `/tmp` writable",
     )

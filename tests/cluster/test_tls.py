@@ -125,6 +125,7 @@ def test_a_host_has_the_certificate_that_its_issuer_makes(
     assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
     assert set(stack.preview().change_summary) == {"same"}
     record(
+        f"certificate-{kind.lower()}",
         f"a host's certificate by Traefik's Ingress, ordered of cert-manager's `{kind}`",
         f"{len(paths)} paths of the host answer by it, its CA and host verified; one of the "
         "Ingresses has ordered one Certificate; refresh and preview without changes",

@@ -146,7 +146,9 @@ def test_no_file_of_the_machine_gets_into_an_image(
         assert OUTSIDE not in problem.text
     assert [text for plan in plans for text in leaks(machine, plan)] == []
     tried(
-        "configs whose paths and links lead out of their folder", "no file of the machine gets in"
+        "paths",
+        "configs whose paths and links lead out of their folder",
+        "no file of the machine gets in",
     )
 
 

@@ -138,8 +138,11 @@ def test_every_violation_stops_the_preview_and_says_what_to_do(
         assert head, rule
         assert message in tail
     assert "canary" not in said
-    record("`pulumi preview` with the policy pack, of a stack that breaks each of its rules",
-           f"stops, with {len(VIOLATIONS)} of {len(VIOLATIONS)} violations named")  # fmt: skip
+    record(
+        "policy-pack",
+        "`pulumi preview` with the policy pack, of a stack that breaks each of its rules",
+        f"stops, with {len(VIOLATIONS)} of {len(VIOLATIONS)} violations named",
+    )
 
 
 def test_the_packs_configuration_allows_an_open_route(

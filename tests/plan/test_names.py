@@ -59,7 +59,7 @@ def test_names_are_valid_stable_and_distinct(pair: tuple[str, str]) -> None:
     assert all(map(is_valid, made))
     assert made == [kubernetes_name(name) for name in pair]
     assert (pair[0] == pair[1]) == (made[0] == made[1])
-    tried("pairs of names of 1 to 200 characters", "valid, stable and distinct")
+    tried("names", "pairs of names of 1 to 200 characters", "valid, stable and distinct")
 
 
 def test_a_name_that_is_one_stays_and_another_is_the_same_at_every_call() -> None:

@@ -17,20 +17,23 @@ THOROUGH = CASES >= 10_000
 TRIED: Counter[str] = Counter()
 
 
-def tried(what: str, seen: str, count: int = 1) -> None:
-    """Count what was tried and went well, for the figures."""
-    TRIED[what] += count
-    record(what, f"{TRIED[what]:,} of {TRIED[what]:,}: {seen}")
+def tried(id: str, what: str, seen: str, count: int = 1) -> None:
+    """Adds to the figures the inputs that passed."""
+    TRIED[id] += count
+    record(id, what, f"{TRIED[id]:,} of {TRIED[id]:,}: {seen}")
 
 
 def cases(share: float) -> range:
-    """The numbers of a test that makes this share of them."""
+    """Returns the numbers of the inputs of a test that makes this share of them."""
     return range(FIRST, FIRST + max(1, round(CASES * share)))
 
 
 def hostile(share: float, shrinks: bool = True) -> settings:
-    """The settings of a property that tries this share of them: the same ones on every machine,
-    and in a thorough run others each time. `shrinks`: whether what fails is made small first."""
+    """Returns the settings of a property that tries this share of the inputs.
+
+    The inputs are the same on every machine; a thorough run makes others each time. If `shrinks` is
+    true, hypothesis looks for a smaller input that fails too.
+    """
     return settings(
         phases=(Phase.generate, Phase.shrink) if shrinks else (Phase.generate,),
         max_examples=max(1, round(CASES * share)),

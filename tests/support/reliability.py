@@ -7,26 +7,23 @@ from pathlib import Path
 SOAK = bool(os.environ.get("SOAK"))
 """True if the tests run at length."""
 
-FIGURES: dict[str, str] = {}
+FIGURES: dict[str, tuple[str, str]] = {}
+"""The test and its result, by the figure's id."""
 
-HEAD = """# Reliability
-
-`make soak` measures these figures on a real single-node cluster of two cores, and writes this page.
-`make e2e` runs the same tests for a shorter time, except those that need all GPUs.
-
-| test | result | date |
-"""
-RULE = "| --- | --- | --- |\n"
+RULE = "| --- | --- | --- | --- |\n"
 
 
-def record(what: str, seen: str) -> None:
-    FIGURES[what] = seen
+def record(id: str, what: str, seen: str) -> None:
+    """Keeps a figure for the page. A later figure of the same id replaces it."""
+    FIGURES[id] = (what, seen)
 
 
 def write(file: Path) -> None:
-    """Write the figures of this run; the rows of tests that it left out stay as they are."""
-    kept = file.read_text().partition(RULE)[2].splitlines() if file.exists() else []
-    rows = {row.split(" | ")[0]: row for row in kept}
+    """Writes the figures of this run into the table; the rows of other tests stay."""
+    head, _, body = file.read_text().partition(RULE)
+    rows = {row.split(" | ")[0]: row for row in body.splitlines()}
     today = datetime.now(UTC).strftime("%-d %B %Y")
-    rows |= {f"| {what}": f"| {what} | {seen} | {today} |" for what, seen in FIGURES.items()}
-    file.write_text(HEAD + RULE + "".join(f"{row}\n" for row in rows.values()))
+    rows |= {
+        f"| {id}": f"| {id} | {what} | {seen} | {today} |" for id, (what, seen) in FIGURES.items()
+    }
+    file.write_text(head + RULE + "".join(f"{row}\n" for row in rows.values()))
