@@ -29,7 +29,7 @@ bench: .venv/.dev  ## Time the check of the configs in FOLDER=… against Truss'
 
 e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use cluster.yaml's
 	PYTHONPATH=tools $(BIN)/python -m testbed run \
-		$(BIN)/python -m pytest tests/cluster tests/engine/test_cluster.py $(BESIDE)
+		$(BIN)/python -m pytest -n 5 --no-loadscope-reorder tests/cluster tests/engine/test_cluster.py $(BESIDE)
 
 soak: .venv/.dev  ## Test on the cluster at length what must not fail; writes docs/reliability.md
 	SOAK=1 HOSTILE_CASES=12000 PYTHONPATH=tools $(BIN)/python -m testbed run \

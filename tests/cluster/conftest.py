@@ -17,8 +17,10 @@ from support.workspace import ROOT
 from testbed import settings
 from xdist.scheduler import LoadScopeScheduling  # pyright: ignore[reportMissingTypeStubs]
 
-SHARED = ("test_pods.py", "test_requests.py", "test_rollouts.py", "test_stacks.py")
+SHARED = ("test_pods.py", "test_requests.py", "test_rollouts.py", "test_gpus.py")
 """The files whose tests use the servers below, or the GPUs and the label of the one node."""
+LONGEST = (*SHARED, "test_secrets.py", "test_failures.py", "test_access.py", "test_envoy.py")
+"""The files that start first, because their tests take longest."""
 
 DEV: dict[str, Any] = {
     "request_timeout": None,
@@ -45,6 +47,10 @@ class ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         name = Path(nodeid.partition("::")[0]).name
         return "shared" if name in SHARED else name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -20,7 +20,7 @@ from support.routes import ENVOY, gateway
 KILLS = 20 if SOAK else 3
 SHORT: dict[str, Any] = {
     "route": ENVOY,
-    "request_timeout": 1,
+    "request_timeout": 5,
     "deadlines": {"provisioning": 0, "pull": 0, "startup": 20},
 }
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {

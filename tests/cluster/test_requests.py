@@ -24,6 +24,14 @@ def test_another_environment_is_nowhere(dev: str, production: str, client: MakeC
     assert client(environment="staging").get("/predict").status_code == 404
 
 
+def test_two_environments_of_one_config_and_two_servers_of_one_stack_side_by_side(
+    dev: str, production: str, client: MakeClient
+) -> None:
+    servers = (("echo", dev), ("echo", production), ("second", production))
+    answers = [client(*server).get("/predict").json()["pod"] for server in servers]
+    assert len(set(answers)) == 3
+
+
 def test_a_stream_survives_a_minute_of_silence(silent: list[Future[list[str]]]) -> None:
     for stream in silent:
         assert stream.result() == ["first", "last"]

@@ -14,7 +14,7 @@ from support.routes import ENVOY
 from support.workspace import plans_of
 from trussform import stack_file
 
-UPDATES, FEWER, ABRUPT = (20, 10, 10) if SOAK else (2, 2, 2)
+UPDATES, FEWER, ABRUPT = (20, 10, 10) if SOAK else (2, 2, 1)
 at_length = pytest.mark.skipif(not SOAK, reason="needs all the node's GPUs: `make soak`")
 REQUESTS = 500 if SOAK else 50
 """Requests for each update that a run has at least."""

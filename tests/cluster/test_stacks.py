@@ -1,41 +1,18 @@
-"""Several stacks and servers on one cluster, moved tags, slow starts and missing GPUs."""
+"""Several stacks on one cluster, and moved tags."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 from pulumi.automation import CommandError, OpType
 from support.cluster import cluster
-from support.deployed import ByPulumi, Deployed, kubectl, pods
+from support.deployed import ByPulumi, kubectl, pods
 from support.servers import push, small
 from trussform.cli.app import app
 from typer.testing import CliRunner
 
 MakeClient = Callable[..., httpx.Client]
-
-
-NOWHERE = {
-    "servers": {"big": small(resources={"accelerator": "A100"})},
-    "request_timeout": 1,
-    "deadlines": {"pull": 0, "startup": 1},
-}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nowhere(deployed: Deployed) -> Iterator[Future[None]]:
-    """An up that mostly waits, while the other tests of this file run."""
-    with ThreadPoolExecutor() as pool:
-        yield pool.submit(deployed.up, "nowhere", NOWHERE)
-
-
-def test_two_environments_of_one_config_and_two_servers_of_one_stack_side_by_side(
-    dev: str, production: str, client: MakeClient
-) -> None:
-    servers = (("echo", dev), ("echo", production), ("second", production))
-    answers = [client(*server).get("/predict").json()["pod"] for server in servers]
-    assert len(set(answers)) == 3
 
 
 def test_a_moved_tag_shows_in_the_preview_and_is_rolled_out(
@@ -105,26 +82,3 @@ def test_a_namespace_that_was_there_before_stays(engine: ByPulumi) -> None:
         assert kubectl("get", "deployments", "-n", "models-there", "-o", "name") == ""
     finally:
         kubectl("delete", "namespace", "models-there", "--ignore-not-found")
-
-
-@pytest.mark.parametrize("product", ["NVIDIA-H100-PCIe", "NVIDIA-H100-NVL"])
-def test_an_h100_of_any_product_will_do(deployed: Deployed, product: str) -> None:
-    node = kubectl("get", "nodes", "-o", "name").strip()
-    label = "nvidia.com/gpu.product"
-    kubectl("label", node, f"{label}={product}", "--overwrite")
-    try:
-        deployed.up("h100", {"servers": {"big": small(resources={"accelerator": "H100"})}})
-        (pod,) = pods("models-h100", "big")
-        assert pod["status"]["phase"] == "Running"
-    finally:
-        kubectl("label", node, f"{label}=NVIDIA-L4", "--overwrite")
-        deployed.destroy("h100")
-
-
-def test_a_gpu_that_no_node_has_ends_the_up_and_the_pod_says_why(nowhere: Future[None]) -> None:
-    with pytest.raises((CommandError, AssertionError), match=r"[Pp]rogress ?[Dd]eadline"):
-        nowhere.result()
-    (pod,) = pods("models-nowhere", "big")
-    (scheduled,) = pod["status"]["conditions"]
-    assert pod["status"]["phase"] == "Pending"
-    assert "didn't match Pod's node affinity/selector" in scheduled["message"]
