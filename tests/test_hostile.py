@@ -154,9 +154,25 @@ FORWARD = {"kind": "forward", "service": "auth", "namespace": "auth"}
 
 STAGE_FIELDS: dict[str, Callable[[str], Change]] = {
     **{name: at(name) for name in (
-        "environment", "namespace", "registry", "domain", "pull_secret", "service_account",
-        "secrets_version", "builder", "network_policy",
+        "environment", "namespace", "registry", "domain", "pull_secret", "secrets_version",
+        "builder", "network_policy", "replicas",
     )},
+    **{f"pod.{name}": at("pod", name) for name in (
+        "priority_class", "runtime_class", "service_account", "fs_group",
+    )},
+    **{f"a value of pod.{name}": at("pod", name, "a") for name in (
+        "labels", "annotations", "node_selector",
+    )},
+    **{f"a name of pod.{name}": lambda text, name=name: {"pod": {name: {text: "x"}}} for name in (
+        "labels", "annotations", "node_selector",
+    )},
+    **{f"pod.tolerations.{name}": lambda text, name=name: {
+        "pod": {"tolerations": [{"key": "a", name: text}]}
+    } for name in ("key", "value", "effect", "operator")},
+    **{f"pod.{block}.{name}": at("pod", block, name) for block in ("requests", "limits")
+       for name in ("cpu", "memory", "ephemeral_storage")},
+    **{f"gpu.{name}": at("gpu", name) for name in ("taint", "runtime_class")},
+    "gpu.resources": at("gpu", "resources", "L4"),
     **{f"route.{name}": at("route", name) for name in ("name", "namespace", "listener", "scheme")},
     "route.class_name": lambda text: {
         "route": {"kind": "ingress", "controller": "traefik", "class_name": text}

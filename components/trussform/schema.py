@@ -62,6 +62,17 @@ Int = Annotated[int, pydantic.BeforeValidator(_reject_boolean)]
 """A whole number, without `true` and `false`, which pydantic would take for 1 and 0."""
 
 
+def number_or(word: str) -> pydantic.BeforeValidator:
+    """Returns the check of a field that takes a whole number or one word."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value != word:
+            raise invalid("expected a whole number, found text", f"write a number, or `{word}`")
+        return value
+
+    return pydantic.BeforeValidator(check)
+
+
 def json_schema(model: type[Model]) -> dict[str, Any]:
     """Returns the model's JSON Schema, with pydantic's `ge` and `le` as `minimum` and `maximum`."""
     names = {"ge": "minimum", "le": "maximum"}
@@ -131,7 +142,9 @@ def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Proble
         location = source.key_location(path)
         name = str(path[-1])
         if new := _new_names(model, detail["loc"]).get(name):
-            message, fix = f"the field is now `{new}`", f"rename it to `{new}`"
+            message = f"the field is now `{new}`"
+            fix = f"move it to the block `{new.partition('.')[0]}`"
+            fix = fix if "." in new else f"rename it to `{new}`"
         else:
             others = [known for known in _fields(model, detail["loc"]) if known != name]
             message, fix = "unknown field", _suggest_field(name, others)

@@ -1,5 +1,6 @@
 """Several stacks on one cluster, and moved tags."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,35 @@ def test_a_server_that_another_stack_has_made_is_not_taken_over(engine: ByPulumi
     assert generation() == before
     assert len(pods("models-owner", "mine")) == 1
     engine.destroy("owner")
+
+
+def test_an_autoscaler_keeps_its_number_of_replicas(engine: ByPulumi) -> None:
+    deployment = ("deployment/scaled", "--namespace", "models-scaled")
+    number = ("--output", r"jsonpath={.spec.replicas}{'\n'}")
+
+    def up(replicas: int | str, text: str) -> None:
+        server = small(environment_variables={"TEXT": text})
+        engine.up("scaled", {"replicas": replicas, "servers": {"scaled": server}})
+
+    def seen(replicas: int | str, text: str) -> set[str]:
+        """Deploys, and returns each number of replicas that the cluster had meanwhile."""
+        watch = ["kubectl", "get", *deployment, *number, "--watch"]
+        with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as watching:
+            assert watching.stdout is not None
+            first = watching.stdout.readline()
+            up(replicas, text)
+            watching.terminate()
+            return {first.strip(), *watching.stdout.read().split()}
+
+    up(3, "a")
+    # Pulumi is the one owner of the field until an autoscaler writes to it.
+    assert seen("autoscaled", "b") == {"3"}
+    kubectl("scale", *deployment, "--replicas", "2")
+    assert set(engine.stack("scaled").preview().change_summary) == {"same"}
+    assert seen("autoscaled", "c") == {"2"}
+    engine.stack("scaled").refresh()
+    assert seen("autoscaled", "d") == {"2"}
+    engine.destroy("scaled")
 
 
 def test_a_namespace_that_was_there_before_stays(engine: ByPulumi) -> None:

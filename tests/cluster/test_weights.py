@@ -1,5 +1,6 @@
 """Weights on a real volume: there before the server starts, and fetched once."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,8 @@ from support.stores import Stores
 
 MakeClient = Callable[..., httpx.Client]
 CLASS = "trussform-test"
+OWNER = 1234
+"""The owner of the volume's folder; the image of the fetcher has another user."""
 MODEL = {"config.json": b'{"hidden_size": 384}', "sub/model.bin": b"x" * 100_000, "README.md": b""}
 
 
@@ -45,7 +48,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> str:
 def served(deployed: Deployed, stores: Stores, image: str, tmp_path_factory: Any) -> Iterator[str]:
     """An environment with the server of `servers/weights` on a claim."""
     disk = tmp_path_factory.mktemp("disk")
-    disk.chmod(0o777)
+    # A hostPath ignores fsGroup, as the drivers of NFS and CephFS do.
+    os.chown(disk, OWNER, OWNER)
+    disk.chmod(0o755)
     for folder in disk.parents[:3]:
         folder.chmod(0o755)
     volume = {
@@ -64,6 +69,7 @@ def served(deployed: Deployed, stores: Stores, image: str, tmp_path_factory: Any
         "weights": {
             "storage": {"kind": "claim", "size": "1Gi", "storage_class": CLASS},
             "image": image,
+            "run_as_user_id": OWNER,
             "environment_variables": {"HF_ENDPOINT": stores.url},
         },
         "deadlines": {"weights": 60},

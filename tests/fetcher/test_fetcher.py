@@ -768,7 +768,8 @@ def test_a_volume_that_is_closed_to_the_group_is_an_error_with_a_remedy(shared: 
     _, error = process.communicate(timeout=120)
     assert process.returncode == 1
     assert error.endswith(
-        "; make the top folder of the volume writable for the pod's group, as fsGroup does\n"
+        "; the pod's group cannot write to the volume; if its driver ignores fsGroup, set "
+        "`weights.run_as_user_id` of the stage to the owner of the volume's top folder\n"
     )
 
 

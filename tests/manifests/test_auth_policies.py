@@ -68,7 +68,8 @@ def test_envoy_compares_the_header_of_the_key_and_hides_it_from_the_server(
 
 def test_keys_of_the_stack_are_a_secret_of_the_server(workspace: Workspace) -> None:
     auth = {"kind": "api-key", "keys": ["ci"]}
-    made, (problem,) = workspace.plan(None, {"route": ENVOY, "auth": auth})
+    stage = {"route": ENVOY, "auth": auth, "ingress_from": [{"namespace": "gateways"}]}
+    made, (problem,) = workspace.plan(None, stage)
     assert problem.level == "blocks-deploy"
     keys = one(made, "SecurityPolicy")["spec"]["apiKeyAuth"]
     assert keys["credentialRefs"] == [{"name": "server-api-keys"}]

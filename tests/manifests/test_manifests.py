@@ -91,7 +91,7 @@ def test_readiness_stops_traffic_liveness_restarts_and_both_wait_for_the_start(
     assert container["startupProbe"]["httpGet"] == {"path": "/ready", "port": 8000}
     assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": 8000}
     assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": 8000}
-    assert container["startupProbe"]["failureThreshold"] == 181
+    assert container["startupProbe"]["failureThreshold"] == 901
 
 
 @pytest.mark.parametrize(("request_timeout", "grace"), [(None, 30), (5, 15)])
@@ -266,7 +266,9 @@ def test_an_update_takes_what_the_plan_allows(
 
 
 def test_the_stages_service_account_is_the_pods(plan: MakePlan) -> None:
-    assert pod(plan(None, {"service_account": "fetcher"}))["serviceAccountName"] == "fetcher"
+    assert (
+        pod(plan(None, {"pod": {"service_account": "fetcher"}}))["serviceAccountName"] == "fetcher"
+    )
     assert "serviceAccountName" not in pod(plan())
 
 
@@ -516,7 +518,8 @@ def test_probes_wait_as_long_as_the_config_says(plan: MakePlan) -> None:
     container = server(plan({"runtime": checks}))
     assert container["livenessProbe"]["initialDelaySeconds"] == 7
     probes = [container[name] for name in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert {(probe["periodSeconds"], probe["timeoutSeconds"]) for probe in probes} == {(10, 5)}
+    assert [probe["periodSeconds"] for probe in probes] == [2, 10, 10]
+    assert {probe["timeoutSeconds"] for probe in probes} == {5}
 
 
 def test_the_stages_own_names_are_used(workspace: Workspace, plan: MakePlan) -> None:

@@ -243,7 +243,6 @@ STAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "namespace": "a_b",
             "domain": "a b",
             "registry": "x y",
-            "service_account": "A",
             "pull_secret": "-",
             "gpu": {
                 "label": "a b",
@@ -254,6 +253,29 @@ STAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "ingress_from": [{"cidr": "10.x"}],
             "digests": {"a": "sha256:1"},
             "servers": {"": {"path": "a" * 300}, "x": {"path": "x", "image": "a:1"}},
+        },
+    ),
+    "a former name of the service account": ({}, {"service_account": "reader"}),
+    "a pod": (
+        {},
+        {
+            "pod": {
+                "service_account": "A",
+                "priority_class": "a b",
+                "labels": {"a b": "x", "pod-template-hash": "x", "c": "d e"},
+                "annotations": {"trussform/config.yaml": "x"},
+                "fs_group": "group",
+                "requests": {"cpu": "many", "gpu": 1},
+                "limits": {"memory": "much"},
+                "termination_grace_period": 5,
+                "tolerations": [
+                    {"value": "x"},
+                    {"key": "a", "operator": "Exists", "value": "x"},
+                    {"key": "a", "toleration_seconds": 5},
+                    {"key": "a", "effect": "NoRun"},
+                ],
+            },
+            "gpu": {"resources": {"L5": "x", "L4": "mig"}, "taint": "a b", "spot": "yes"},
         },
     ),
     "auth": (
@@ -298,6 +320,36 @@ STAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "an endpoint that nginx misreads": ({SERVER: {"predict_endpoint": "/a;b"}}, {"route": NGINX}),
     "sources of requests": ({}, {"ingress_from": [{"namespace": "others"}]}),
     "no label": ({"resources": {"accelerator": "L4"}}, {"gpu": {"dialect": "aks"}}),
+    "limits below the requests": (
+        {"resources": {"cpu": "4", "memory": "8Gi"}},
+        {"pod": {"limits": {"cpu": "1", "memory": "4Gi"}}},
+    ),
+    "two limits of the shutdown": (
+        {},
+        {"pod": {"termination_grace_period": 60}, "deadlines": {"drain": 60}},
+    ),
+    "two runtimes": (
+        {"resources": {"accelerator": "L4"}},
+        {"gpu": {"runtime_class": "nvidia"}, "pod": {"runtime_class": "kata"}},
+    ),
+    "several GPUs with the default memory": ({"resources": {"accelerator": "H100:8"}}, {}),
+    "an image of unknown libraries on GKE": (
+        {
+            "base_image": {"image": DIGEST.replace("python", "example.com/a")},
+            "resources": {"accelerator": "L4"},
+        },
+        {"gpu": {"dialect": "gke"}, "route": {"kind": "none"}},
+    ),
+    "GKE without its controller": ({}, {"gpu": {"dialect": "gke"}}),
+    "a path that GKE cannot ask": (
+        {SERVER: {"readiness_endpoint": "/a@b"}},
+        {"route": {**GATEWAY, "controller": "gke"}},
+    ),
+    "gRPC on GKE": (GRPC, {"route": {**GATEWAY, "controller": "gke"}}),
+    "auth that pods can pass by": (
+        {},
+        {"auth": {"kind": "api-key", "existing": "clients"}, "route": ENVOY},
+    ),
     "offline": ({}, {"render_to": "out", "secrets": {"existing": "s"}}),
     "not locked": ({}, {"tags": "locked"}),
     "no builder": ({"requirements": ["six"]}, {"builder": "none"}),

@@ -41,6 +41,7 @@ def planned(
     """The plan of a stage with values for the `known` secrets, and what there is to say of it."""
     workspace.write_config({"runtime": {"transport": {"kind": protocol}}})
     secrets = {name: {"secure": "v1:x"} for name in known}
+    stage = {"ingress_from": [{"namespace": "gateways"}], **stage}
     stack = workspace.write_stack(stage, **{"trussform:secrets": secrets})
     plans, problems = plans_of(stack_file.read_stack(stack))
     return plans["server"], problems

@@ -69,6 +69,7 @@ def test_the_pod_has_the_variables_that_baseten_sets(plan: MakePlan) -> None:
         "PORT": "8000",
         "BT_MODEL_ID": "server",
         "PYTHON_EXECUTABLE": "/opt/python",
+        "NVIDIA_VISIBLE_DEVICES": "void",
     }
     variables = {entry["name"]: entry for entry in pod(made)["containers"][0]["env"]}
     path = variables["BT_MODEL_DEPLOYMENT_ID"]["valueFrom"]["fieldRef"]["fieldPath"]

@@ -16,7 +16,6 @@ from trussform.config import Config
 from trussform.config.instances import ACCELERATORS
 from trussform.plan import Plan
 from trussform.plan.gpu_labels import ABSENT, PRODUCTS
-from trussform.plan.probes import PERIOD
 from trussform.stage import Dialect, Stage
 
 MakePlan = Callable[..., Plan]
@@ -114,7 +113,7 @@ def test_probes_follow_the_configs_thresholds(plan: MakePlan) -> None:
         "restart_check_delay_seconds": 7,
     }
     probes = plan({"runtime": {"health_checks": checks}}).probes
-    assert (probes.startup.path, probes.startup.failures) == ("/ready", 11)
+    assert (probes.startup.path, probes.startup.failures) == ("/ready", 49)
     assert (probes.readiness.path, probes.readiness.failures) == ("/ready", 2)
     assert (probes.liveness.path, probes.liveness.failures, probes.liveness.delay) == (
         "/live",
@@ -124,7 +123,8 @@ def test_probes_follow_the_configs_thresholds(plan: MakePlan) -> None:
 
 
 def test_a_start_may_take_half_an_hour_by_default(plan: MakePlan) -> None:
-    assert (plan().probes.startup.failures - 1) * PERIOD == 1800
+    startup = plan().probes.startup
+    assert (startup.failures - 1) * startup.period == 1800
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ def command(text: str, **server: Any) -> dict[str, Any]:
 
 
 def gpus(accelerator: str, text: str) -> dict[str, Any]:
-    return {"resources": {"accelerator": accelerator}, **command(text)}
+    return {"resources": {"accelerator": accelerator, "memory": "100Gi"}, **command(text)}
 
 
 def notes(workspace: Workspace, config: dict[str, Any]) -> list[tuple[str, str]]:

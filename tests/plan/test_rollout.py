@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.workspace import CONFIG, merged, plan_of
+from trussform.cli.render import objects
 from trussform.config import Config
 from trussform.config.runtime import WEEK
 from trussform.plan import Plan
@@ -109,7 +110,9 @@ def absent(config: Config, stage: Stage) -> int:
 
 def replicas(stage: Stage) -> int:
     own = stage.servers["a"].replicas
-    return stage.replicas if own is None else own
+    number = stage.replicas if own is None else own
+    assert number != "autoscaled"
+    return number
 
 
 def spare_gpus(stage: Stage) -> int:
@@ -293,3 +296,27 @@ def test_sigterm_waits_for_grpc_only_where_idle_connections_are_closed(
     made = plan({"runtime": {"transport": {"kind": "grpc"}}}, {"route": route}).drain
     assert (made.waits, made.seconds, made.grace) == (waits, 3600, 3610)
     assert ("must finish its calls" in made.why) == (waits == 0)
+
+
+@pytest.mark.parametrize(("spare", "surge"), [(0, 0), (1, 1)])
+def test_an_autoscaler_of_the_users_owns_the_number_of_replicas(
+    plan: MakePlan, spare: int, surge: int
+) -> None:
+    stage = {"replicas": "autoscaled", "spare_gpus": spare}
+    made = plan({"resources": {"accelerator": "L4"}}, stage)
+    (deployment,) = [one for one in objects(made) if one["kind"] == "Deployment"]
+    assert "replicas" not in deployment["spec"]
+    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == surge
+    assert str(made.rollout).startswith("autoscaled; ")
+    assert made.rollout.why.endswith(
+        "an autoscaler owns the number of replicas, so Pulumi leaves it out"
+    )
+    # One replica may be all that there are, and several pods need a limit for node drains.
+    assert (made.rollout.downtime > 0) == (surge == 0)
+    assert made.availability.max_unavailable == 1
+    assert made.deadlines.timeout > 10 * made.deadlines.progress
+
+
+def test_a_server_can_have_an_autoscaler_of_its_own(plan: MakePlan) -> None:
+    servers = {"server": {"path": "server", "replicas": "autoscaled"}}
+    assert plan(None, {"replicas": 3, "servers": servers}).rollout.replicas is None

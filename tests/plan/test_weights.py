@@ -146,7 +146,7 @@ def test_a_cloud_identity_comes_from_the_stages_service_account(workspace: Works
     config = weight("s3://b/p", auth=auth)
     (problem,) = workspace.plan(config)[1]
     assert (problem.level, "arn:role" in problem.message) == ("blocks-deploy", True)
-    assert workspace.plan(config, {"service_account": "reader"})[1] == []
+    assert workspace.plan(config, {"pod": {"service_account": "reader"}})[1] == []
 
 
 def test_one_nodes_volume_has_one_pod_at_a_time(workspace: Workspace) -> None:
@@ -164,7 +164,8 @@ def test_one_nodes_volume_has_one_pod_at_a_time(workspace: Workspace) -> None:
 
 
 def gpus(accelerator: str) -> dict[str, Any]:
-    return {**weight(f"hf://o/m@{COMMIT}"), "resources": {"accelerator": accelerator}}
+    resources = {"accelerator": accelerator, "memory": "100Gi"}
+    return {**weight(f"hf://o/m@{COMMIT}"), "resources": resources}
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_the_warning_is_about_the_servers_own_claim_where_it_has_one(workspace: 
         (gpus("B200:8"), {"kind": "claim", "size": "1440Gi"}),
         (gpus("B200:8"), {"kind": "existing", "claim": "models"}),
         (gpus("B200:8"), {"kind": "node"}),
-        ({"resources": {"accelerator": "B200:8"}}, {"kind": "claim"}),
+        ({"resources": {"accelerator": "B200"}}, {"kind": "claim"}),
         (weight(f"hf://o/m@{COMMIT}"), {"kind": "claim", "size": "1Mi"}),
     ],
 )

@@ -1,13 +1,16 @@
 """The stage block: what it may say, and how it is found."""
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from support.stages import FORMS
 from support.workspace import ROOT, Workspace, plans_of
 from trussform import planning
 from trussform.problem import ProblemError
+from trussform.source import is_mapping
 from trussform.stack_file import lock_file, read_stack
 from trussform.stage import Stage
 
@@ -314,7 +317,7 @@ FORWARD = "auth: {kind: forward, service: a, namespace: b, "
         ),
         (
             "route: {kind: gateway, controller: envoy}",
-            "40: route.controller: `envoy` is not allowed; use one of 'envoy-gateway' or 'trae",
+            "40: route.controller: `envoy` is not allowed; use one of 'envoy-gateway', 'trae",
         ),
         (INGRESS + "isuer: a}}", "55: route.tls.isuer: unknown field; did you mean `issuer`?"),
         (
@@ -409,3 +412,20 @@ def test_the_command_for_a_secret_has_its_name_as_one_word(workspace: Workspace)
         'trussform:secrets["$(id) `id`"]',
         'trussform:secrets["é b"]',
     }
+
+
+def test_the_apiserver_is_asked_about_every_field_of_a_stage() -> None:
+    def keys(value: object) -> Iterator[str]:
+        if is_mapping(value):
+            for key, part in value.items():
+                yield key
+                yield from keys(part)
+        elif isinstance(value, list):
+            for part in cast(list[object], value):
+                yield from keys(part)
+
+    schema = Stage.model_json_schema()
+    models = [schema, *schema["$defs"].values()]
+    fields = {field for model in models for field in model.get("properties", {})}
+    by_the_workspace = {"environment", "domain", "registry"}
+    assert fields - set(keys(FORMS)) == {*by_the_workspace, "render_to"}

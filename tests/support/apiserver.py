@@ -151,7 +151,7 @@ def _mounts(mounts: list[Manifest]) -> Iterator[str]:
 
 def _quantities(amounts: dict[str, str]) -> Iterator[str]:
     for name, amount in amounts.items():
-        standard = name in ("cpu", "memory", "storage")
+        standard = name in ("cpu", "memory", "storage", "ephemeral-storage")
         extended = "/" in name and qualified(name) and "kubernetes.io/" not in name
         if not (standard or extended) or not _QUANTITY.fullmatch(amount):
             yield f"resource {name!r}: {amount!r}"

@@ -117,6 +117,8 @@ _KINDS = (
     "httproute",
     "grpcroute",
     "backendtrafficpolicy",
+    "healthcheckpolicy",
+    "gcpbackendpolicy",
     "ingress",
     "middleware",
 )

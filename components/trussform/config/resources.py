@@ -1,27 +1,33 @@
 """The resources that the server requests from its node (Truss: `resources`)."""
 
-import re
 from typing import Annotated, Any
 
-from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from trussform.config.instances import ACCELERATORS, machine
+from trussform.quantity import is_cpu, is_memory
 from trussform.schema import Int, Model, invalid
 from trussform.source import is_mapping
 
-_MAX_AMOUNT = 64
-_NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
-_CPU = re.compile(rf"{_NUMBER}(m|[eE][+-]?[0-9]{{1,2}})?")
-_MEMORY = re.compile(rf"{_NUMBER}([eE][+-]?[0-9]{{1,2}}|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+
+def check_cpu(cpu: str) -> str:
+    """Returns an amount of CPU unchanged; raises a validation error otherwise."""
+    if not is_cpu(cpu):
+        raise invalid(f"`{cpu}` is not an amount of CPU", 'write cores, as in "4" or "500m"')
+    return cpu
 
 
-def quantity(memory: str) -> str:
+def check_memory(memory: str) -> str:
     """Returns an amount of memory or storage unchanged; raises a validation error otherwise."""
-    if len(memory) > _MAX_AMOUNT or not _MEMORY.fullmatch(memory):
+    if not is_memory(memory):
         raise invalid(f"`{memory}` is not an amount", 'write it as in "10Gi" or "512Mi"')
     return memory
+
+
+Cpu = Annotated[str, AfterValidator(check_cpu)]
+Memory = Annotated[str, AfterValidator(check_memory)]
 
 
 class Accelerator(Model):
@@ -75,10 +81,10 @@ class Fabric(Model):
 class Resources(Model):
     """The resources that one replica requests from its node."""
 
-    cpu: str = "1"
+    cpu: Cpu = "1"
     """The CPU request in cores: `4`, `500m`. Default: 1."""
 
-    memory: str = "2Gi"
+    memory: Memory = "2Gi"
     """The memory request: `10Gi`. Default: 2Gi."""
 
     accelerator: Accelerator | None = None
@@ -116,18 +122,6 @@ class Resources(Model):
     @classmethod
     def _empty_is_none(cls, accelerator: Any) -> Any:
         return None if accelerator == {} else accelerator
-
-    @field_validator("cpu")
-    @classmethod
-    def _check_cpu(cls, cpu: str) -> str:
-        if len(cpu) > _MAX_AMOUNT or not _CPU.fullmatch(cpu):
-            raise invalid(f"`{cpu}` is not an amount of CPU", 'write cores, as in "4" or "500m"')
-        return cpu
-
-    @field_validator("memory")
-    @classmethod
-    def _check_memory(cls, memory: str) -> str:
-        return quantity(memory)
 
     @field_validator("node_count")
     @classmethod

@@ -240,8 +240,18 @@ def _register(
             depends_on=first,
             custom_timeouts=_timeouts(plan),
             hooks=hooks if kind == "Deployment" else None,
+            ignore_changes=_ignored(plan) if kind == "Deployment" else None,
         )
         registered.setdefault(kind, []).append(_resource(name, plan, manifest, opts))
+
+
+def _ignored(plan: Plan) -> list[str]:
+    """Returns the field that an autoscaler owns; none if the stage sets the number of replicas.
+
+    The provider then applies the field as it is in the cluster. A field that is only left out would
+    be set to 1, if Pulumi was its one owner.
+    """
+    return ["spec.replicas"] if plan.rollout.replicas is None else []
 
 
 _RESOURCES: dict[str, Any] = {

@@ -70,7 +70,10 @@ def exit_on_error(source: Source) -> Generator[None, None, None]:
     except FetchError as error:
         sys.exit(f"error: {source.source}: {error}")
     except PermissionError as error:
-        fix = "make the top folder of the volume writable for the pod's group, as fsGroup does"
+        fix = (
+            "the pod's group cannot write to the volume; if its driver ignores fsGroup, set "
+            "`weights.run_as_user_id` of the stage to the owner of the volume's top folder"
+        )
         if os.access(VOLUME, os.W_OK):
             fix = f"remove {source.folder} and its marks from the volume, or fetch as their owner"
         sys.exit(f"error: {source.source}: {type(error).__name__}: {error}; {fix}")

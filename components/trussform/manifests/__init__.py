@@ -5,6 +5,7 @@ from trussform.manifests.availability import disruption_budgets
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text, deploy_values
 from trussform.manifests.deployment import deployment
 from trussform.manifests.envoy import traffic_policies
+from trussform.manifests.gke import backend_policies
 from trussform.manifests.network_policy import network_policies
 from trussform.manifests.routes import origin, routes, service
 from trussform.manifests.secrets import external_secrets
@@ -33,6 +34,7 @@ def render_objects(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
         service(plan, values),
         *auth_policies(plan, values),
         *traffic_policies(plan, values),
+        *backend_policies(plan, values),
         *routes(plan, values),
     ]
 

@@ -9,9 +9,12 @@ from trussform.manifests import weights
 from trussform.manifests.availability import topology_spread
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.metadata import NAME_LABEL, model_metadata
+from trussform.manifests.resources import with_limits
 from trussform.manifests.yaml_text import to_yaml
 from trussform.plan import Plan
-from trussform.plan.probes import PERIOD, TIMEOUT, Probe
+from trussform.plan.driver import NO_GPU
+from trussform.plan.probes import TIMEOUT, Probe
+from trussform.plan.toleration import Toleration
 
 CONFIG_ANNOTATION = "trussform/config.yaml"
 ENVIRONMENT_ANNOTATION = "trussform/environment"
@@ -29,7 +32,7 @@ def deployment(plan: Plan, values: DeployValues[Text]) -> Manifest:
         "kind": "Deployment",
         "metadata": model_metadata(plan, values),
         "spec": {
-            "replicas": rollout.replicas,
+            **({} if rollout.replicas is None else {"replicas": rollout.replicas}),
             "progressDeadlineSeconds": plan.deadlines.progress,
             "selector": {"matchLabels": {NAME_LABEL: plan.name}},
             "strategy": {
@@ -40,7 +43,10 @@ def deployment(plan: Plan, values: DeployValues[Text]) -> Manifest:
                 },
             },
             "template": {
-                "metadata": {"labels": dict(plan.labels.every), "annotations": _annotations(plan)},
+                "metadata": {
+                    "labels": {**plan.pod.labels, **plan.labels.every},
+                    "annotations": {**plan.pod.annotations, **_annotations(plan)},
+                },
                 "spec": _pod(plan, values),
             },
         },
@@ -64,12 +70,7 @@ def _pod(plan: Plan, values: DeployValues[Text]) -> Manifest:
         "terminationGracePeriodSeconds": plan.drain.grace,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": {
-            "fsGroup": plan.security.group,
-            # Handing a terabyte of weights to the group at every start would take minutes.
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": _pod_security(plan),
         "containers": [_server(plan, values)],
         "volumes": [*_volumes(plan, values), *weights.volumes(plan)],
     }
@@ -79,26 +80,61 @@ def _pod(plan: Plan, values: DeployValues[Text]) -> Manifest:
         spec["serviceAccountName"] = plan.security.service_account
     if values.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in values.pull_secrets]
-    if plan.gpu.per_pod:
-        spec |= _placement(plan)
+    spec |= _placement(plan)
     if apart := topology_spread(plan):
         spec["topologySpreadConstraints"] = apart
     return spec
 
 
+def _pod_security(plan: Plan) -> Manifest:
+    profile: Manifest = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if plan.security.group is None:
+        return profile
+    # Handing a terabyte of weights to the group at every start would take minutes.
+    policy = {"fsGroupChangePolicy": "OnRootMismatch"}
+    return {"fsGroup": plan.security.group, **policy, **profile}
+
+
 def _placement(plan: Plan) -> Manifest:
-    gpu = plan.gpu
-    product = {"key": gpu.label, "operator": "In", "values": list(gpu.products)}
+    """Returns the fields that the scheduler reads, and the runtime."""
+    pod, spec = plan.pod, dict[str, Any]()
+    if plan.gpu.per_pod:
+        spec["affinity"] = _gpu_nodes(plan)
+    if pod.node_selector:
+        spec["nodeSelector"] = dict(pod.node_selector)
+    if pod.tolerations:
+        spec["tolerations"] = [_toleration(one) for one in pod.tolerations]
+    if pod.priority_class is not None:
+        spec["priorityClassName"] = pod.priority_class
+    if pod.runtime_class is not None:
+        spec["runtimeClassName"] = pod.runtime_class
+    return spec
+
+
+def _gpu_nodes(plan: Plan) -> Manifest:
+    product = {"key": plan.gpu.label, "operator": "In", "values": list(plan.gpu.products)}
     return {
-        "affinity": {
-            "nodeAffinity": {
-                "requiredDuringSchedulingIgnoredDuringExecution": {
-                    "nodeSelectorTerms": [{"matchExpressions": [product]}]
-                }
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [product]}]
             }
-        },
-        "tolerations": [{"key": gpu.resource, "operator": "Exists", "effect": "NoSchedule"}],
+        }
     }
+
+
+def _toleration(toleration: Toleration) -> Manifest:
+    spec: Manifest = {}
+    if toleration.key is not None:
+        spec["key"] = toleration.key
+    if toleration.value is None:
+        spec["operator"] = "Exists"
+    else:
+        spec |= {"operator": "Equal", "value": toleration.value}
+    if toleration.effect is not None:
+        spec["effect"] = toleration.effect
+    if toleration.seconds is not None:
+        spec["tolerationSeconds"] = toleration.seconds
+    return spec
 
 
 def _server(plan: Plan, values: DeployValues[Text]) -> Manifest:
@@ -159,11 +195,8 @@ def _without_comments(script: str) -> str:
 
 
 def _resources(plan: Plan) -> Manifest:
-    requests = {"cpu": plan.resources.cpu, "memory": plan.resources.memory}
-    if not plan.gpu.per_pod:
-        return {"requests": requests}
-    gpus = {plan.gpu.resource: str(plan.gpu.per_pod)}
-    return {"requests": {**requests, **gpus}, "limits": gpus}
+    gpus = {plan.gpu.resource: str(plan.gpu.per_pod)} if plan.gpu.per_pod else {}
+    return with_limits(plan, {**plan.resources.requests, **gpus}, gpus)
 
 
 def _security(plan: Plan) -> Manifest:
@@ -183,7 +216,7 @@ def _probe(probe: Probe, port: int) -> Manifest:
         question = {"grpc": {"port": port}}
     spec: Manifest = {
         **question,
-        "periodSeconds": PERIOD,
+        "periodSeconds": probe.period,
         "timeoutSeconds": TIMEOUT,
         "failureThreshold": probe.failures,
     }
@@ -236,7 +269,8 @@ def _secret_files(plan: Plan, values: DeployValues[Text]) -> Manifest:
     names, undeclared = plan.secrets.names, plan.secrets.undeclared
     sources = [source(names, False)] if names else []
     sources += [source(undeclared, True)] if undeclared else []
-    return {"defaultMode": 0o440, "sources": sources}
+    # Without a group, the server's user reads the files as others do.
+    return {"defaultMode": 0o444 if plan.security.group is None else 0o440, "sources": sources}
 
 
 def _init_containers(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
@@ -266,7 +300,8 @@ def _copy(plan: Plan, values: DeployValues[Text]) -> Manifest:
         "name": "copy-app",
         "image": values.image,
         "command": ["sh", "-c", f"for folder in {folders}; do {copy}; done"],
-        "resources": {"requests": plan.files.copy_requests._asdict()},
+        "env": [{"name": name, "value": text} for name, text in NO_GPU.items()],
+        "resources": with_limits(plan, plan.files.copy_requests._asdict()),
         "securityContext": _security(plan),
         "volumeMounts": [
             {"name": folder[1:], "mountPath": f"/copy{folder}"} for folder in plan.files.copied

@@ -88,7 +88,7 @@ def _http_rule(plan: Plan, rule: Rule, outside: str) -> Manifest:
             "PathPrefix",
             {"type": "ReplacePrefixMatch", "replacePrefixMatch": rule.rewrite},
         )
-    return {
+    spec: Manifest = {
         "matches": [{"path": {"type": kind, "value": outside}}],
         "filters": [
             *_auth_filters(plan),
@@ -96,8 +96,10 @@ def _http_rule(plan: Plan, rule: Rule, outside: str) -> Manifest:
             *request_id_filters(plan),
         ],
         "backendRefs": [{"name": plan.name, "port": SERVICE_PORT}],
-        "timeouts": {"request": f"{plan.routes.timeout or 0}s"},
     }
+    if plan.routes.backend_policies:
+        return spec  # GKE rejects a route with a timeout; its policy sets it.
+    return {**spec, "timeouts": {"request": f"{plan.routes.timeout or 0}s"}}
 
 
 def _auth_filters(plan: Plan) -> list[Manifest]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from trussform import fetcher
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.metadata import metadata
+from trussform.manifests.resources import with_limits
 from trussform.plan import Plan
 from trussform.plan.weights import Source
 
@@ -145,7 +146,7 @@ def init_containers(
             "command": ["python3", "-m", _MODULE],
             "workingDir": _PROGRAM_AT,
             "env": [{"name": name, "value": text} for name, text in variables.items()],
-            "resources": {"requests": plan.fetcher.requests._asdict()},
+            "resources": with_limits(plan, plan.fetcher.requests._asdict()),
             "securityContext": security,
             "volumeMounts": [
                 {"name": "weights", "mountPath": _AT},

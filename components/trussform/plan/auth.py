@@ -155,7 +155,7 @@ def _key_problems(given: Given, auth: ApiKeyAuth, path: FieldPath) -> list[Probl
 def _forward_problems(config: Config, stage: ServerStage, field: FieldPath) -> list[Problem]:
     """Returns the problems of an auth service."""
     route = stage.route
-    if route.kind == "gateway" and route.controller is None:
+    if route.kind == "gateway" and route.controller in (None, "gke"):
         message = "the Gateway API has no forward auth, so each controller needs its own object"
         fix = "add `controller: envoy-gateway` or `controller: traefik` to the route"
         return [Problem("stage", ("route",), message, fix)]

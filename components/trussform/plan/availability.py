@@ -27,13 +27,15 @@ class AvailabilityPlan(NamedTuple):
 
 def plan_availability(rollout: RolloutPlan) -> AvailabilityPlan:
     """Decides the disruption budget and the topology spread, from two replicas on."""
-    if rollout.replicas < 2:
+    replicas = rollout.replicas
+    if replicas is not None and replicas < 2:
         why = "a disruption budget for one replica would block every node drain"
-        if rollout.replicas == 0:
+        if replicas == 0:
             why = "`replicas` is 0"
         return AvailabilityPlan(None, False, why)
+    number = "autoscaled" if replicas is None else replicas
     why = (
-        f"{rollout.replicas} replicas; they may share a node, because one node may have all GPUs; "
-        "pods that are not ready never block a drain"
+        f"{number} replicas; they may share a node, because one node may have all GPUs; pods that "
+        "are not ready never block a drain"
     )
     return AvailabilityPlan(1, True, why)

@@ -12,6 +12,8 @@ from trussform.problem import Problem
 SHORTEST_SLACK, LONGEST_SLACK = 10, 60
 """The slack between a deadline and the next one, in seconds: a tenth of the first, within these
 bounds."""
+AUTOSCALED = 10
+"""The number of replicas that the Pulumi timeout of an autoscaled server allows for."""
 
 
 class DeadlinesPlan(NamedTuple):
@@ -45,7 +47,7 @@ def plan_deadlines(
     until_ready = drain.grace + limits.provisioning + rollout.until_ready
     slack = min(LONGEST_SLACK, max(SHORTEST_SLACK, until_ready // 10))
     progress = until_ready + slack
-    batches = max(1, rollout.replicas)
+    batches = AUTOSCALED if rollout.replicas is None else max(1, rollout.replicas)
     times = f"{batches} times as long" if batches > 1 else "as long"
     fetch = f"weights {weights.deadline} + " if weights.deadline else ""
     why = (

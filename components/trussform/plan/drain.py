@@ -1,6 +1,6 @@
 """The shutdown of a pod: the time for its requests before and after SIGTERM."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from trussform.plan.command import CommandPlan
@@ -11,6 +11,8 @@ from trussform.problem import Problem
 
 DELAY = 5
 """Seconds between the pod's removal from the endpoints and SIGTERM: proxies learn of it later."""
+MARGIN = 2 * DELAY
+"""Seconds of the grace period that requests cannot use: `DELAY`, and the end of the server."""
 DRAIN = 600
 """Seconds that a stopping pod gives its requests if the stage sets no limit."""
 LONG_DRAIN = 3600
@@ -56,13 +58,26 @@ def plan_drain(given: Given, command: CommandPlan, routes: RoutesPlan) -> DrainP
     """Decides the time of SIGTERM and the grace period."""
     seconds = _seconds(given)
     waits, why = _waits(given, command, routes, seconds)
-    grace = DELAY + seconds + 5
-    return DrainPlan(DELAY, seconds, waits, grace, min(HUNG_GRACE, grace), why)
+    grace = seconds + MARGIN
+    return DrainPlan(
+        DELAY, seconds, waits, grace, min(HUNG_GRACE, grace), why, tuple(_two_limits(given))
+    )
+
+
+def _two_limits(given: Given) -> Iterator[Problem]:
+    """Yields an error if the stage limits the shutdown twice."""
+    stage = given.stage
+    if stage.pod.termination_grace_period is not None and stage.deadlines.drain is not None:
+        message = "the stage limits the shutdown twice, also by `deadlines.drain`"
+        fix = "remove one of the two"
+        yield Problem("stage", stage.path("pod", "termination_grace_period"), message, fix)
 
 
 def _seconds(given: Given) -> int:
     """Returns the time in seconds that a stopping pod gives its requests."""
     stage = given.stage
+    if stage.pod.termination_grace_period is not None:
+        return stage.pod.termination_grace_period - MARGIN
     if stage.deadlines.drain is not None:
         return stage.deadlines.drain
     if given.config.runtime.transport.kind == "http":

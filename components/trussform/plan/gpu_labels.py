@@ -4,6 +4,7 @@ The values come from the documentation of GPU feature discovery, GKE, Karpenter,
 Sizes with a part of a GPU (`g6f`, `NVads_A10`) are left out.
 """
 
+from trussform.plan.toleration import Toleration
 from trussform.stage import Dialect
 
 _INSTANCE_TYPE = "node.kubernetes.io/instance-type"
@@ -187,6 +188,21 @@ OTHER_DIALECT: dict[tuple[Dialect, str], Dialect] = {
 }
 """The dialect to use instead: Karpenter calls both sizes of the A100 `a100`, so the instance types
 tell them apart."""
+
+WHOLE = {"H100_40GB": "H100"}
+"""The whole GPU of each accelerator that is a part of one."""
+
+TAINTS: dict[Dialect, tuple[Toleration, ...]] = {"aks": (Toleration("sku", "gpu"),)}
+"""The taint of GPU pools that a cloud's documentation tells users to set, beside NVIDIA's. Source:
+https://learn.microsoft.com/azure/aks/use-nvidia-gpu."""
+
+SPOT_TAINTS: dict[Dialect, tuple[Toleration, ...]] = {
+    "aks": (Toleration("kubernetes.azure.com/scalesetpriority", "spot"),),
+    "gke": (Toleration("cloud.google.com/gke-spot", "true"),),
+}
+"""The taint of spot nodes. Amazon EKS and Karpenter set none by themselves. Sources:
+https://learn.microsoft.com/azure/aks/spot-node-pool,
+https://cloud.google.com/kubernetes-engine/docs/concepts/spot-vms."""
 
 _UNDOCUMENTED = "no label for this GPU is documented"
 _GKE = "no known machine type of Google Cloud has this GPU"

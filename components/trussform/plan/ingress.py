@@ -1,10 +1,11 @@
 """The sources that may connect to the pods."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from trussform.plan.given import Given
 from trussform.problem import Problem
-from trussform.stage import CidrPeer
+from trussform.stage import CidrPeer, NoRoute
 
 
 class IngressPlan(NamedTuple):
@@ -30,7 +31,8 @@ def plan_ingress(given: Given) -> IngressPlan:
     """Decides the sources from the stage's `ingress_from`."""
     stage = given.stage
     if stage.ingress_from is None:
-        return IngressPlan(False, (), (), "the stage has no `ingress_from`")
+        why = "the stage has no `ingress_from`"
+        return IngressPlan(False, (), (), why, tuple(_past_the_gateway(given)))
     peers = stage.ingress_from
     plan = IngressPlan(
         restricted=True,
@@ -47,3 +49,15 @@ def plan_ingress(given: Given) -> IngressPlan:
     )
     fix = "add the namespace of the Gateway's pods, or the CIDR of its nodes"
     return plan._replace(problems=(Problem("stage", ("ingress_from",), message, fix, "warning"),))
+
+
+def _past_the_gateway(given: Given) -> Iterator[Problem]:
+    """Yields a warning if the gateway checks requests and the pods accept all connections."""
+    stage = given.stage
+    if isinstance(stage.route, NoRoute) or stage.auth in (None, "none"):
+        return
+    message = (
+        "the gateway checks `auth`, and every pod of the cluster can connect to the server past it"
+    )
+    fix = "add `ingress_from: [{namespace: NAME}]` with the namespace of the gateway's pods"
+    yield Problem("stage", stage.path("auth"), message, fix, "warning")

@@ -11,6 +11,7 @@ from trussform.plan.deadlines import DeadlinesPlan, plan_deadlines
 from trussform.plan.decision import Decision
 from trussform.plan.digest import DigestPlan
 from trussform.plan.drain import DrainPlan, plan_drain
+from trussform.plan.driver import DriverPlan, plan_driver
 from trussform.plan.egress import EgressPlan, plan_egress
 from trussform.plan.fetcher import FetcherPlan, plan_fetcher
 from trussform.plan.files import FilesPlan, plan_files
@@ -22,6 +23,7 @@ from trussform.plan.labels import LabelsPlan, plan_labels
 from trussform.plan.names import NamesPlan, plan_names
 from trussform.plan.namespace import NamespacePlan, plan_namespace
 from trussform.plan.platform import PlatformPlan, plan_platform
+from trussform.plan.pod import PodPlan, plan_pod
 from trussform.plan.portability import PortabilityPlan, plan_portability
 from trussform.plan.probes import ProbesPlan, plan_probes
 from trussform.plan.pull import PullPlan, plan_pull
@@ -50,6 +52,8 @@ class Plan(NamedTuple):
     concurrency: ConcurrencyPlan
     resources: ResourcesPlan
     gpu: GpuPlan
+    driver: DriverPlan
+    pod: PodPlan
     probes: ProbesPlan
     weights: WeightsPlan
     fetcher: FetcherPlan
@@ -95,6 +99,8 @@ def build_plan(given: Given) -> Plan:
     drain = plan_drain(given, command, routes)
     rollout = plan_rollout(given, probes, weights, drain)
     files = plan_files(given, image)
+    gpu = plan_gpu(given)
+    driver = plan_driver(given)
     return Plan(
         names=names,
         namespace=plan_namespace(given),
@@ -104,10 +110,12 @@ def build_plan(given: Given) -> Plan:
         digest=digest,
         pull=plan_pull(given, image),
         command=command,
-        variables=plan_variables(given, names, command, weights, files),
+        variables=plan_variables(given, names, command, weights, files, driver),
         concurrency=plan_concurrency(given),
         resources=plan_resources(given),
-        gpu=plan_gpu(given),
+        gpu=gpu,
+        driver=driver,
+        pod=plan_pod(given, gpu),
         probes=probes,
         weights=weights,
         fetcher=plan_fetcher(given, weights),

@@ -6,7 +6,9 @@ from trussform.plan.given import Given
 from trussform.problem import Problem
 
 PERIOD = 10
-"""`periodSeconds`, as on Baseten."""
+"""`periodSeconds` of the readiness and the liveness probe, as on Baseten."""
+STARTUP_PERIOD = 2
+"""`periodSeconds` of the startup probe: the pod is ready soon after the first good answer."""
 LATE = 2 * PERIOD
 """The delay in seconds with which the kubelet may notice the end of a start."""
 TIMEOUT = 5
@@ -20,6 +22,8 @@ class Probe(NamedTuple):
     """The path of the GET request; None: a gRPC health check."""
     failures: int
     """`failureThreshold`: checks that fail in a row before the probe acts."""
+    period: int = PERIOD
+    """`periodSeconds`."""
     delay: int = 0
     """`initialDelaySeconds`."""
 
@@ -56,12 +60,12 @@ def plan_probes(given: Given) -> ProbesPlan:
     # The first check may run as soon as the container starts, so one more check fills the budget.
     return ProbesPlan(
         port=server.server_port,
-        startup=Probe(ready, _failures(budget) + 1),
+        startup=Probe(ready, _failures(budget, STARTUP_PERIOD) + 1, STARTUP_PERIOD),
         readiness=Probe(ready, _failures(checks.stop_traffic_threshold_seconds)),
         liveness=Probe(
             alive,
             _failures(checks.restart_threshold_seconds),
-            checks.restart_check_delay_seconds,
+            delay=checks.restart_check_delay_seconds,
         ),
         startup_budget=budget,
         why="`runtime.health_checks` of the config, or Baseten's defaults; "
@@ -70,6 +74,6 @@ def plan_probes(given: Given) -> ProbesPlan:
     )
 
 
-def _failures(seconds: int) -> int:
+def _failures(seconds: int, period: int = PERIOD) -> int:
     """Returns the number of checks that span the time, rounded up."""
-    return max(1, -(-seconds // PERIOD))
+    return max(1, -(-seconds // period))

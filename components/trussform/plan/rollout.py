@@ -12,8 +12,8 @@ from trussform.problem import Problem, counted
 class RolloutPlan(NamedTuple):
     """The replicas and the update strategy of the Deployment."""
 
-    replicas: int
-    """The number of pods."""
+    replicas: int | None
+    """The number of pods; None: an autoscaler owns it."""
     surge: int
     """`maxSurge`: new pods that start before an old pod stops."""
     unavailable: int
@@ -26,7 +26,7 @@ class RolloutPlan(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
-        replicas = counted(self.replicas, "replica")
+        replicas = "autoscaled" if self.replicas is None else counted(self.replicas, "replica")
         return f"{replicas}; max surge {self.surge}, max unavailable {self.unavailable}"
 
 
@@ -34,7 +34,8 @@ def plan_rollout(
     given: Given, probes: ProbesPlan, weights: WeightsPlan, drain: DrainPlan
 ) -> RolloutPlan:
     """Decides the update strategy from the replicas, the spare GPUs and the weights' volume."""
-    stage, replicas = given.stage, given.stage.replicas
+    stage = given.stage
+    replicas = None if stage.replicas == "autoscaled" else stage.replicas
     accelerator = given.config.resources.accelerator
     gpus, spare = accelerator.count if accelerator else 0, stage.spare_gpus
     until_ready = weights.deadline + stage.deadlines.pull + probes.startup_budget + LATE
@@ -45,7 +46,7 @@ def plan_rollout(
     elif surges:
         needs = f"{gpus} of {counted(spare, 'spare GPU')}" if gpus else "no GPU"
         why = f"the new pod needs {needs}, so it starts before the old pod stops"
-    elif replicas > 1:
+    elif replicas is not None and replicas > 1:
         reason = _no_surge_reason(weights, spare, gpus)
         why = (
             f"{reason}, so replicas are replaced one at a time; {replicas - 1} of {replicas} serve "
@@ -58,6 +59,10 @@ def plan_rollout(
             f"{_no_surge_reason(weights, spare, gpus)}, so the old pod stops first; "
             f"maximum downtime {downtime} s (grace period + {parts} + start + checks)"
         )
+        if replicas is None:
+            why += " with one replica"
+    if replicas is None:
+        why += "; an autoscaler owns the number of replicas, so Pulumi leaves it out"
     return RolloutPlan(
         replicas=replicas,
         surge=1 if surges else 0,

@@ -1,5 +1,6 @@
 """The URLs of a server: Baseten's paths on the server's host, and the route to the Service."""
 
+import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -57,7 +58,7 @@ class RoutesPlan(NamedTuple):
     """The route and its paths."""
 
     kind: Literal["gateway", "ingress", "none"]
-    controller: Literal["envoy-gateway", "traefik", "nginx"] | None
+    controller: Literal["envoy-gateway", "traefik", "gke", "nginx"] | None
     """The controller of the Gateway or the Ingress class; None if the stage does not name it."""
     gateway: Gateway | None
     """None for other kinds of routes."""
@@ -82,9 +83,11 @@ class RoutesPlan(NamedTuple):
     timeout: int | None
     """Seconds after which the route aborts a request; None: never."""
     proxy_timeout: int
-    """Seconds that ingress-nginx waits for a byte."""
+    """Seconds that ingress-nginx waits for a byte, and GKE's load balancer for a whole response."""
     traffic_policy: bool
     """True if a BackendTrafficPolicy removes Envoy's limits on time and on concurrent requests."""
+    backend_policies: bool
+    """True if GKE's own policies set the health check and the timeout of the Service."""
     request_id: bool
     """True if the gateway adds `X-Baseten-Request-Id` to requests and responses."""
     why: str
@@ -118,12 +121,16 @@ def plan_routes(given: Given, names: NamesPlan) -> RoutesPlan:
     plan = plan._replace(domain=stage.domain)
     problems = _missing_fields(given)
     limits = f"; {_NO_LIMITS}" if plan.traffic_policy else ""
+    if plan.backend_policies:
+        limits = f"; {_GKE_POLICIES}"
     if grpc:
         # A GRPCRoute has no timeout, and gRPC clients set their own deadlines.
         why = f"gRPC calls keep their paths; the route sets no timeout{limits}"
         return plan._replace(why=why, problems=(*problems, *_grpc_problems(stage)))
     timeout = stage.request_timeout
     aborts = f"`request_timeout` is {timeout} s" if timeout else "the route sets no timeout"
+    if plan.backend_policies and not timeout:
+        aborts = f"GKE's load balancer ends a request after {DAY:,} s"
     bases = _bases(stage.environment)
     return plan._replace(
         timeout=timeout,
@@ -132,7 +139,11 @@ def plan_routes(given: Given, names: NamesPlan) -> RoutesPlan:
         predict_path=f"{bases[0]}/predict",
         sync_path=f"{bases[0]}/sync",
         why=f"these are Baseten's paths; {aborts}{limits}",
-        problems=(*problems, *_nginx_problems(stage, config.docker_server.predict_endpoint)),
+        problems=(
+            *problems,
+            *_nginx_problems(stage, config.docker_server.predict_endpoint),
+            *_gke_problems(config, stage),
+        ),
     )
 
 
@@ -160,6 +171,7 @@ def _without_rules(given: Given, names: NamesPlan) -> RoutesPlan:
         timeout=None,
         proxy_timeout=DAY,
         traffic_policy=envoy,
+        backend_policies=route.kind == "gateway" and route.controller == "gke",
         request_id=envoy,
         why="the stage has `route: {kind: none}`; only pods of the cluster reach the server",
     )
@@ -179,6 +191,12 @@ def _tls(route: IngressRoute, names: NamesPlan) -> Tls | None:
     return Tls(route.tls.secret, None, "ClusterIssuer")
 
 
+_GKE_PATH = re.compile(r"/[A-Za-z0-9/\-._~%!?$&'()*+,;=:]*")
+"""The paths that a HealthCheckPolicy of GKE accepts."""
+_GKE_POLICIES = (
+    "a GCPBackendPolicy sets the timeout, and a HealthCheckPolicy asks the readiness endpoint; "
+    "the objects are untried on GKE"
+)
 _NO_LIMITS = (
     "a BackendTrafficPolicy removes Envoy's default limits on time and on concurrent requests"
 )
@@ -222,6 +240,20 @@ def _nginx_problems(stage: ServerStage, predict: str) -> list[Problem]:
     return [Problem("config", field, message, fix)]
 
 
+def _gke_problems(config: Config, stage: ServerStage) -> Iterator[Problem]:
+    """Yields the problems of a Gateway that GKE runs, or may run."""
+    route, path = stage.route, config.docker_server.readiness_endpoint
+    gke = route.kind == "gateway" and route.controller == "gke"
+    if gke and not _GKE_PATH.fullmatch(path):
+        field: FieldPath = ("docker_server", "readiness_endpoint")
+        fix = "use letters, digits and -._~%!$&'()*+,;=:, or use another controller"
+        yield Problem("config", field, f"GKE's HealthCheckPolicy cannot ask `{path}`", fix)
+    if route.kind == "gateway" and route.controller is None and stage.gpu.dialect == "gke":
+        message = "GKE's Gateway rejects a route with a timeout, and asks `GET /` of each pod"
+        fix = "if GKE runs the Gateway, add `controller: gke` to the route"
+        yield Problem("stage", ("route",), message, fix, "warning")
+
+
 def _grpc_problems(stage: ServerStage) -> list[Problem]:
     """Returns the problems of gRPC with the route's controller."""
     route = stage.route
@@ -231,6 +263,10 @@ def _grpc_problems(stage: ServerStage) -> list[Problem]:
         )
         fix = "name the Gateway's controller: `controller: envoy-gateway` or `traefik`"
         return [Problem("stage", ("route",), message, fix, "warning")]
+    if route.kind == "gateway" and route.controller == "gke":
+        message = "the GRPCRoute of a gRPC server is untried on GKE's Gateway"
+        fix = "after the deploy, check that the route has the condition `Accepted`"
+        return [Problem("stage", ("route", "controller"), message, fix, "warning")]
     if not (route.kind == "ingress" and route.controller == "nginx"):
         return []
     problems: list[Problem] = []

@@ -6,17 +6,14 @@ from trussform.plan.given import Given
 from trussform.plan.weights import WeightsPlan
 from trussform.problem import Problem
 
-GROUP = 60000
-"""The group that owns the volumes. Any number works: every process of the pod is a member."""
-
 
 class SecurityPlan(NamedTuple):
     """The security context of the pod and of its containers."""
 
     user: int | None
     """The UID, with all capabilities dropped; None: the image's own user."""
-    group: int
-    """The group that owns the volumes (`fsGroup`)."""
+    group: int | None
+    """The group that owns the volumes (`fsGroup`); None: the cluster sets it."""
     fetcher_user: int | None
     """The UID of the init container that downloads weights; None: its image's own user."""
     service_account: str | None
@@ -28,16 +25,31 @@ class SecurityPlan(NamedTuple):
         user = "the image's user" if self.user is None else f"user {self.user}"
         capabilities = "the runtime's default" if self.user is None else "no"
         account = self.service_account or "`default`"
-        return f"{user}; {capabilities} capabilities; service account {account}, without its token"
+        group = "the cluster's group" if self.group is None else f"group {self.group}"
+        return (
+            f"{user}; {capabilities} capabilities; volumes of {group}; "
+            f"service account {account}, without its token"
+        )
 
 
 def plan_security(given: Given, weights: WeightsPlan) -> SecurityPlan:
     """Decides the users, the capabilities and the service account."""
     user = given.config.docker_server.run_as_user_id
+    settings = given.stage
     on_node = weights.volume is not None and weights.volume.kind == "node"
     why = "the config has no `run_as_user_id`; many images start as root and need capabilities"
     if user is not None:
         why = "`run_as_user_id` of the config"
     if on_node:
         why += "; the init container writes the weights to the node's disk as root"
-    return SecurityPlan(user, GROUP, 0 if on_node else user, given.stage.service_account, why)
+    fetcher = user if settings.weights.run_as_user_id is None else settings.weights.run_as_user_id
+    group = settings.pod.fs_group
+    if group == "none":
+        why += "; the stage has `fs_group: none`, so the cluster sets the group of the volumes"
+    return SecurityPlan(
+        user=user,
+        group=None if group == "none" else group,
+        fetcher_user=0 if on_node else fetcher,
+        service_account=settings.pod.service_account,
+        why=why,
+    )

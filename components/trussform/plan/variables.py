@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from trussform.config import Config
 from trussform.plan.command import CommandPlan
+from trussform.plan.driver import DriverPlan
 from trussform.plan.files import FilesPlan
 from trussform.plan.given import Given
 from trussform.plan.names import NamesPlan
@@ -31,7 +32,12 @@ class VariablesPlan(NamedTuple):
 
 
 def plan_variables(
-    given: Given, names: NamesPlan, command: CommandPlan, weights: WeightsPlan, files: FilesPlan
+    given: Given,
+    names: NamesPlan,
+    command: CommandPlan,
+    weights: WeightsPlan,
+    files: FilesPlan,
+    driver: DriverPlan,
 ) -> VariablesPlan:
     """Decides the variables: Baseten's and those of known servers; the config's take precedence."""
     config = given.config
@@ -43,7 +49,13 @@ def plan_variables(
         if files.copied:
             # An image that was not built for this user may have no home for it.
             baseten["HOME"] = "/tmp"
-    texts = {**weights.server_variables, **command.variables, **baseten, **own_variables(config)}
+    texts = {
+        **driver.variables,
+        **weights.server_variables,
+        **command.variables,
+        **baseten,
+        **own_variables(config),
+    }
     fields = {name: field for name, field in POD_FIELDS.items() if name not in texts}
     why = (
         "variables that Baseten sets or that the server needs, and `environment_variables` of the "

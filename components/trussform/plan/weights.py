@@ -12,6 +12,7 @@ from trussform.config.weights import ModelRepo, WeightsSource
 from trussform.plan.given import Given
 from trussform.plan.names import NamesPlan
 from trussform.problem import FieldPath, Level, Problem
+from trussform.quantity import amount
 from trussform.stage import ClaimStorage, NodeStorage, ServerStage, Storage
 
 MODEL_CACHE = "/app/model_cache"
@@ -52,15 +53,6 @@ GPU_MEMORY = {
 """The memory of one accelerator in Gi. Source:
 https://docs.baseten.co/deployment/resources#instance-type-reference, else NVIDIA's data sheets. The
 V100 has two sizes; this is the smaller."""
-_UNITS = {
-    "": 1,
-    "k": 10**3,
-    **{letter: 10 ** (3 * power) for power, letter in enumerate("MGTPE", start=2)},
-    **{f"{letter}i": 2 ** (10 * power) for power, letter in enumerate("KMGTPE", start=1)},
-}
-"""The number of bytes of each unit of a Kubernetes quantity."""
-_QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([kKMGTPEi]*)")
-
 _HF_TOKEN = "hf_access_token"
 _SCHEMES = {"hf": "hf", "gcs": "gs", "s3": "s3", "azure": "azure"}
 _FORMS = {
@@ -360,9 +352,9 @@ def _source_problems(source: Source, stage: ServerStage) -> Iterator[Problem]:
         if not form.fullmatch(path):
             yield _problem(source, f"`{source.source}` is not a valid source", f"write {written}")
     role = source.identity or source.role
-    if role and stage.service_account is None:
+    if role and stage.pod.service_account is None:
         message = f"the pod needs a service account that is bound to {role}"
-        fix = "add `service_account: NAME` to the stage"
+        fix = "add `pod: {service_account: NAME}` to the stage"
         yield _problem(source, message, fix, "blocks-deploy")
     _, at, revision = source.source.partition("@")
     if source.source.startswith("hf://") and not _COMMIT.fullmatch(revision):
@@ -435,7 +427,7 @@ def _nested_mounts(sources: tuple[Source, ...]) -> list[Problem]:
 
 def _shared_volume(plan: WeightsPlan, stage: ServerStage) -> Iterator[Problem]:
     """Yields a warning if several replicas need a volume of one node."""
-    if plan.one_node and stage.replicas > 1:
+    if plan.one_node and stage.replicas not in (0, 1):
         message = f"only one node at a time can mount the volume of `{stage.server}`'s replicas"
         fix = "write `access_mode: ReadWriteMany` or `kind: node` in `weights.storage` of the stage"
         yield Problem("stage", stage.path("replicas"), message, fix, "warning")
@@ -449,7 +441,7 @@ def _small_claim(given: Given, volume: Volume) -> Iterator[Problem]:
     """
     gpus = given.config.resources.accelerator
     memory = gpus.count * GPU_MEMORY.get(gpus.name, 0) if gpus else 0
-    if volume.kind != "claim" or _bytes(volume.size) >= memory << 30:
+    if volume.kind != "claim" or amount(volume.size) >= memory << 30:
         return
     message = (
         f"the claim of `{given.name}` has {volume.size}, and the memory of its GPUs ({gpus}) is "
@@ -458,10 +450,3 @@ def _small_claim(given: Given, volume: Volume) -> Iterator[Problem]:
     fix = f"set the size that the weights need; {memory}Gi holds all weights that fit these GPUs"
     path = given.stage.path("weights", "storage", "size")
     yield Problem("stage", path, message, fix, "warning")
-
-
-def _bytes(quantity: str) -> float:
-    """Returns a Kubernetes quantity in bytes."""
-    found = _QUANTITY.fullmatch(quantity)
-    assert found
-    return float(found[1]) * _UNITS[found[2]]

@@ -69,6 +69,10 @@ def _label_value(value: str) -> str:
     return value
 
 
+def _label_text(value: str) -> str:
+    return _label_value(value) if value else value
+
+
 def is_digest(text: str) -> bool:
     """Returns true if a text is the digest of an image: `sha256:` and 64 hex digits."""
     return _DIGEST.fullmatch(text) is not None
@@ -117,6 +121,8 @@ ObjectName = Annotated[str, AfterValidator(_object_name)]
 Qualified = Annotated[str, AfterValidator(_qualified)]
 AcceleratorName = Annotated[str, AfterValidator(_accelerator)]
 LabelValue = Annotated[str, AfterValidator(_label_value)]
+LabelText = Annotated[str, AfterValidator(_label_text)]
+"""The value of a label, which may be empty."""
 Digest = Annotated[str, AfterValidator(_digest)]
 Port = Annotated[Int, Field(ge=1, le=65_535)]
 Domain = Annotated[str, AfterValidator(_domain)]

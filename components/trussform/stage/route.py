@@ -17,9 +17,10 @@ class GatewayRoute(Model):
     """The name of the Gateway. Required, unless the program gives it as part of `platform`."""
     namespace: Label | None = None
     """The Gateway's namespace. Default: the server's own."""
-    controller: Literal["envoy-gateway", "traefik"] | None = None
+    controller: Literal["envoy-gateway", "traefik", "gke"] | None = None
     """The controller that runs the Gateway. Its policies do what the Gateway API cannot: `auth`,
-    and timeouts and limits as on Baseten. Default: only objects of the Gateway API."""
+    health checks, and timeouts and limits as on Baseten. Default: only objects of the Gateway
+    API."""
     listener: ObjectName | None = None
     """The listener of the Gateway (`sectionName`). Default: all listeners."""
     scheme: Literal["https", "http"] = "https"

@@ -1,13 +1,13 @@
 """The settings of one environment: the `trussform:stage` block of a stack file."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from trussform.config.runtime import WEEK
 from trussform.problem import FieldPath, Key
-from trussform.schema import Int, Model, invalid
+from trussform.schema import Int, Model, invalid, number_or
 from trussform.stage.auth import Auth
 from trussform.stage.gpu import Gpu
 from trussform.stage.ingress import Peer
@@ -21,6 +21,7 @@ from trussform.stage.names import (
     Registry,
     ServerName,
 )
+from trussform.stage.pod import Amounts, Pod
 from trussform.stage.route import GatewayRoute, Route
 from trussform.stage.secrets import Secrets
 from trussform.stage.storage import Weights
@@ -43,6 +44,18 @@ class Deadlines(Model):
     600 without one; at least 3,600 for the transports `websocket` and `grpc`."""
 
 
+def _form(value: Any) -> str:
+    return "<text>" if isinstance(value, str) else "<number>"
+
+
+Replicas = Annotated[
+    Annotated[Literal["autoscaled"], Tag("<text>")]
+    | Annotated[Annotated[Int, Field(ge=0, le=1000)], Tag("<number>")],
+    Discriminator(_form),
+    number_or("autoscaled"),
+]
+
+
 class Server(Model):
     """One server of the stage: the path of its config, and its own settings."""
 
@@ -51,14 +64,16 @@ class Server(Model):
     config: dict[str, Any] = Field(default_factory=dict)
     """Changes to the config as a JSON Merge Patch (RFC 7396): lists replace, null deletes. Default:
     none."""
-    replicas: Int | None = Field(default=None, ge=0, le=1000)
-    """The number of pods. Default: the stage's."""
+    replicas: Replicas | None = None
+    """The number of pods, or `autoscaled`. Default: the stage's."""
     spare_gpus: Int | None = Field(default=None, ge=0, le=1000)
     """Free GPUs of the server's kind that a rollout may use. Default: the stage's."""
     weights: Weights | None = None
     """The volume and the init container of the weights. Default: the stage's."""
     auth: Auth | None = None
     """The authentication of requests. Default: the stage's."""
+    pod: Pod = Pod()
+    """The server's own parts of the pod, merged into the stage's. Default: the stage's."""
     image: ImageByDigest | None = None
     """A finished image with its digest. Trussform runs it as it is, and builds nothing. Default:
     none."""
@@ -67,7 +82,10 @@ class Server(Model):
 class Settings(Model):
     """The settings of an environment that apply to each of its servers."""
 
-    renamed: ClassVar[Mapping[str, str]] = {"peers": "ingress_from"}
+    renamed: ClassVar[Mapping[str, str]] = {
+        "peers": "ingress_from",
+        "service_account": "pod.service_account",
+    }
 
     environment: Label
     """The name of the environment, `{env}` in the URLs: `production`."""
@@ -110,13 +128,16 @@ class Settings(Model):
     """Seconds that a request or a stream may take. Default: no limit; a stopping pod waits
     `deadlines.drain` seconds for its requests."""
 
-    replicas: Int = Field(default=1, ge=0, le=1000)
-    """The number of pods of each server. Default: 1."""
+    replicas: Replicas = 1
+    """The number of pods of each server. `autoscaled`: an autoscaler of yours owns the number.
+    Default: 1."""
     spare_gpus: Int = Field(default=0, ge=0, le=1000)
     """Free GPUs of a server's kind that a rollout may use. Without enough of them, an old pod stops
     before its replacement starts. Default: 0."""
     gpu: Gpu = Gpu()
-    """The labels and resources of the GPU nodes."""
+    """The labels, taints and resources of the GPU nodes."""
+    pod: Pod = Pod()
+    """The parts of every pod that the cluster demands and the config does not have."""
     weights: Weights = Weights()
     """The volume and the init container of the weights."""
     network_policy: Literal["kubernetes", "cilium"] = "kubernetes"
@@ -124,9 +145,6 @@ class Settings(Model):
     domain name. Default: kubernetes."""
     deadlines: Deadlines = Deadlines()
     """The maximum duration of each part of a rollout, in seconds."""
-    service_account: ObjectName | None = None
-    """An existing ServiceAccount that is bound to a cloud identity, for buckets and registries
-    without a secret. Default: the namespace's `default` account, without a token."""
 
     secrets: Secrets = "pulumi"
     """The source of secrets. `pulumi`: the values of `trussform:secrets`. `{existing: NAME}`: an
@@ -144,14 +162,15 @@ class ServerStage(Settings):
     """The name of the server."""
     listed: bool
     """True if the stage lists the server in `servers`."""
-    own: frozenset[str]
-    """The names of the fields that the server sets itself."""
+    own: frozenset[FieldPath]
+    """The paths of the fields that the server sets itself: `("replicas",)`, `("pod", "labels")`."""
     image: ImageByDigest | None
     """The finished image of the server; None if the image comes from the config."""
 
     def path(self, *path: Key) -> FieldPath:
         """Returns the path of a field in the stage: below the server if the server sets it."""
-        return ("servers", self.server, *path) if path[0] in self.own else path
+        own = any(path[: length + 1] in self.own for length in range(len(path)))
+        return ("servers", self.server, *path) if own else path
 
 
 _OVERRIDES = ("replicas", "spare_gpus", "weights", "auth")
@@ -178,11 +197,25 @@ class Stage(Settings):
         settings = {field: getattr(server, field, None) for field in _OVERRIDES}
         own = {field: value for field, value in settings.items() if value is not None}
         values = {field: getattr(self, field) for field in Settings.model_fields}
+        values |= {**own, "pod": self.pod.merged(server.pod) if server else self.pod}
         # No validation: the stage is already valid.
         return ServerStage.model_construct(
-            **{**values, **own},
+            None,
+            **values,
             server=name,
             listed=server is not None,
-            own=frozenset(own),
+            own=frozenset([*((field,) for field in own), *_paths(server.pod if server else None)]),
             image=server.image if server else None,
         )
+
+
+def _paths(pod: Pod | None) -> Iterator[FieldPath]:
+    """Yields the path of each field that a server's own `pod` sets, and of each key of these."""
+    for field in pod.model_fields_set if pod else ():
+        value = getattr(pod, field)
+        if isinstance(value, Amounts):
+            yield from (("pod", field, name) for name in value.model_fields_set)
+        elif isinstance(value, dict):
+            yield from (("pod", field, str(key)) for key in cast(dict[str, Any], value))
+        else:
+            yield ("pod", field)

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field
 
 from trussform.config.base_image import check_image
 from trussform.config.config import VariableName
-from trussform.config.resources import quantity
-from trussform.schema import Model
+from trussform.config.resources import Memory
+from trussform.schema import Int, Model
 from trussform.stage.names import NodePath, ObjectName
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteMany"]
@@ -18,7 +18,7 @@ class ClaimStorage(Model):
     """One PersistentVolumeClaim per server, created and deleted with the server."""
 
     kind: Literal["claim"] = "claim"
-    size: Annotated[str, AfterValidator(quantity)] = "100Gi"
+    size: Memory = "100Gi"
     """The size of the claim; plan 1.5 times the size of the model's files. If the files do not fit,
     the init container fails before it downloads anything. Default: 100Gi."""
     storage_class: ObjectName | None = None
@@ -61,6 +61,10 @@ class Weights(Model):
     image: Annotated[str, AfterValidator(check_image)] = "kserve/storage-initializer:v0.20.0"
     """The image of the init container. It needs Python, huggingface_hub and the SDKs of the clouds.
     Default: KServe's storage initializer."""
+    run_as_user_id: Int | None = Field(default=None, ge=0, le=2**31 - 1)
+    """The UID of the init container. If the volume's driver ignores `fs_group`, as NFS and CephFS
+    do, set the owner of the volume's folder. Default: `run_as_user_id` of the config, or the
+    image's own user."""
     environment_variables: dict[VariableName, str] = Field(default_factory=dict)
     """Variables of the init container: `HF_ENDPOINT` of a mirror, `AWS_ENDPOINT_URL_S3`,
     `HTTPS_PROXY`. Default: none."""
