@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -132,6 +133,35 @@ def explain(stack: Stack = None, paths: Paths = None) -> None:
     from trussform.cli import explain as explained  # Imported here, as rich takes its time.
 
     explained.show(_planned(stack, paths))
+
+
+@app.command()
+def doctor(
+    stack: Stack = None,
+    paths: Paths = None,
+    context: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="A context of the kubeconfig. Default: kubectl's current context."
+        ),
+    ] = None,
+) -> None:
+    """Compare a cluster with the demands of the servers, before `pulumi up`. Changes nothing.
+
+    kubectl reads the cluster, with your own settings. Exits 1 on a problem.
+    """
+    from trussform.cli import doctor as doctors  # Imported here, as a check needs no cluster.
+
+    levels: Counter[str] = Counter()
+    try:
+        for finding in doctors.examine(_planned(stack, paths), context):
+            levels[finding.level] += 1
+            print(finding)
+    except doctors.KubectlError as error:
+        _stop([Problem(None, (), error.message, error.fix, location=Location("kubectl"))])
+    found = (counted(levels["problem"], "problem"), counted(levels["warning"], "warning"))
+    print(", ".join(found), file=sys.stderr)
+    raise typer.Exit(1 if levels["problem"] else 0)
 
 
 @app.command()

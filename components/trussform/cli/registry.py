@@ -14,6 +14,9 @@ from trussform.stage import is_digest
 TIMEOUT = 30
 """Seconds that the registry may take for an answer."""
 
+PING_TIMEOUT = 3
+"""Seconds for an answer of any kind."""
+
 _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -43,6 +46,16 @@ def digest(image: str) -> str:
     if not is_digest(found):
         raise ValueError("the registry does not answer with a digest")
     return found
+
+
+def ping(host: str) -> None:
+    """Asks a registry for any answer; raises `requests.RequestException` if there is none."""
+    try:
+        requests.get(f"https://{host}/v2/", timeout=PING_TIMEOUT)
+    except requests.ConnectionError:
+        if not _is_this_machine(host):
+            raise
+        requests.get(f"http://{host}/v2/", timeout=PING_TIMEOUT)
 
 
 def _head(host: str, path: str, login: Login) -> requests.Response:
