@@ -5,21 +5,31 @@
 
 from typing import TYPE_CHECKING, Any
 
+from trussform.version import __version__
+
 if TYPE_CHECKING:
-    from trussform.deploy import DockerServer, DockerServerArgs, Gateway, Platform
+    from trussform.deploy import (
+        DockerServer,
+        DockerServerArgs,
+        Gateway,
+        Platform,
+        ServerArgs,
+        StageArgs,
+    )
 
-    __version__: str
-    """The version of the installed package."""
-
-__all__ = ["DockerServer", "DockerServerArgs", "Gateway", "Platform", "__version__"]
+__all__ = [
+    "DockerServer",
+    "DockerServerArgs",
+    "Gateway",
+    "Platform",
+    "ServerArgs",
+    "StageArgs",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports Pulumi only where the component is asked for, and metadata only for the version."""
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("trussform")
+    """Imports Pulumi only where the component is asked for."""
     if name in __all__:
         from trussform import deploy
 

@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from trussform import planning, stack_file
+from trussform.cli.annotations import annotation
 from trussform.config import Config
 from trussform.plan import Plan
 from trussform.problem import Location, Problem, ProblemError, as_errors, counted, errors
 from trussform.schema import Model, json_schema
 from trussform.stage import Stage
+from trussform.version import __version__
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +41,7 @@ Paths = Annotated[
 class Format(StrEnum):
     text = "text"
     json = "json"
+    github = "github"
 
 
 class Schema(StrEnum):
@@ -48,9 +51,7 @@ class Schema(StrEnum):
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # Imported here, as a check needs none.
-
-        print(f"trussform {version('trussform')}")
+        print(f"trussform {__version__}")
         raise typer.Exit
 
 
@@ -83,7 +84,9 @@ def check(
             "Default without a PATH: the stack that `pulumi stack select` has chosen.",
         ),
     ] = None,
-    format: Annotated[Format, typer.Option(help="json: a list of objects.")] = Format.text,
+    format: Annotated[
+        Format, typer.Option(help="json: a list of objects. github: annotations of a pull request.")
+    ] = Format.text,
 ) -> None:
     """Show every problem of configs at its file:line:column. Exits 1 on an error.
 
@@ -94,7 +97,7 @@ def check(
         print(json.dumps([problem.as_dict() for problem in problems], indent=2))
     else:
         for problem in problems:
-            print(problem)
+            print(annotation(problem) if format is Format.github else problem)
         wrong = len(errors(problems))
         found = (counted(wrong, "error"), counted(len(problems) - wrong, "warning"))
         print(", ".join(found), file=sys.stderr)
