@@ -5,7 +5,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-header --no-annotate --no-emit-index-url
 CLIENTS = tests/cluster/real_clients
 
-SOAKED = rollouts failures probes pods secrets access tls nginx security policies scanners
+SOAKED = languages rollouts failures probes pods secrets access tls nginx security policies scanners
 HOSTILE = tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
 BESIDE = tests/engine/test_policy_pack.py $(HOSTILE)
 
@@ -58,7 +58,8 @@ format: .venv/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: .venv/.dev  ## Write the generated pages of docs/; the page of conformance needs `make corpus`
+docs: .venv/.dev  ## Write the generated pages of docs/, and the types of the stage's arguments
+	@$(BIN)/python tools/docs/stage_args.py
 	@$(BIN)/python tools/docs/config.py > docs/config.md
 	@$(BIN)/python tools/docs/hardening.py > docs/hardening.md
 	@$(BIN)/python tools/docs/clients.py

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 from trussform.config import load_config_folder
 from trussform.config.folder import CONFIG_FILE
 from trussform.config.instances import ACCELERATORS
-from trussform.plan import UNKNOWN, Given, Plan, build_plan
+from trussform.plan import UNKNOWN, Given, KnownSecrets, Plan, build_plan
 from trussform.plan.known_secrets import UnknownSecrets, remove_command
 from trussform.plan.names import kubernetes_name
 from trussform.problem import FieldPath, Location, Problem, ProblemError
-from trussform.schema import fit
 from trussform.source import Source, is_mapping
-from trussform.stack_file import SECRETS, Stack, config_path
+from trussform.stack_file import SECRETS, Stack, config_path, stack_of_arguments
 from trussform.stage import GatewayRoute, Gpu, Stage
 
 _ADD_SECRET = "add it to `secrets` of the config that needs it, or "
@@ -180,19 +179,52 @@ def without_stage(path: Path) -> Stack:
     return Stack(ANY_STAGE, Source({}, Location(str(path))), path, UNKNOWN)
 
 
-def stage_from_dict(data: dict[str, Any]) -> tuple[Stage, Source]:
-    """Returns the stage from a dict of a program. Its problems have no lines."""
-    source = Source(data, Location("stage"), names=_names(data))
-    return fit(Stage, source), source
+def plan_arguments(
+    name: str,
+    stage: Mapping[str, Any],
+    server: Mapping[str, Any],
+    secrets: KnownSecrets,
+    platform: Collection[str],
+    lock_file: str | None,
+) -> tuple[Plan, Sequence[Problem]]:
+    """Returns the plan of a server whose stage comes from a program, and its problems.
+
+    `server` is the entry of the server in `servers` of a stack file. The problems of the arguments
+    have paths that begin with `stage` or `overrides`, and no lines. Raises `ProblemError` if the
+    arguments or the config cannot be used.
+    """
+    data: dict[str, Any] = {**stage, "servers": {name: server}}
+    source = Source(data, ARGUMENTS, names=_names(data))
+    try:
+        stack = stack_of_arguments(source, secrets, lock_file)
+        plan, problems = plan_server(stack, name, Path(server["path"]), platform)
+    except ProblemError as error:
+        raise ProblemError([_of_arguments(problem, name) for problem in error.problems]) from None
+    return plan, [_of_arguments(problem, name) for problem in problems]
+
+
+ARGUMENTS = Location("args")
+"""The location of the arguments of a component."""
+
+
+def _of_arguments(problem: Problem, name: str) -> Problem:
+    """Returns a problem with the path of the argument in place of the field of a stack file."""
+    if problem.location.path != ARGUMENTS.path:
+        return problem
+    if problem.path == ("servers", name, "path"):
+        return problem._replace(path=("config_path",))
+    if problem.path[:2] == ("servers", name):
+        return problem._replace(path=("overrides", *problem.path[2:]))
+    return problem._replace(path=("stage", *problem.path))
 
 
 def _names(data: Any, at: FieldPath = ()) -> dict[FieldPath, Location]:
-    """Returns the location `stage` for the path of every key in the data."""
+    """Returns the location of the arguments for the path of every key in the data."""
     if not is_mapping(data):
         return {}
     names: dict[FieldPath, Location] = {}
     for key, value in data.items():
         path = (*at, str(key))
-        names[path] = Location("stage")
+        names[path] = ARGUMENTS
         names |= _names(value, path)
     return names

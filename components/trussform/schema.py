@@ -22,13 +22,21 @@ def _add_descriptions(schema: dict[str, Any], model: type[pydantic.BaseModel]) -
     Pydantic's `use_attribute_docstrings` would parse the source at every import.
     """
     for part in reversed(model.__mro__[: model.__mro__.index(Model)]):
-        (definition,) = ast.parse(dedent(inspect.getsource(part))).body
-        for field, below in pairwise(cast(ast.ClassDef, definition).body):
-            match field, below:
-                case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
-                    schema["properties"][name]["description"] = inspect.cleandoc(text)
-                case _:
-                    pass
+        for name, text in descriptions(part).items():
+            schema["properties"][name]["description"] = text
+
+
+def descriptions(owner: type) -> dict[str, str]:
+    """Returns the docstrings below the annotated fields of a class, by field."""
+    texts: dict[str, str] = {}
+    (definition,) = ast.parse(dedent(inspect.getsource(owner))).body
+    for field, below in pairwise(cast(ast.ClassDef, definition).body):
+        match field, below:
+            case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                texts[name] = inspect.cleandoc(text)
+            case _:
+                pass
+    return texts
 
 
 class Model(pydantic.BaseModel):

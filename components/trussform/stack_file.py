@@ -141,9 +141,28 @@ def stack_from(source: Source, file: Path, secret_names: KnownSecrets, secrets: 
         raise ProblemError(misplaced)
     lock = lock_file(file)
     if stage.tags == "locked" and lock.is_file():
-        locked = fit(Lock, read(lock)).digests
-        stage = stage.model_copy(update={"digests": {**locked, **stage.digests}})
+        stage = _locked(stage, lock)
     return Stack(stage, source, folder, secret_names, tuple(_secret_problems(secrets)), secrets)
+
+
+def stack_of_arguments(source: Source, secret_names: KnownSecrets, lock: str | None) -> Stack:
+    """Returns the stack of a program's own arguments, with the digests of a lock file.
+
+    Raises `ProblemError` with every problem of the stage, and of the lock file.
+    """
+    try:
+        stage = fit(Stage, source)
+    except ProblemError as error:
+        raise ProblemError([*error.problems, *_config_problems(source, Path())]) from None
+    if lock is not None:
+        stage = _locked(stage, Path(lock))
+    return Stack(stage, source, Path(), secret_names)
+
+
+def _locked(stage: Stage, lock: Path) -> Stage:
+    """Returns the stage with the digests of a lock file; its own take precedence."""
+    locked = fit(Lock, read(lock)).digests
+    return stage.model_copy(update={"digests": {**locked, **stage.digests}})
 
 
 def _is_secure(data: object) -> bool:

@@ -100,7 +100,7 @@ def args(
     workspace: Workspace, config: dict[str, Any] | None = None, **more: Any
 ) -> DockerServerArgs:
     workspace.write_config(config)
-    made: Any = {"config": "server", "stage": {**STAGE, **more.pop("stage", {})}, **more}
+    made: Any = {"config_path": "server", "stage": {**STAGE, **more.pop("stage", {})}, **more}
     return made
 
 
@@ -473,8 +473,8 @@ def test_without_a_route_the_urls_are_the_services(
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"stage": {"replicas": "x"}}, "stage: replicas: expected a whole number, found text"),
-        ({"config": "nowhere"}, "nowhere/config.yaml: no such file"),
+        ({"stage": {"replicas": "x"}}, "args: stage.replicas: expected a whole number, found text"),
+        ({"config_path": "nowhere"}, "args: config_path: there is no config.yaml at nowhere"),
         ({"secrets": {}}, "secrets.token: the stack has no value for the secret `token`"),
     ],
 )
@@ -493,13 +493,19 @@ def test_nothing_is_registered_when_anything_is_wrong(
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"stage": None}, "args.stage: missing or of another type"),
-        ({"config": 3}, "args.config: missing or of another type"),
-        ({"secrets": "token"}, "args.secrets: expected a dict"),
-        ({"placment": {}}, "args.placment: unknown; use config, stage, secrets, platform"),
-        ({"platform": {"namespce": "x"}}, "args.platform.namespce: unknown"),
-        ({"platform": {"gateway": "main"}}, "args.platform.gateway: expected a dict"),
-        ({"platform": {"gateway": {"namespace": "x"}}}, "args.platform.gateway: expected a dict"),
+        ({"stage": None}, "args: stage: the argument is missing; add `stage`"),
+        ({"config_path": 3}, "args: config_path: the argument has another type"),
+        ({"config": "server"}, "args: config: the argument is now `config_path`; use that name"),
+        ({"secrets": "token"}, "args: secrets: expected a dict; give values by name"),
+        ({"placment": {}}, "args: placment: unknown argument; use config_path, stage, overrides,"),
+        ({"platform": {"namespce": "x"}}, "args: platform.namespce: unknown argument; use namesp"),
+        ({"platform": {"gateway": "main"}}, "args: platform.gateway: expected a dict with the na"),
+        (
+            {"platform": {"gateway": {"namespace": "x"}}},
+            "args: platform.gateway: expected a dict with the name of the Gateway",
+        ),
+        ({"overrides": {"replica": 2}}, "args: overrides.replica: unknown field; did you mean"),
+        ({"overrides": {"path": "x"}}, "args: overrides.path: unknown field"),
     ],
 )
 def test_arguments_of_the_wrong_shape_are_told(

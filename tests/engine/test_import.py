@@ -40,14 +40,15 @@ def test_a_second_and_a_third_program_use_the_wheel(engine: Engine, wheel: Path)
     )  # fmt: skip
     assert origin.stdout.startswith(str(program / ".venv"))
 
+    render_to_a_folder(program / "__main__.py")
     engine.stack("prod", program / "platform").up()
     models = engine.stack(
         "prod",
         program,
-        **{"models:platform": "organization/platform/prod", "models:renderTo": "out"},
+        **{"models:platform": "organization/platform/prod", "models:hfAccessToken": "unused"},
     )
-    url = models.up().outputs["predict_url"].value
-    assert url == "https://embeddings.models.example.com/environments/prod/predict"
+    url = models.up().outputs["predictUrl"].value
+    assert url == "https://llama.models.example.com/environments/prod/predict"
 
     state: Any = models.export_stack().deployment
     children = [r for r in state["resources"] if r["type"].startswith("kubernetes:")]
@@ -61,7 +62,19 @@ def test_a_second_and_a_third_program_use_the_wheel(engine: Engine, wheel: Path)
     dashboard = engine.stack(
         "prod", program / "dashboard", **{"dashboard:models": "organization/models/prod"}
     )
-    assert dashboard.up().outputs["embeddings_url"].value == url
+    assert dashboard.up().outputs["llama_url"].value == url
+
+
+def render_to_a_folder(program: Path) -> None:
+    """Changes the example so that it writes YAML, without a cluster and without a registry."""
+    text = program.read_text()
+    for before, after in (
+        ('context=settings.get("context")', 'render_yaml_to_directory="out"'),
+        ('"route": {', '"render_to": "out", "secrets": {"existing": "mine"}, "route": {'),
+    ):
+        assert before in text
+        text = text.replace(before, after)
+    program.write_text(text)
 
 
 def fresh_environment(folder: Path, wheel: Path) -> Path:

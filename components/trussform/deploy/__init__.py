@@ -2,5 +2,15 @@
 
 from trussform.deploy.docker_server import DockerServer, DockerServerArgs, Gateway, Platform
 from trussform.deploy.stack import Stack, read_stack
+from trussform.deploy.stage_args import ServerArgs, StageArgs
 
-__all__ = ["DockerServer", "DockerServerArgs", "Gateway", "Platform", "Stack", "read_stack"]
+__all__ = [
+    "DockerServer",
+    "DockerServerArgs",
+    "Gateway",
+    "Platform",
+    "ServerArgs",
+    "Stack",
+    "StageArgs",
+    "read_stack",
+]

@@ -1,8 +1,7 @@
 """The component: one config and one stage become resources."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -12,11 +11,11 @@ from trussform.deploy import diagnosis, downtime
 from trussform.deploy.field_manager import with_field_manager
 from trussform.deploy.image import image, registry_provider, resolved
 from trussform.deploy.secrets import Values, api_keys, login, secret
+from trussform.deploy.stage_args import ServerArgs, StageArgs
 from trussform.manifests import Manifest
 from trussform.plan import UNKNOWN, Plan
-from trussform.problem import Location, Problem, ProblemError, as_errors
+from trussform.problem import FieldPath, Location, Problem, ProblemError, as_errors
 from trussform.source import is_mapping
-from trussform.stack_file import Stack
 
 
 class Gateway(TypedDict):
@@ -44,17 +43,25 @@ class Platform(TypedDict, total=False):
 
 
 class DockerServerArgs(TypedDict):
-    """Arguments of `DockerServer`. `config` and `stage` are plain: they decide which resources
-    exist."""
+    """Arguments of `DockerServer`.
 
-    config: str
-    """Path of the `config.yaml` or of its folder, relative to the program's folder."""
-    stage: Mapping[str, Any]
-    """The environment: the content of `trussform:stage` in a stack file."""
+    `config_path`, `stage`, `overrides` and `lock_file` must be plain values, because they decide
+    which resources exist.
+    """
+
+    config_path: str
+    """The path of the `config.yaml` or of its folder, relative to the program's folder."""
+    stage: StageArgs
+    """The settings of the environment."""
+    overrides: NotRequired[ServerArgs]
+    """The settings of this server alone. They take precedence over the stage's. Default: none."""
     secrets: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Values by name, for a stage whose secrets are Pulumi's."""
+    """The values of the secrets by name, if the stage's secrets are Pulumi's. Default: none."""
     platform: NotRequired[Platform]
-    """Values from other stacks."""
+    """Values of a platform stack. They take precedence over the stage's. Default: none."""
+    lock_file: NotRequired[str]
+    """The path of a lock file with digests of images, relative to the program's folder. Default:
+    none."""
 
 
 class PlannedArgs(dict[str, Any]):
@@ -136,25 +143,30 @@ def _values(
 
 
 def _planned(name: str, args: DockerServerArgs) -> tuple[Plan, Sequence[Problem]]:
+    """Returns the plan and its warnings; raises `pulumi.RunError` with every problem."""
     if isinstance(args, PlannedArgs):
         return args.plan, args.warnings
-    if mistakes := list(_misfits(args)):
-        raise pulumi.RunError(f"DockerServer {name}:\n" + "\n".join(mistakes))
-    secrets = args.get("secrets") or {}
-    names = UNKNOWN if isinstance(secrets, pulumi.Output) else secrets.keys()
     try:
-        stage, source = planning.stage_from_dict(dict(args["stage"]))
-        plan, problems = planning.plan_server(
-            Stack(stage, source, Path(), names),
-            name,
-            Path(args["config"]),
-            (args.get("platform") or {}).keys(),
-        )
+        planned = plan_arguments(name, args)
     except ProblemError as error:
         raise pulumi.RunError(f"DockerServer {name}:\n{error}") from None
+    return planned.plan, planned.warnings
+
+
+def plan_arguments(name: str, args: DockerServerArgs) -> PlannedArgs:
+    """Returns the arguments with their plan; raises `ProblemError` with every problem."""
+    if mistakes := list(_mistakes(args)):
+        raise ProblemError(mistakes)
+    secrets = args.get("secrets") or {}
+    known = UNKNOWN if isinstance(secrets, pulumi.Output) else secrets.keys()
+    server = {**args.get("overrides", {}), "path": args["config_path"]}
+    platform = (args.get("platform") or {}).keys()
+    plan, problems = planning.plan_arguments(
+        name, args["stage"], server, known, platform, args.get("lock_file")
+    )
     if blocking := as_errors(problems):
-        raise pulumi.RunError(f"DockerServer {name}:\n{ProblemError(blocking)}")
-    return plan, [*problems, *_unread(plan, secrets)]
+        raise ProblemError(blocking)
+    return PlannedArgs(args, plan, [*problems, *_unread(plan, secrets)])
 
 
 def _unread(plan: Plan, secrets: Mapping[str, pulumi.Input[str]]) -> Iterator[Problem]:
@@ -167,41 +179,78 @@ def _unread(plan: Plan, secrets: Mapping[str, pulumi.Input[str]]) -> Iterator[Pr
         yield Problem(None, (name,), message, fix, "warning", Location("secrets"))
 
 
-def _misfits(args: Any) -> Iterator[str]:
-    """Yields the mistakes of arguments that are not `DockerServerArgs`."""
+_PLAIN: dict[str, type] = {
+    "config_path": str,
+    "stage": Mapping,
+    "overrides": Mapping,
+    "lock_file": str,
+}
+_REQUIRED = ("config_path", "stage")
+_RENAMED = {"placement": "platform", "config": "config_path"}
+"""New names of arguments by former ones."""
+
+
+def _mistakes(args: Any) -> Iterator[Problem]:
+    """Yields the problems of arguments that are not `DockerServerArgs`."""
     if not is_mapping(args):
-        yield "args: expected a dict; write {'config': …, 'stage': …}"
+        yield _mistake((), "expected a dict", "write {'config_path': …, 'stage': …}")
         return
-    kinds = {"config": str, "stage": Mapping}
-    for name, kind in kinds.items():
-        if not isinstance(args.get(name), kind):
-            yield f"args.{name}: missing or of another type; see DockerServerArgs"
+    for name, kind in _PLAIN.items():
+        value = args.get(name)
+        if value is None and name in _REQUIRED:
+            yield _mistake((name,), "the argument is missing", f"add `{name}`")
+        elif value is not None and not isinstance(value, pulumi.Output | kind):
+            fix = "see the types of DockerServerArgs"
+            yield _mistake((name,), "the argument has another type", fix)
+        yield from _outputs((name,), value)
+    overrides: Any = args.get("overrides") or {}
+    if is_mapping(overrides) and "path" in overrides:
+        message = "unknown field"
+        yield _mistake(("overrides", "path"), message, "give the path as `config_path`")
     secrets: Any = args.get("secrets") or {}
     platform: Any = args.get("platform") or {}
-    for name, value in (("secrets", secrets), ("platform", platform)):
-        if not isinstance(value, Mapping | pulumi.Output):
-            yield f"args.{name}: expected a dict; give values by name"
+    if not isinstance(secrets, Mapping | pulumi.Output):
+        yield _mistake(("secrets",), "expected a dict", "give values by name")
+    if not is_mapping(platform):
+        yield _mistake(
+            ("platform",), "expected a dict", "give values by name; each may be an output"
+        )
     gateway: Any = {"name": ""}
     if is_mapping(platform):
         gateway = platform.get("gateway", gateway)
     if not is_mapping(gateway) or "name" not in gateway:
-        yield "args.platform.gateway: expected a dict with the Gateway's name; see Gateway"
-    yield from _unknown("args", args, DockerServerArgs)
-    yield from _unknown("args.platform", platform, Platform)
-    yield from _unknown("args.platform.gateway", gateway, Gateway)
+        message = "expected a dict with the name of the Gateway"
+        yield _mistake(("platform", "gateway"), message, "write {'name': …}")
+    yield from _unknown((), args, DockerServerArgs)
+    yield from _unknown(("platform",), platform, Platform)
+    yield from _unknown(("platform", "gateway"), gateway, Gateway)
 
 
-def _unknown(where: str, given: Any, known: Any) -> Iterator[str]:
+def _outputs(path: FieldPath, value: Any) -> Iterator[Problem]:
+    """Yields a problem for each output in a plain argument."""
+    if isinstance(value, pulumi.Output):
+        message = "the value must be plain, and it is an output"
+        yield _mistake(path, message, "write the value itself, or give it by `platform`")
+    elif is_mapping(value):
+        for name, part in value.items():
+            yield from _outputs((*path, str(name)), part)
+    elif isinstance(value, list):
+        for index, part in enumerate(cast(list[Any], value)):
+            yield from _outputs((*path, index), part)
+
+
+def _unknown(path: FieldPath, given: Any, known: Any) -> Iterator[Problem]:
     names = known.__annotations__
     for name in given.keys() - names.keys() if is_mapping(given) else ():
         if name in _RENAMED:
-            yield f"{where}.{name}: the argument is now `{_RENAMED[name]}`; use that name"
+            message = f"the argument is now `{_RENAMED[name]}`"
+            yield _mistake((*path, name), message, "use that name")
         else:
-            yield f"{where}.{name}: unknown; use {', '.join(names)}"
+            yield _mistake((*path, name), "unknown argument", f"use {', '.join(names)}")
 
 
-_RENAMED = {"placement": "platform"}
-"""New names of arguments by former ones."""
+def _mistake(path: FieldPath, message: str, fix: str) -> Problem:
+    return Problem(None, path, message, fix, location=planning.ARGUMENTS)
 
 
 def _timeouts(plan: Plan) -> pulumi.CustomTimeouts:

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_docker as docker
 
 from trussform import image_reference
-from trussform.deploy.secrets import Secrets, account
+from trussform.deploy.secrets import Secrets, account, value_of
 from trussform.manifests import build_context
 from trussform.plan import Plan
 from trussform.plan.digest import DigestPlan
@@ -78,7 +78,9 @@ def _built_by_buildkit(
         context={"location": context["folder"]},
         dockerfile={"location": pulumi.Output.concat(context["folder"], "/Dockerfile")},
         platforms=[buildkit.Platform(build.platform)],
-        secrets={secret: pulumi.Output.secret(secrets[secret]) for secret in build.secrets},
+        secrets={
+            secret: pulumi.Output.secret(value_of(secrets, secret)) for secret in build.secrets
+        },
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return pulumi.Output.all(full_name, built.digest).apply(

@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -22,6 +23,21 @@ Secrets = Mapping[str, pulumi.Input[str]]
 Values = DeployValues[pulumi.Input[str]]
 
 
+def value_of(given: Secrets, name: str) -> pulumi.Input[str]:
+    """Returns the value of a secret; raises `pulumi.RunError` if an output turns out to lack it."""
+    if not isinstance(given, pulumi.Output):
+        return given[name]
+    known = cast(pulumi.Output[Mapping[str, str]], given)
+    return known.apply(lambda values: _found(values, name))
+
+
+def _found(values: Mapping[str, str], name: str) -> str:
+    if name not in values:
+        message = f"args: secrets: there is no value for the secret `{name}`"
+        raise pulumi.RunError(f"{message}; add it to the argument `secrets`")
+    return values[name]
+
+
 def secret(
     plan: Plan, given: Secrets, values: Values, parent: pulumi.Resource
 ) -> pulumi.Input[str]:
@@ -38,7 +54,7 @@ def secret(
     made = kubernetes.core.v1.Secret(
         plan.names.secrets,
         metadata=_metadata(plan, values),
-        string_data={name: pulumi.Output.secret(given[name]) for name in names},
+        string_data={name: pulumi.Output.secret(value_of(given, name)) for name in names},
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return made.metadata["name"]
@@ -78,7 +94,7 @@ def api_keys(
         plan.names.api_keys,
         metadata=_metadata(plan, values),
         string_data=pulumi.Output.all(
-            **{name: pulumi.Output.secret(given[name]) for name in plan.auth.keys}
+            **{name: pulumi.Output.secret(value_of(given, name)) for name in plan.auth.keys}
         ).apply(lambda keys: _credentials(plan.auth.rotating, keys)),
         opts=pulumi.ResourceOptions(parent=parent),
     )
@@ -129,7 +145,7 @@ def _metadata(plan: Plan, values: Values) -> ObjectMetaArgsDict:
 
 def account(login: Login, given: Secrets) -> pulumi.Output[tuple[str, str]]:
     """Returns the user and the password of a login, as secret outputs."""
-    return pulumi.Output.secret(given[login.secret]).apply(
+    return pulumi.Output.secret(value_of(given, login.secret)).apply(
         lambda value: (login.user, value) if login.user else _pair(value, login.secret)
     )
 

@@ -12,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 from trussform import planning, stack_file
 from trussform.deploy.docker_server import DockerServerArgs, PlannedArgs, Platform
 from trussform.deploy.field_manager import with_field_manager
+from trussform.deploy.stage_args import ServerArgs, StageArgs
 from trussform.plan import Plan
 from trussform.plan.namespace import creates_namespace
 from trussform.problem import Location, Problem, ProblemError, as_errors
@@ -55,9 +56,12 @@ def read_stack() -> Stack:
     values = config.get_secret_object("secrets")
 
     def args(name: str, plan: Plan) -> DockerServerArgs:
+        settings: dict[str, Any] = {**stage.data, "digests": dict(stack.stage.digests)}
+        overrides = settings.pop("servers")[name]
         given: DockerServerArgs = {
-            "config": str(planned.paths[name]),
-            "stage": {**stage.data, "digests": stack.stage.digests},
+            "config_path": str(planned.paths[name]),
+            "stage": cast(StageArgs, settings),
+            "overrides": cast(ServerArgs, {k: v for k, v in overrides.items() if k != "path"}),
             "secrets": {
                 secret: _value(values, secret) for secret in names if secret in plan.secrets.given
             },

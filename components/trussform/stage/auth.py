@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from trussform.config.credentials import KeyName
 from trussform.schema import Model, invalid
@@ -96,9 +96,15 @@ def _form(value: Any) -> str:
     return "<text>" if isinstance(value, str) else "<object>"
 
 
+def _word(value: Any) -> Any:
+    """Returns `none` for its long form, `{kind: none}`, which typed programs write."""
+    return "none" if value == {"kind": "none"} else value
+
+
 # A tag in angle brackets cannot be mistaken for a field in the path of an error.
 Auth = Annotated[
     Annotated[Literal["none"], Tag("<text>")]
     | Annotated[Annotated[ApiKeyAuth | ForwardAuth, Field(discriminator="kind")], Tag("<object>")],
     Discriminator(_form),
+    BeforeValidator(_word),
 ]

@@ -6,31 +6,24 @@ from trussform import DockerServer
 
 settings = pulumi.Config()
 platform = pulumi.StackReference(settings.require("platform"))
+cluster = kubernetes.Provider("cluster", context=settings.get("context"))
 
-stage = {
-    "environment": pulumi.get_stack(),
-    "route": {"kind": "gateway"},
-    "auth": "none",
-}
-render_to = settings.get("renderTo")
-if render_to:
-    # Writes YAML to a folder, without a cluster.
-    stage |= {"render_to": render_to, "secrets": {"existing": "models"}}
-
-cluster = kubernetes.Provider(
-    "cluster", context=settings.get("context"), render_yaml_to_directory=render_to
-)
-embeddings = DockerServer(
-    "embeddings",
+llama = DockerServer(
+    "llama",
     {
-        "config": "../../servers/infinity-embeddings",
-        "stage": stage,
+        "config_path": "../../servers/vllm-llama-3.1-8b",
+        "stage": {
+            "environment": pulumi.get_stack(),
+            "route": {"kind": "gateway"},
+            "auth": {"kind": "none"},
+        },
+        "secrets": {"hf_access_token": settings.require_secret("hfAccessToken")},
         "platform": {
             "namespace": platform.require_output("namespace"),
             "domain": platform.require_output("domain"),
             "gateway": {
                 "name": platform.require_output("gateway"),
-                "namespace": platform.require_output("gateway_namespace"),
+                "namespace": platform.require_output("gatewayNamespace"),
             },
             "registry": platform.require_output("registry"),
         },
@@ -38,4 +31,4 @@ embeddings = DockerServer(
     opts=pulumi.ResourceOptions(provider=cluster),
 )
 
-pulumi.export("predict_url", embeddings.predict_url)
+pulumi.export("predictUrl", llama.predict_url)

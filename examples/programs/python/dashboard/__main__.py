@@ -3,4 +3,4 @@
 import pulumi
 
 models = pulumi.StackReference(pulumi.Config().require("models"))
-pulumi.export("embeddings_url", models.require_output("predict_url"))
+pulumi.export("llama_url", models.require_output("predictUrl"))

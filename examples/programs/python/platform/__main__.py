@@ -5,5 +5,5 @@ import pulumi
 pulumi.export("namespace", "models")
 pulumi.export("domain", "models.example.com")
 pulumi.export("gateway", "public")
-pulumi.export("gateway_namespace", "gateways")
+pulumi.export("gatewayNamespace", "gateways")
 pulumi.export("registry", "registry.example.com/models")

@@ -1,0 +1,103 @@
+"""The schema of the Pulumi package, and the arguments' types that are made from it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pulumi
+import pytest
+from inline_snapshot import external_file
+from support.stages import FORMS
+from trussform.deploy.package_schema import camel
+from trussform.deploy.provider import from_wire, schema
+from trussform.source import is_mapping
+
+from docs import stage_args as generated
+
+SCHEMA = schema()
+STAGE = {"$ref": "#/types/trussform:index:Stage"}
+
+
+def test_the_schema_is_as_it_was() -> None:
+    """A field that goes, or changes its type, breaks programs: see `git diff` of the snapshot."""
+    shown = {**SCHEMA, "version": "VERSION"}
+    assert f"{json.dumps(shown, indent=2)}\n" == external_file("package_schema.json", format=".txt")
+
+
+def test_the_types_of_the_arguments_are_made_from_the_models() -> None:
+    assert generated.FILE.read_text() == generated.text(), "run `make docs`"
+
+
+def references(part: Any) -> Iterator[str]:
+    if is_mapping(part):
+        if reference := part.get("$ref"):
+            yield cast(str, reference)
+        for inner in part.values():
+            yield from references(inner)
+    for inner in cast(list[Any], part) if isinstance(part, list) else ():
+        yield from references(inner)
+
+
+def test_only_the_patch_of_a_config_has_any_type() -> None:
+    found = list(references(SCHEMA))
+    assert found.count("pulumi.json#/Any") == 1
+    named = {reference.removeprefix("#/types/") for reference in found} - {"pulumi.json#/Any"}
+    assert named == set(SCHEMA["types"])
+    patch = SCHEMA["types"]["trussform:index:Server"]["properties"]["config"]
+    assert patch["additionalProperties"] == {"$ref": "pulumi.json#/Any", "plain": True}
+
+
+def test_every_field_of_the_arguments_has_a_description() -> None:
+    bare = [
+        f"{name}.{field}"
+        for name, made in SCHEMA["types"].items()
+        for field, spec in made.get("properties", {}).items()
+        if "description" not in spec and field != "kind"
+    ]
+    assert bare == []
+
+
+def in_camel(value: Any, spec: Any) -> Any:
+    """Returns a value of the stage as another language sends it."""
+    spec = SCHEMA["types"].get(spec.get("$ref", "").removeprefix("#/types/"), spec)
+    if is_mapping(value) and "properties" in spec:
+        return {
+            camel(key): in_camel(part, spec["properties"][camel(key)])
+            for key, part in value.items()
+        }
+    if is_mapping(value):
+        inner = spec.get("additionalProperties", {})
+        return {key: in_camel(part, inner) for key, part in value.items()}
+    if isinstance(value, list):
+        return [in_camel(part, spec.get("items", {})) for part in cast(list[Any], value)]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_stage_crosses_the_wire(form: str) -> None:
+    stage = {key: value for key, value in FORMS[form].items() if key not in NOT_HERE}
+    stage = {key: LONG.get((key, str(value)), value) for key, value in stage.items()}
+    assert from_wire(in_camel(stage, STAGE), STAGE, SCHEMA["types"]) == stage
+
+
+NOT_HERE = ("servers", "create_namespace")
+LONG: dict[tuple[str, str], Any] = {("secrets", "pulumi"): {}}
+"""Texts of a stack file that the arguments write in another way."""
+
+
+def test_keys_of_the_users_own_keep_their_spelling() -> None:
+    wire = {"config": {"environment_variables": {"myVar": "x"}, "newField": {"aB": 8000.0}}}
+    spec = {"$ref": "#/types/trussform:index:Server"}
+    assert from_wire(wire, spec, SCHEMA["types"]) == {
+        "config": {"environment_variables": {"myVar": "x"}, "newField": {"aB": 8000}}
+    }
+
+
+def test_an_unknown_field_keeps_its_name() -> None:
+    assert from_wire({"replicaz": 1.0}, STAGE, SCHEMA["types"]) == {"replicaz": 1}
+
+
+def test_an_output_stays_one() -> None:
+    found = from_wire({"namespace": pulumi.Output.from_input("a")},
+                      {"$ref": "#/types/trussform:index:Platform"}, SCHEMA["types"])  # fmt: skip
+    assert isinstance(found["namespace"], pulumi.Output)
