@@ -16,6 +16,7 @@ from support.deployed import ByPulumi, kubectl, pods
 from support.load import Load, load, wait_for_answer
 from support.reliability import SOAK, record
 from support.routes import ENVOY, gateway
+from trussform.problem import counted
 
 KILLS = 20 if SOAK else 3
 SHORT: dict[str, Any] = {
@@ -106,10 +107,11 @@ def to_kill(version: int) -> dict[str, Any]:
 
 
 def test_a_killed_up_is_made_good_by_the_next(engine: ByPulumi) -> None:
-    """Killed with everything that it started, at moments of which none is chosen; every second
-    time it is the first up of all."""
+    """Killed with everything that it started, at random moments; every second time it is the first
+    `up`. Only a Secret whose creation was interrupted may remain, because its name is random."""
     gateway("envoy")
     moments = random.Random(20261125)
+    orphans: set[tuple[str, str]] = set()
     ups = killed = 0
     while killed < KILLS:
         ups += 1
@@ -120,14 +122,17 @@ def test_a_killed_up_is_made_good_by_the_next(engine: ByPulumi) -> None:
         stack.cancel()  # The killed one has left its lock.
         stack.up()
         assert set(stack.preview().change_summary) == {"same"}
-        assert objects_of_state(stack.export_stack()) == objects_of_cluster("models-killed")
+        known, found = objects_of_state(stack.export_stack()), objects_of_cluster("models-killed")
+        assert known <= found
+        orphans |= found - known
+        assert {kind for kind, _ in orphans} <= {"Secret"}
         if ups % 2 == 0 or killed == KILLS:
             engine.destroy("killed")
     record(
         "killed-up",
         f"`pulumi up` killed by SIGKILL at {KILLS} random moments, every second time the first up, "
         "then `pulumi cancel` and `up`",
-        "each converged, the next preview was empty, nothing was orphaned",
+        f"each converged, the next preview was empty, {counted(len(orphans), 'Secret')} remained",
     )
 
 
