@@ -70,6 +70,11 @@ Int = Annotated[int, pydantic.BeforeValidator(_reject_boolean)]
 """A whole number, without `true` and `false`, which pydantic would take for 1 and 0."""
 
 
+def text_or_number(value: Any) -> str:
+    """Returns the tag of a value in a union of a word, `<text>`, and a number, `<number>`."""
+    return "<text>" if isinstance(value, str) else "<number>"
+
+
 def number_or(word: str) -> pydantic.BeforeValidator:
     """Returns the check of a field that takes a whole number or one word."""
 

@@ -414,12 +414,12 @@ def test_a_registry_that_does_not_answer_is_a_problem(machine: Machine) -> None:
         (
             {"version": "error: current-context must exist"},
             (),
-            "there is no current context; run: kubectl config use-context NAME",
+            "no current context is set; run: kubectl config use-context NAME",
         ),
         (
             {"version": 'error: context "prod" does not exist'},
             ("--context", "prod"),
-            "there is no context `prod`; run: kubectl config get-contexts",
+            "the context `prod` does not exist; run: kubectl config get-contexts",
         ),
         (
             {
@@ -448,5 +448,5 @@ def test_no_kubectl_is_one_line(
     result = CliRunner().invoke(app, ["doctor", "--stack", stack])
     assert result.exit_code == 1
     assert result.stderr == (
-        "kubectl: there is no program `kubectl`; install it, and add it to the PATH\n"
+        "kubectl: `kubectl` is not installed; install it, and add it to the PATH\n"
     )

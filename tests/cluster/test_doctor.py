@@ -180,4 +180,4 @@ def test_a_context_that_does_not_exist_is_one_line(project: Project) -> None:
     words = ["doctor", "--stack", str(project.file("doctor")), "--context", "nowhere"]
     result = CliRunner().invoke(app, words)
     *_, last = result.stderr.splitlines()
-    assert last == "kubectl: there is no context `nowhere`; run: kubectl config get-contexts"
+    assert last == "kubectl: the context `nowhere` does not exist; run: kubectl config get-contexts"

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from docs.corpus import configs
 from inline_snapshot import external_file
-from support.workspace import CORPUS, ROOT, STAGE, plans_of
-from trussform.cli.render import objects
+from support.workspace import CORPUS, ROOT, STAGE, deployment, plans_of
 from trussform.manifests.yaml_text import to_yaml
 from trussform.plan import Plan
 from trussform.problem import Location
@@ -46,8 +45,7 @@ def template(config: Path) -> str:
 
 
 def pod_template(plan: Plan) -> Any:
-    (deployment,) = [made for made in objects(plan) if made["kind"] == "Deployment"]
-    return deployment["spec"]["template"]
+    return deployment(plan)["spec"]["template"]
 
 
 @pytest.mark.parametrize("config", EXAMPLES, ids=lambda config: config.parent.name)

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.workspace import Workspace
-from trussform.cli.render import objects
+from support.workspace import Workspace, deployment
 from trussform.manifests import Manifest
 from trussform.manifests.build_context import dockerfile
 from trussform.plan import Plan
@@ -19,11 +18,6 @@ RESERVED = [
     "KUBERNETES_PORT", "KUBERNETES_ANYTHING", "REDIS_SERVICE_HOST", "REDIS_SERVICE_PORT",
     "REDIS_SERVICE_PORT_HTTP",
 ]  # fmt: skip
-
-
-def deployment(plan: Plan) -> Manifest:
-    (made,) = [manifest for manifest in objects(plan) if manifest["kind"] == "Deployment"]
-    return made
 
 
 def pod(plan: Plan) -> Manifest:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.workspace import Workspace
-from trussform.cli.render import objects
+from support.workspace import Workspace, deployment
 from trussform.plan import Plan
 
 MakePlan = Callable[..., Plan]
@@ -31,8 +30,7 @@ def gpus(accelerator: str, **resources: Any) -> dict[str, Any]:
 
 
 def pod(plan: Plan) -> Any:
-    (deployment,) = [made for made in objects(plan) if made["kind"] == "Deployment"]
-    return deployment["spec"]["template"]["spec"]
+    return deployment(plan)["spec"]["template"]["spec"]
 
 
 def variables(container: Any) -> dict[str, str]:

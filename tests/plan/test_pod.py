@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.workspace import Workspace
+from support.workspace import Workspace, deployment
 from trussform import stack_file
-from trussform.cli.render import objects
 from trussform.plan import Plan
 from trussform.problem import ProblemError
 
@@ -15,8 +14,7 @@ GPU = {"resources": {"accelerator": "L4"}}
 
 
 def template(plan: Plan) -> Any:
-    (deployment,) = [made for made in objects(plan) if made["kind"] == "Deployment"]
-    return deployment["spec"]["template"]
+    return deployment(plan)["spec"]["template"]
 
 
 def server(plan: Plan) -> Any:
@@ -44,8 +42,9 @@ def test_labels_and_annotations_are_on_the_pod_and_not_in_the_selector(plan: Mak
     assert labels.items() <= metadata["labels"].items()
     assert metadata["labels"]["app.kubernetes.io/name"] == "server"
     assert annotations.items() <= metadata["annotations"].items()
-    (deployment,) = [made for made in objects(made) if made["kind"] == "Deployment"]
-    assert deployment["spec"]["selector"] == {"matchLabels": {"app.kubernetes.io/name": "server"}}
+    assert deployment(made)["spec"]["selector"] == {
+        "matchLabels": {"app.kubernetes.io/name": "server"}
+    }
 
 
 def test_the_classes_the_selector_and_the_account_have_kubernetes_names(plan: MakePlan) -> None:

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.workspace import CONFIG, merged, plan_of
-from trussform.cli.render import objects
+from support.workspace import CONFIG, deployment, merged, plan_of
 from trussform.config import Config
 from trussform.config.runtime import WEEK
 from trussform.plan import Plan
@@ -304,9 +303,9 @@ def test_an_autoscaler_of_the_users_owns_the_number_of_replicas(
 ) -> None:
     stage = {"replicas": "autoscaled", "spare_gpus": spare}
     made = plan({"resources": {"accelerator": "L4"}}, stage)
-    (deployment,) = [one for one in objects(made) if one["kind"] == "Deployment"]
-    assert "replicas" not in deployment["spec"]
-    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == surge
+    spec = deployment(made)["spec"]
+    assert "replicas" not in spec
+    assert spec["strategy"]["rollingUpdate"]["maxSurge"] == surge
     assert str(made.rollout).startswith("autoscaled; ")
     assert made.rollout.why.endswith(
         "an autoscaler owns the number of replicas, so Pulumi leaves it out"

@@ -12,7 +12,7 @@ T = TypeVar("T")
 def cluster() -> Settings:
     """Returns the settings of the cluster; skips the test if there is none."""
     if not (file := settings.file()):
-        pytest.skip("no cluster: there is no cluster.yaml (`make e2e` boots a cluster)")
+        pytest.skip("no cluster: cluster.yaml does not exist (`make e2e` boots a cluster)")
     return settings.read(file)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import yaml
 from docs.corpus import configs
 from trussform import planning, stack_file
+from trussform.cli.render import objects
 from trussform.config import Config, ConfigFolder
+from trussform.manifests import Manifest
 from trussform.plan import UNKNOWN, Given, Plan, build_plan
 from trussform.problem import Location, Problem
 from trussform.source import Source, is_mapping
@@ -61,6 +63,12 @@ def plan_of(config: Config, stage: Stage, name: str = "server") -> Plan:
     """Returns the plan of a config without files, at any place in a stage."""
     folder = ConfigFolder(config, Source(CONFIG, Location("config.yaml")), {}, False, (), ())
     return build_plan(Given(folder, stage.for_server(name), name, UNKNOWN, ()))
+
+
+def deployment(plan: Plan) -> Manifest:
+    """Returns the Deployment of a server."""
+    (made,) = [manifest for manifest in objects(plan) if manifest["kind"] == "Deployment"]
+    return made
 
 
 class Workspace:

@@ -20,7 +20,7 @@ def main() -> None:
     program.without_engine()
     file = settings.file()
     if not file:
-        sys.exit("no cluster: there is no cluster.yaml; `make demo-cluster` boots a cluster")
+        sys.exit("no cluster: cluster.yaml does not exist; `make demo-cluster` boots a cluster")
     cluster = settings.read(file)
     folder = ROOT / ".demo-cluster" / cluster_id()
     program.copy(folder)

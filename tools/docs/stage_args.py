@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from trussform.deploy.package_schema import stage_types
+from trussform.deploy.package_schema import snake, stage_types
 
 FILE = Path(__file__).parents[2] / "components/trussform/deploy/stage_args.py"
 _HEAD = '''\
@@ -31,7 +31,7 @@ def _class(name: str, made: Any, types: dict[str, Any]) -> str:
     for field, spec in made["properties"].items():
         kind = _type(spec, types)
         kind = f"Required[{kind}]" if field in made["required"] else kind
-        lines.append(f"    {_snake(field)}: {kind}")
+        lines.append(f"    {snake(field)}: {kind}")
         lines += _docstring(spec["description"]) if "description" in spec else []
     return "\n".join(lines) + "\n"
 
@@ -62,10 +62,6 @@ def _docstring(description: str) -> list[str]:
     end = '"""' if not rest else '\n    """'
     body = "\n".join(f"    {line}" if line else "" for line in lines[1:])
     return [f'    """{lines[0]}', f"{body}{end}"]
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", name)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Asks a registry for the digest of a tag, with Docker's own login."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -39,7 +39,8 @@ def digest(image: str) -> str:
     host, _, repository = name.partition("/")
     host = _HUB if host == image_reference.HUB else host
     login = _login(image_reference.registry(image))
-    answer = _head(host, f"/v2/{repository}/manifests/{tag or 'latest'}", login)
+    path = f"/v2/{repository}/manifests/{tag or 'latest'}"
+    answer = _reach(host, lambda origin: _head(f"{origin}{path}", login))
     found = answer.headers.get("Docker-Content-Digest")
     if answer.status_code != 200 or not found:
         raise ValueError(f"the registry answers {answer.status_code}")
@@ -50,25 +51,20 @@ def digest(image: str) -> str:
 
 def ping(host: str) -> None:
     """Asks a registry for any answer; raises `requests.RequestException` if there is none."""
-    try:
-        requests.get(f"https://{host}/v2/", timeout=PING_TIMEOUT)
-    except requests.ConnectionError:
-        if not _is_this_machine(host):
-            raise
-        requests.get(f"http://{host}/v2/", timeout=PING_TIMEOUT)
+    _reach(host, lambda origin: requests.get(f"{origin}/v2/", timeout=PING_TIMEOUT))
 
 
-def _head(host: str, path: str, login: Login) -> requests.Response:
+def _reach(host: str, ask: Callable[[str], requests.Response]) -> requests.Response:
     """Asks over HTTPS; a registry on this machine may speak plain HTTP, as for Docker."""
     try:
-        return _ask(f"https://{host}{path}", login)
+        return ask(f"https://{host}")
     except requests.ConnectionError:
         if not _is_this_machine(host):
             raise
-        return _ask(f"http://{host}{path}", login)
+        return ask(f"http://{host}")
 
 
-def _ask(url: str, login: Login) -> requests.Response:
+def _head(url: str, login: Login) -> requests.Response:
     """Sends a HEAD request, and repeats it with the login that the registry asks for.
 
     The exchange is described at https://distribution.github.io/distribution/spec/auth/token/.

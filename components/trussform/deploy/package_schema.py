@@ -207,6 +207,11 @@ def _map_of(values: Json) -> Json:
     return {"type": "object", "additionalProperties": values}
 
 
+def snake(name: str) -> str:
+    """Returns a name of other languages as Python spells it: `configPath`, `config_path`."""
+    return re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", name)
+
+
 def camel(name: str) -> str:
     """Returns a name of Python as other languages spell it: `config_path`, `configPath`."""
     return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)

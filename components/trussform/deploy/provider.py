@@ -16,7 +16,7 @@ from trussform.deploy.docker_server import (
     Platform,
     plan_arguments,
 )
-from trussform.deploy.package_schema import COMPONENT, Json, camel, package_schema
+from trussform.deploy.package_schema import COMPONENT, Json, camel, package_schema, snake
 from trussform.problem import FieldPath, Problem, ProblemError
 from trussform.source import is_mapping
 from trussform.version import __version__
@@ -103,10 +103,11 @@ def from_wire(value: Any, spec: Json, types: Mapping[str, Json]) -> Any:
     if isinstance(value, pulumi.Output):
         return cast(pulumi.Output[Any], value).apply(lambda known: from_wire(known, spec, types))
     if is_mapping(value) and "properties" in spec:
-        names = {key: _snake(key, spec) for key in value}
         fields: Json = spec["properties"]
         return {
-            names[key]: from_wire(part, fields.get(key, {}), types) for key, part in value.items()
+            # An unknown field keeps its name, which the error then shows.
+            snake(key) if key in fields else key: from_wire(part, fields.get(key, {}), types)
+            for key, part in value.items()
         }
     if is_mapping(value):
         inner: Json = spec.get("additionalProperties", {})
@@ -121,13 +122,6 @@ def from_wire(value: Any, spec: Json, types: Mapping[str, Json]) -> Any:
 
 def _resolved(spec: Json, types: Mapping[str, Json]) -> Json:
     return types.get(spec.get("$ref", "").removeprefix("#/types/"), spec)
-
-
-def _snake(key: str, spec: Json) -> str:
-    """Returns the name of a field in Python; an unknown field keeps its name."""
-    if key not in spec["properties"]:
-        return key
-    return "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in key)
 
 
 def _error(

@@ -33,7 +33,7 @@ def value_of(given: Secrets, name: str) -> pulumi.Input[str]:
 
 def _found(values: Mapping[str, str], name: str) -> str:
     if name not in values:
-        message = f"args: secrets: there is no value for the secret `{name}`"
+        message = f"args: secrets: the secret `{name}` has no value"
         raise pulumi.RunError(f"{message}; add it to the argument `secrets`")
     return values[name]
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from trussform.config.resources import Cpu, Memory
 from trussform.config.runtime import WEEK
-from trussform.schema import Int, Model, invalid, number_or
+from trussform.schema import Int, Model, invalid, number_or, text_or_number
 from trussform.stage.names import LabelText, LabelValue, ObjectName, Qualified
 
 _OWN_NAMES = ("app.kubernetes.io/name", "app.kubernetes.io/managed-by", "pod-template-hash")
@@ -65,14 +65,10 @@ class Amounts(Model):
     """Room on the disk of the node (`ephemeral-storage`): `20Gi`. Default: none."""
 
 
-def _form(value: Any) -> str:
-    return "<text>" if isinstance(value, str) else "<number>"
-
-
 FsGroup = Annotated[
     Annotated[Literal["none"], Tag("<text>")]
     | Annotated[Annotated[Int, Field(ge=0, le=2**31 - 1)], Tag("<number>")],
-    Discriminator(_form),
+    Discriminator(text_or_number),
     number_or("none"),
 ]
 

@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from trussform.config.runtime import WEEK
 from trussform.problem import FieldPath, Key
-from trussform.schema import Int, Model, invalid, number_or
+from trussform.schema import Int, Model, invalid, number_or, text_or_number
 from trussform.stage.auth import Auth
 from trussform.stage.gpu import Gpu
 from trussform.stage.ingress import Peer
@@ -44,14 +44,10 @@ class Deadlines(Model):
     600 without one; at least 3,600 for the transports `websocket` and `grpc`."""
 
 
-def _form(value: Any) -> str:
-    return "<text>" if isinstance(value, str) else "<number>"
-
-
 Replicas = Annotated[
     Annotated[Literal["autoscaled"], Tag("<text>")]
     | Annotated[Annotated[Int, Field(ge=0, le=1000)], Tag("<number>")],
-    Discriminator(_form),
+    Discriminator(text_or_number),
     number_or("autoscaled"),
 ]
 

@@ -38,10 +38,12 @@ def check_admission(plans: Mapping[str, Plan], kubectl: Kubectl) -> Iterator[Fin
     if not here:
         return
     served = served_kinds(needed_kinds(plans), kubectl)
-    made = [one for plan in here for one in objects(plan) if kind_of(one) in served]
+    wanted = [one for plan in here for one in objects(plan)]
+    made = [one for one in wanted if kind_of(one) in served]
+    pods = [_pod(one) for one in wanted if one["kind"] == "Deployment"]
     lines = [
         *kubectl.try_out(made, *_APPLY),
-        *kubectl.try_out([_pod(plan) for plan in here], "create"),
+        *kubectl.try_out(pods, "create"),
     ]
     if any("violates PodSecurity" in line for line in lines):
         # The cluster says the same about the Deployment, as a warning.
@@ -51,16 +53,15 @@ def check_admission(plans: Mapping[str, Plan], kubectl: Kubectl) -> Iterator[Fin
         fix = next((fix for part, fix in _FIXES.items() if part in line), "see `trussform render`")
         yield Finding(level, "admission", text, fix)
     if not lines:
-        count = f"{counted(len(made), 'object')} and {counted(len(here), 'pod')}"
+        count = f"{counted(len(made), 'object')} and {counted(len(pods), 'pod')}"
         yield Finding("fine", "admission", f"the cluster accepts {count} in a dry run")
 
 
-def _pod(plan: Plan) -> Manifest:
-    """Returns a pod as the Deployment of the server would create it."""
-    (deployment,) = [one for one in objects(plan) if one["kind"] == "Deployment"]
-    template = deployment["spec"]["template"]
-    about = {"name": f"{plan.name}-doctor", "namespace": plan.namespace.name}
-    metadata = {**template["metadata"], **about}
+def _pod(deployment: Manifest) -> Manifest:
+    """Returns a pod as the Deployment would create it."""
+    about, template = deployment["metadata"], deployment["spec"]["template"]
+    place = {"name": f"{about['name']}-doctor", "namespace": about["namespace"]}
+    metadata = {**template["metadata"], **place}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 

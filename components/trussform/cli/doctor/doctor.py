@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from trussform.cli.doctor.admission import check_admission
 from trussform.cli.doctor.api import MINIMUM, check_kinds
-from trussform.cli.doctor.finding import Finding
+from trussform.cli.doctor.finding import Finding, not_checked
 from trussform.cli.doctor.gateway import check_gateways
 from trussform.cli.doctor.kubectl import Forbidden, Kubectl
 from trussform.cli.doctor.namespaces import check_namespaces
@@ -56,5 +56,4 @@ def _findings(name: str, plans: Plans, kubectl: Kubectl) -> list[Finding]:
     try:
         return list(CHECKS[name](plans, kubectl))
     except Forbidden as error:
-        fix = "ask for read access, or check it yourself"
-        return [Finding("warning", name, f"not checked: {error}", fix)]
+        return [not_checked(name, error)]

@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple
 
+from trussform.cli.doctor.kubectl import Forbidden
 from trussform.problem import one_line
 
 Level = Literal["fine", "warning", "problem"]
@@ -22,3 +23,9 @@ class Finding(NamedTuple):
     def __str__(self) -> str:
         fix = f"; {self.fix}" if self.fix else ""
         return one_line(f"{self.level}: {self.subject}: {self.text}{fix}")
+
+
+def not_checked(subject: str, error: Forbidden) -> Finding:
+    """Returns the warning for a part of the cluster that the user may not read."""
+    fix = "ask for read access, or check it yourself"
+    return Finding("warning", subject, f"not checked: {error}", fix)

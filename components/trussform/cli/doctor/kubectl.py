@@ -40,7 +40,7 @@ class Kubectl(NamedTuple):
         return json.loads(done.stdout) if self._found(done) else None
 
     def raw(self, path: str) -> Any:
-        """Returns the answer of a path of the API; None if there is no such path."""
+        """Returns the response of an API path; None if the path does not exist."""
         done = self._run("get", "--raw", path)
         return json.loads(done.stdout) if self._found(done) else None
 
@@ -62,7 +62,7 @@ class Kubectl(NamedTuple):
             return subprocess.run(command, capture_output=True, text=True, input=input, check=False)
         except FileNotFoundError:
             fix = "install it, and add it to the PATH"
-            raise KubectlError("there is no program `kubectl`", fix) from None
+            raise KubectlError("`kubectl` is not installed", fix) from None
 
     def _found(self, done: subprocess.CompletedProcess[str]) -> bool:
         """Returns false if the object or its kind does not exist."""
@@ -77,11 +77,9 @@ class Kubectl(NamedTuple):
     def _no_answer(self, stderr: str) -> KubectlError:
         """Returns the error for a cluster that cannot be read."""
         if self.context is None and self._run("config", "current-context").returncode:
-            return KubectlError(
-                "there is no current context", "run: kubectl config use-context NAME"
-            )
+            return KubectlError("no current context is set", "run: kubectl config use-context NAME")
         if self.context is not None and "does not exist" in stderr:
-            message = f"there is no context `{self.context}`"
+            message = f"the context `{self.context}` does not exist"
             return KubectlError(message, "run: kubectl config get-contexts")
         message = f"the cluster does not answer: {_last_line(stderr)}"
         return KubectlError(message, "check the kubeconfig and the network")

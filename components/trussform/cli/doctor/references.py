@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
-from trussform.cli.doctor.finding import Finding
+from trussform.cli.doctor.finding import Finding, not_checked
 from trussform.cli.doctor.kubectl import Forbidden, Kubectl
 from trussform.plan import Plan
 
@@ -99,8 +99,7 @@ def _finding(kubectl: Kubectl, one: Reference) -> Finding:
     try:
         found = kubectl.has(one.kind, one.name, one.namespace)
     except Forbidden as error:
-        fix = "ask for read access, or check it yourself"
-        return Finding("warning", str(one), f"not checked: {error}", fix)
+        return not_checked(str(one), error)
     if found:
         return Finding("fine", str(one), "exists")
     fix = f"create it, or correct `{one.field}` of the stage"
