@@ -2,67 +2,23 @@
 
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
-from google.protobuf import json_format
-from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+from support.mocks import DIGEST, SECRET, Recorder, resolved, run
 from support.workspace import STAGE, Workspace
 from trussform.deploy import DockerServer, DockerServerArgs
 from trussform.deploy.secrets import _credentials  # pyright: ignore[reportPrivateUsage]
 
-DIGEST = "sha256:" + "d" * 64
 COMPONENT = "trussform:index:DockerServer"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
-SECRET = "kubernetes:core/v1:Secret"
-IMAGE = "docker:index/image:Image"
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 """The marks of a secret in Pulumi's protocol (sdk/go/common/resource/sig)."""
-
-
-class Answers(Mocks):
-    """Answers as the providers do: auto-named Secrets, digests, and inputs as they are."""
-
-    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        inputs: dict[str, Any] = cast(Any, args).inputs
-        outputs: dict[Any, Any] = dict(inputs)
-        if args.typ == SECRET:
-            outputs["metadata"] = {**inputs["metadata"], "name": f"{args.name}-1a2b3c"}
-        if args.typ == IMAGE:
-            outputs["repoDigest"] = f"{inputs['imageName'].partition(':')[0]}@{DIGEST}"
-        return f"{args.name}-id", outputs
-
-    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
-        assert args.token == "docker:index/getRegistryImage:getRegistryImage"
-        asked = cast(Any, args).args
-        return {"id": "x", "name": asked["name"], "sha256Digest": DIGEST}, []
-
-
-class Recorder(MockMonitor):
-    """Keeps every registration as the engine would get it."""
-
-    def __init__(self, mocks: Mocks) -> None:
-        super().__init__(mocks)
-        self.requests: dict[str, Any] = {}
-        self.invokes: list[Any] = []
-
-    def RegisterResource(self, request: Any) -> Any:
-        if request.type != "pulumi:pulumi:Stack":
-            self.requests[request.name] = request
-        return cast(Any, super()).RegisterResource(request)
-
-    def Invoke(self, request: Any) -> Any:
-        self.invokes.append(request)
-        return cast(Any, super()).Invoke(request)
-
-    def inputs(self, name: str) -> Any:
-        return json_format.MessageToDict(self.requests[name].object)
 
 
 def warnings_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -74,26 +30,6 @@ def warnings_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(pulumi.log, "warn", warn)
     return said
-
-
-@pytest.fixture
-def recorder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    monkeypatch.chdir(workspace.folder)
-    mocks = Answers()
-    recorder = Recorder(mocks)
-    set_mocks(mocks, project="p", stack="dev", preview=False, monitor=recorder)
-    return recorder
-
-
-def run(program: Callable[[], Any]) -> Any:
-    """Runs a program to its end, all of its resources registered."""
-    return cast(Any, pulumi.runtime).test(program)()
-
-
-def resolved(output: pulumi.Output[Any]) -> Any:
-    values: list[Any] = []
-    run(lambda: output.apply(values.append))
-    return values[0]
 
 
 def args(

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
 from typing import Any, cast
 
 import pulumi
 import pytest
 from inline_snapshot import external_file
+from support.schema_changes import breaking_changes
 from support.stages import FORMS
 from trussform.deploy.package_schema import camel
 from trussform.deploy.provider import from_wire, schema
@@ -18,8 +21,66 @@ SCHEMA = schema()
 STAGE = {"$ref": "#/types/trussform:index:Stage"}
 
 
+def test_no_change_of_the_schema_breaks_a_program() -> None:
+    """A change that must be goes into CHANGELOG.md and the snapshot."""
+    before = json.loads((Path(__file__).parent / "package_schema.json").read_text())
+    assert list(breaking_changes(before, SCHEMA)) == []
+
+
+SERVER = "trussform:index:DockerServer"
+ROUTE = "trussform:index:Route"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        (("resources", SERVER), None, f"{SERVER}: the component is gone"),
+        (("types", ROUTE), None, f"{ROUTE}: the type is gone"),
+        (("types", ROUTE, "properties", "name"), None, f"{ROUTE}.name: the field is gone"),
+        (
+            ("types", ROUTE, "properties", "name", "type"),
+            "integer",
+            f"{ROUTE}.name: the type is another one",
+        ),
+        (("types", ROUTE, "required"), ["name"], f"{ROUTE}.name: a program must now set it"),
+        (
+            ("types", f"{ROUTE}Kind", "enum"),
+            [{"value": "gateway"}, {"value": "none"}],
+            f"{ROUTE}Kind: the value `ingress` is gone",
+        ),
+        (
+            ("resources", SERVER, "inputProperties", "secrets", "plain"),
+            True,
+            f"{SERVER}.secrets: an output is no longer accepted",
+        ),
+        (
+            ("resources", SERVER, "inputProperties", "secrets", "secret"),
+            False,
+            f"{SERVER}.secrets: the value is no longer a secret",
+        ),
+        (
+            ("resources", SERVER, "required"),
+            ["image", "namespace", "predictUrl", "service", "syncUrl"],
+            f"{SERVER}.environment: the output may now be missing",
+        ),
+    ],
+)
+def test_a_change_that_breaks_programs_is_named(
+    path: tuple[str, ...], value: Any, complaint: str
+) -> None:
+    changed = deepcopy(SCHEMA)
+    *above, last = path
+    parent = changed
+    for key in above:
+        parent = parent[key]
+    if value is None:
+        del parent[last]
+    else:
+        parent[last] = value
+    assert list(breaking_changes(SCHEMA, changed)) == [complaint]
+
+
 def test_the_schema_is_as_it_was() -> None:
-    """A field that goes, or changes its type, breaks programs: see `git diff` of the snapshot."""
     shown = {**SCHEMA, "version": "VERSION"}
     assert f"{json.dumps(shown, indent=2)}\n" == external_file("package_schema.json", format=".txt")
 
@@ -52,7 +113,7 @@ def test_every_field_of_the_arguments_has_a_description() -> None:
         f"{name}.{field}"
         for name, made in SCHEMA["types"].items()
         for field, spec in made.get("properties", {}).items()
-        if "description" not in spec and field != "kind"
+        if not spec.get("description")
     ]
     assert bare == []
 

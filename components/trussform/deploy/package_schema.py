@@ -55,6 +55,7 @@ def package_schema(version: str, server: type, args: type, platform: type, gatew
     outputs = _typed_dict(server, {})
     return {
         "name": PACKAGE,
+        "namespace": PACKAGE,  # Pulumi would take it from the URL of a repository alone.
         "displayName": "Trussform",
         "version": version,
         "description": "Deploys a Truss config.yaml with a docker_server block on Kubernetes.",
@@ -106,26 +107,28 @@ class _Types:
             return _ref(name)
         self.made[name] = made = {"type": "object"}
         fields: dict[str, list[Json]] = {}
+        texts: dict[str, dict[str, list[str]]] = {}
         for model in models:
             for field, part in model["properties"].items():
                 if field not in _ONLY_IN_FILES.get(name, ()):
                     fields.setdefault(field, []).append(part)
+                    text = _summary(model) if field == "kind" else part["description"]
+                    texts.setdefault(field, {}).setdefault(text, []).append(_kind(model))
         if "kind" in fields:
             fields["kind"] += [{"const": word} for word in words]
         required = [field for field in fields if all(field in _required(model) for model in models)]
         made |= {
-            "description": "\n\n".join(model["description"] for model in models),
+            "description": _by_kind({model["description"]: [_kind(model)] for model in models}),
             "properties": {
-                camel(field): self._property(name, field, parts) for field, parts in fields.items()
+                camel(field): {
+                    **_plain(self._type(name, field, {"anyOf": parts})),
+                    "description": _by_kind(texts[field], len(models)),
+                }
+                for field, parts in fields.items()
             },
             "required": [camel(field) for field in required],
         }
         return _ref(name)
-
-    def _property(self, owner: str, field: str, parts: list[Json]) -> Json:
-        texts = dict.fromkeys(part["description"] for part in parts if "description" in part)
-        spec = _plain(self._type(owner, field, {"anyOf": parts}))
-        return {**spec, "description": "\n".join(texts)} if texts else spec
 
     def _type(self, owner: str, field: str, part: Json) -> Json:
         arms = list(self._arms(part))
@@ -167,6 +170,24 @@ class _Types:
         values = [{"value": word} for word in words]
         self.made[name] = {"type": "string", "enum": values}
         return _ref(name)
+
+
+def _kind(model: Json) -> str:
+    """Returns the word that chooses a model in a union; empty if its fields choose it."""
+    return model["properties"].get("kind", {}).get("const", "")
+
+
+def _summary(model: Json) -> str:
+    return model["description"].partition("\n\n")[0]
+
+
+def _by_kind(texts: Mapping[str, list[str]], models: int = 0) -> str:
+    """Returns texts with the kinds that each is about; without, if one is about all models."""
+    paragraphs: list[str] = []
+    for text, kinds in texts.items():
+        named = ", ".join(f"`{kind}`" for kind in kinds if kind)
+        paragraphs.append(f"{named}: {text}" if named and len(kinds) != models else text)
+    return "\n\n".join(paragraphs)
 
 
 def _required(model: Json) -> list[str]:

@@ -43,7 +43,7 @@ class Provider(PulumiProvider):
     ) -> ConstructResult:
         """Registers a server; raises `InputPropertiesError` with every problem of its arguments."""
         if resource_type != COMPONENT:
-            raise pulumi.RunError(f"the package has no component {resource_type}")
+            raise InputPropertiesError(f"the package has no component {resource_type}", [])
         component = self._schema["resources"][COMPONENT]
         types = self._schema["types"]
         args = from_wire(inputs, {"properties": component["inputProperties"]}, types)

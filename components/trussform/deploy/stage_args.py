@@ -15,13 +15,13 @@ class AmountsArgs(TypedDict, total=False):
 
 
 class AuthArgs(TypedDict, total=False):
-    """Clients send an API key as they do to Baseten, and Envoy Gateway compares it.
+    """`api-key`: Clients send an API key as they do to Baseten, and Envoy Gateway compares it.
 
     A client sends `Authorization: Bearer KEY` or `Authorization: Api-Key KEY`. A gRPC client
     may send either value as `baseten-authorization`. The server does not receive these
     headers.
 
-    An auth service decides on each request.
+    `forward`: An auth service decides on each request.
 
     The gateway calls the service first. If the response is 2xx, the request goes on to the
     server; the client gets any other response. With Envoy Gateway, a service in another
@@ -30,28 +30,33 @@ class AuthArgs(TypedDict, total=False):
     """
 
     kind: Required[Literal["api-key", "forward", "none"]]
+    """`api-key`: Clients send an API key as they do to Baseten, and Envoy Gateway compares it.
+
+    `forward`: An auth service decides on each request.
+    """
     keys: list[str]
-    """Secrets of the stack, one per client. A secret's name is the name of the client. Its value
-    is the key, without white space."""
+    """`api-key`: Secrets of the stack, one per client. A secret's name is the name of the
+    client. Its value is the key, without white space."""
     rotating: dict[str, str]
-    """A second secret of the stack for a client of `keys`: `{ci: ci_next}`. Both keys are valid
-    while the client changes from one to the other. Default: none."""
+    """`api-key`: A second secret of the stack for a client of `keys`: `{ci: ci_next}`. Both keys
+    are valid while the client changes from one to the other. Default: none."""
     existing: str
-    """An existing Secret in place of `keys`. It has two entries per client: one with the value
-    `KEY`, for `Bearer KEY`, and one with the value `Api-Key KEY`. The entries may have any
-    names."""
+    """`api-key`: An existing Secret in place of `keys`. It has two entries per client: one with
+    the value `KEY`, for `Bearer KEY`, and one with the value `Api-Key KEY`. The entries may
+    have any names."""
     service: str
-    """The name of the auth service's Kubernetes Service."""
+    """`forward`: The name of the auth service's Kubernetes Service."""
     namespace: str
-    """The namespace of the auth service."""
+    """`forward`: The namespace of the auth service."""
     port: int
-    """The port of the auth service. Default: 80."""
+    """`forward`: The port of the auth service. Default: 80."""
     path: str
-    """The path of the calls. Envoy Gateway appends the path of the request. Default: `/`."""
+    """`forward`: The path of the calls. Envoy Gateway appends the path of the request. Default:
+    `/`."""
     headers: list[str]
-    """Headers of the 2xx response that the server receives: `[X-User]`. The auth service must
-    set all of them in each 2xx response; otherwise Envoy Gateway passes the client's own
-    headers. Default: none."""
+    """`forward`: Headers of the 2xx response that the server receives: `[X-User]`. The auth
+    service must set all of them in each 2xx response; otherwise Envoy Gateway passes the
+    client's own headers. Default: none."""
 
 
 class DeadlinesArgs(TypedDict, total=False):
@@ -148,32 +153,43 @@ class PodArgs(TypedDict, total=False):
 
 
 class RouteArgs(TypedDict, total=False):
-    """An HTTPRoute, or a GRPCRoute for gRPC, on a Gateway of the cluster.
+    """`gateway`: An HTTPRoute, or a GRPCRoute for gRPC, on a Gateway of the cluster.
 
-    Ingress objects, with the annotations or middlewares of one controller.
+    `ingress`: Ingress objects, with the annotations or middlewares of one controller.
 
-    No route: only clients inside the cluster reach the server.
+    `none`: No route: only clients inside the cluster reach the server.
     """
 
     kind: Literal["gateway", "ingress", "none"]
+    """`gateway`: An HTTPRoute, or a GRPCRoute for gRPC, on a Gateway of the cluster.
+
+    `ingress`: Ingress objects, with the annotations or middlewares of one controller.
+
+    `none`: No route: only clients inside the cluster reach the server.
+    """
     name: str
-    """The name of the Gateway. Required, unless the program gives it as part of `platform`."""
+    """`gateway`: The name of the Gateway. Required, unless the program gives it as part of
+    `platform`."""
     namespace: str
-    """The Gateway's namespace. Default: the server's own."""
+    """`gateway`: The Gateway's namespace. Default: the server's own."""
     controller: Literal["envoy-gateway", "traefik", "gke", "nginx"]
-    """The controller that runs the Gateway. Its policies do what the Gateway API cannot: `auth`,
-    health checks, and timeouts and limits as on Baseten. Default: only objects of the Gateway
-    API. The Ingress controller. `nginx` is ingress-nginx."""
+    """`gateway`: The controller that runs the Gateway. Its policies do what the Gateway API
+    cannot: `auth`, health checks, and timeouts and limits as on Baseten. Default: only
+    objects of the Gateway API.
+
+    `ingress`: The Ingress controller. `nginx` is ingress-nginx.
+    """
     listener: str
-    """The listener of the Gateway (`sectionName`). Default: all listeners."""
+    """`gateway`: The listener of the Gateway (`sectionName`). Default: all listeners."""
     scheme: Literal["https", "http"]
-    """The scheme of the URLs that Trussform prints. Default: https."""
+    """`gateway`, `ingress`: The scheme of the URLs that Trussform prints. Default: https."""
     port: int
-    """The port of the URLs that Trussform prints. Default: the scheme's port, 443 or 80."""
+    """`gateway`, `ingress`: The port of the URLs that Trussform prints. Default: the scheme's
+    port, 443 or 80."""
     class_name: str
-    """The Ingress class (`ingressClassName`). Default: the controller's name."""
+    """`ingress`: The Ingress class (`ingressClassName`). Default: the controller's name."""
     tls: "TlsArgs"
-    """The certificate of the host: `{secret: NAME}` or `{issuer: NAME}`. Default: the
+    """`ingress`: The certificate of the host: `{secret: NAME}` or `{issuer: NAME}`. Default: the
     controller's certificate."""
 
 
@@ -281,29 +297,40 @@ class StageArgs(TypedDict, total=False):
 
 
 class StorageArgs(TypedDict, total=False):
-    """One PersistentVolumeClaim per server, created and deleted with the server.
+    """`claim`: One PersistentVolumeClaim per server, created and deleted with the server.
 
-    An existing PersistentVolumeClaim. Servers with the same weights share the files.
+    `existing`: An existing PersistentVolumeClaim. Servers with the same weights share the
+    files.
 
-    A folder on the node's disk. Each node downloads the weights once, as root.
+    `node`: A folder on the node's disk. Each node downloads the weights once, as root.
 
     It is a hostPath volume. A namespace that enforces the Pod Security standard `baseline` or
     `restricted` rejects the pod.
     """
 
     kind: Literal["claim", "existing", "node"]
+    """`claim`: One PersistentVolumeClaim per server, created and deleted with the server.
+
+    `existing`: An existing PersistentVolumeClaim. Servers with the same weights share the
+    files.
+
+    `node`: A folder on the node's disk. Each node downloads the weights once, as root.
+    """
     size: str
-    """The size of the claim; plan 1.5 times the size of the model's files. If the files do not
-    fit, the init container fails before it downloads anything. Default: 100Gi."""
+    """`claim`: The size of the claim; plan 1.5 times the size of the model's files. If the files
+    do not fit, the init container fails before it downloads anything. Default: 100Gi."""
     storage_class: str
-    """The StorageClass. Default: the cluster's default class."""
+    """`claim`: The StorageClass. Default: the cluster's default class."""
     access_mode: Literal["ReadWriteOnce", "ReadWriteMany"]
-    """The access mode. Use `ReadWriteMany` if replicas run on several nodes. Default:
-    ReadWriteOnce. The access mode of the claim. Default: ReadWriteOnce."""
+    """`claim`: The access mode. Use `ReadWriteMany` if replicas run on several nodes. Default:
+    ReadWriteOnce.
+
+    `existing`: The access mode of the claim. Default: ReadWriteOnce.
+    """
     claim: str
-    """The name of the claim, in the servers' namespace."""
+    """`existing`: The name of the claim, in the servers' namespace."""
     path: str
-    """The absolute path of the folder. Default: /var/lib/trussform/weights."""
+    """`node`: The absolute path of the folder. Default: /var/lib/trussform/weights."""
 
 
 class TlsArgs(TypedDict, total=False):

@@ -8,4 +8,4 @@ require (
 	github.com/trussform/trussform/sdk/go v0.0.0-00010101000000-000000000000
 )
 
-replace github.com/trussform/trussform/sdk/go => ./sdks/trussform
+replace github.com/trussform/trussform/sdk/go => ./sdks/trussform-trussform

@@ -1,7 +1,7 @@
 // A server in a program of its own: a platform stack gives its namespace, domain and Gateway.
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { DockerServer } from "@pulumi/trussform";
+import { DockerServer } from "@trussform/trussform";
 
 const settings = new pulumi.Config();
 const platform = new pulumi.StackReference(settings.require("platform"));
