@@ -12,7 +12,7 @@ from trussform.plan import UNKNOWN, Given, KnownSecrets, Plan, build_plan
 from trussform.plan.known_secrets import UnknownSecrets, remove_command
 from trussform.plan.names import kubernetes_name
 from trussform.problem import FieldPath, Location, Problem, ProblemError
-from trussform.source import Source, is_mapping
+from trussform.source import Source, without_file
 from trussform.stack_file import SECRETS, Stack, config_path, stack_of_arguments
 from trussform.stage import GatewayRoute, Gpu, Stage
 
@@ -194,7 +194,7 @@ def plan_arguments(
     arguments or the config cannot be used.
     """
     data: dict[str, Any] = {**stage, "servers": {name: server}}
-    source = Source(data, ARGUMENTS, names=_names(data))
+    source = without_file(data, ARGUMENTS)
     try:
         stack = stack_of_arguments(source, secrets, lock_file)
         plan, problems = plan_server(stack, name, Path(server["path"]), platform)
@@ -216,15 +216,3 @@ def _of_arguments(problem: Problem, name: str) -> Problem:
     if problem.path[:2] == ("servers", name):
         return problem._replace(path=("overrides", *problem.path[2:]))
     return problem._replace(path=("stage", *problem.path))
-
-
-def _names(data: Any, at: FieldPath = ()) -> dict[FieldPath, Location]:
-    """Returns the location of the arguments for the path of every key in the data."""
-    if not is_mapping(data):
-        return {}
-    names: dict[FieldPath, Location] = {}
-    for key, value in data.items():
-        path = (*at, str(key))
-        names[path] = ARGUMENTS
-        names |= _names(value, path)
-    return names

@@ -74,6 +74,12 @@ class Source(NamedTuple):
         return Source(data, self.whole, values, names, (*self.problems, *patch.problems))
 
 
+def without_file(data: Any, place: Location, at: FieldPath = ()) -> Source:
+    """Returns data that is in no file; each of its keys is at `place`."""
+    names = {(*at, *path): place for path in parts(data) if path and isinstance(path[-1], str)}
+    return Source(data, place, names=names, at=at)
+
+
 def _merge(
     old: Any, patch: Any, at: FieldPath, replaced: set[FieldPath], deleted: set[FieldPath]
 ) -> Any:

@@ -116,9 +116,20 @@ def read_stack(file: Path) -> Stack:
     source = read(file)
     secrets = source.sub("config", SECRETS)
     names: KnownSecrets = secrets.data.keys() if is_mapping(secrets.data) else ()
-    if _is_secure(secrets.data):
-        names = UNKNOWN  # The block is one encrypted value.
-    return stack_from(source.sub("config", STAGE), file, names, secrets)
+    if _is_secure(secrets.data) or has_environments(source):
+        names = UNKNOWN  # The block is one encrypted value, or an environment has more names.
+    stage = source.sub("config", STAGE)
+    if stage.data is None and has_environments(source):
+        message = "the stage is in an environment of the stack, which only Pulumi reads"
+        fix = "run `pulumi preview`, which checks it"
+        location = source.key_location(("environment",))
+        raise ProblemError([Problem("stage", (), message, fix, location=location)])
+    return stack_from(stage, file, names, secrets)
+
+
+def has_environments(stack_file: Source) -> bool:
+    """Returns true if a stack file takes values from environments of Pulumi ESC."""
+    return is_mapping(stack_file.data) and bool(stack_file.data.get("environment"))
 
 
 def stack_from(source: Source, file: Path, secret_names: KnownSecrets, secrets: Source) -> Stack:

@@ -68,9 +68,9 @@ class ByPulumi:
 
     how = "by `pulumi up`"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, service: str = "") -> None:
         self.project = Project(folder)
-        self.engine = Engine(folder)
+        self.engine = Engine(folder, service)
         (folder / "state").mkdir()
         self.stacks: dict[str, automation.Stack] = {}
 

@@ -34,18 +34,24 @@ class Engine:
     refer to each other."""
 
     folder: Path
+    service: str = ""
+    """The URL of the service that has the state; a folder has it if this is empty."""
 
     @property
     def environment(self) -> dict[str, str]:
         return {
-            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_BACKEND_URL": self.service or f"file://{self.folder / 'state'}",
+            "PULUMI_ACCESS_TOKEN": "none" if self.service else "",
+            "PULUMI_CREDENTIALS_PATH": str(self.folder),
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
 
     def stack(self, name: str, program: Path, **config: str) -> automation.Stack:
-        options = automation.LocalWorkspaceOptions(env_vars=self.environment)
+        options = automation.LocalWorkspaceOptions(
+            env_vars=self.environment, secrets_provider="passphrase"
+        )
         stack = automation.create_or_select_stack(name, work_dir=str(program), opts=options)
         for key, value in config.items():
             stack.set_config(key, automation.ConfigValue(value))

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -16,7 +16,7 @@ from trussform.deploy.stage_args import ServerArgs, StageArgs
 from trussform.plan import Plan
 from trussform.plan.namespace import creates_namespace
 from trussform.problem import Location, Problem, ProblemError, as_errors
-from trussform.source import Source, is_mapping
+from trussform.source import Source, is_mapping, parts, without_file
 from trussform.yaml_reader import read
 
 
@@ -38,17 +38,17 @@ def read_stack() -> Stack:
     try:
         file = _stack_file()
         written = read(file) if file.is_file() else Source({}, Location(str(file)))
-        stage = _block(config, "stage", written)
+        stage = _stage(config, written)
         # Only the names are taken from here; the values stay secret, below.
-        secrets = _block(config, "secrets", written)
         names = list(_object(config, "secrets", file) or {})
+        secrets = written.sub("config", stack_file.SECRETS)
         stack = stack_file.stack_from(stage, file, names, secrets)
         planned = planning.plan_stack(stack, platform=("namespace",))
     except ProblemError as error:
         raise pulumi.RunError(f"nothing was changed:\n{error}") from None
     if blocking := as_errors(planned.problems):
         raise pulumi.RunError(f"nothing was changed:\n{ProblemError(blocking)}")
-    for warning in planned.stack_problems:
+    for warning in (*planned.stack_problems, *_plain_secrets(names, secrets)):
         pulumi.log.warn(warning.text)
 
     provider = _provider(stack.stage.render_to)
@@ -95,12 +95,49 @@ def _stack_file() -> Path:
     )
 
 
-def _block(config: pulumi.Config, name: str, file: Source) -> Source:
-    """Returns a block of the stack file, or Pulumi's own, as of an environment, if it has none."""
-    block = file.sub("config", f"trussform:{name}")
-    if block.data is not None:
-        return block
-    return Source(_object(config, name, Path(str(file.whole.path))), Location(file.whole.path))
+def _stage(config: pulumi.Config, file: Source) -> Source:
+    """Returns the stage of a stack file, with the values that its environments add to it."""
+    written = file.sub("config", stack_file.STAGE)
+    here = Location(file.whole.path)
+    if written.data is not None and not stack_file.has_environments(file):
+        return written
+    known = _object(config, "stage", Path(here.path))
+    if pulumi.runtime.is_config_secret(stack_file.STAGE) and not _has_secure(written.data):
+        message = "an environment or the project gives the stage a secret"
+        fix = "move it to `trussform:secrets`, or write it without `fn::secret`"
+        raise ProblemError([Problem("stage", (), message, fix, location=here)])
+    if written.data is None:
+        return without_file(known, here)
+    data = _completed(written.data, known)
+    names = {**without_file(data, here, written.at).names, **written.names}
+    return written._replace(data=data, names=names)
+
+
+def _completed(written: Any, known: Any) -> Any:
+    """Returns a value of the stack file, with the fields that only Pulumi knows.
+
+    Pulumi merges the file into its environments by the rules of a JSON Merge Patch.
+    """
+    if not (is_mapping(written) and is_mapping(known)) or "secure" in written:
+        return written
+    more = {key: value for key, value in known.items() if key not in written}
+    return {key: _completed(value, known.get(key)) for key, value in written.items()} | more
+
+
+def _has_secure(data: Any) -> bool:
+    return any(path[-1:] == ("secure",) for path in parts(data))
+
+
+def _plain_secrets(names: Iterable[str], written: Source) -> Iterator[Problem]:
+    """Yields a warning for each secret of an environment or the project that is in plain text."""
+    if pulumi.runtime.is_config_secret(stack_file.SECRETS):
+        return
+    for name in names:
+        if not written.has((name,)):
+            message = "the secret is in plain text"
+            fix = "write it below `fn::secret` in the environment"
+            location = Location(written.whole.path)
+            yield Problem(None, (stack_file.SECRETS, name), message, fix, "warning", location)
 
 
 def _provider(render_to: str | None) -> kubernetes.Provider | None:
