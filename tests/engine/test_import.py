@@ -1,5 +1,6 @@
 """The wheel in an environment of its own, used by a program of somebody else."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from support.programs import Engine
 from support.workspace import ROOT
 
@@ -63,6 +65,51 @@ def test_a_second_and_a_third_program_use_the_wheel(engine: Engine, wheel: Path)
         "prod", program / "dashboard", **{"dashboard:models": "organization/models/prod"}
     )
     assert dashboard.up().outputs["llama_url"].value == url
+
+
+def test_the_wheel_has_the_plugin_for_other_languages(engine: Engine, wheel: Path) -> None:
+    """Pulumi finds `pulumi-resource-trussform` on PATH, as it does with its own providers."""
+    python = fresh_environment(engine.folder / "installed", wheel)
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, **engine.environment, "PATH": path}
+    folder = engine.folder / "program"
+    shutil.copytree(ROOT / "examples/servers/vllm-llama-3.1-8b", folder / "server")
+    stage = {
+        "environment": "dev",
+        "renderTo": "out",
+        "namespace": "models",
+        "domain": "models.example.com",
+        "registry": "registry.example.com/models",
+        "route": {"kind": "gateway", "name": "public"},
+        "auth": {"kind": "none"},
+        "secrets": {"existing": "model-secrets"},
+    }
+    project = {
+        "name": "wheel",
+        "runtime": "yaml",
+        "resources": {
+            "cluster": {
+                "type": "pulumi:providers:kubernetes",
+                "properties": {"renderYamlToDirectory": "out"},
+            },
+            "llama": {
+                "type": "trussform:index:DockerServer",
+                "properties": {"configPath": "server", "stage": stage},
+                "options": {"providers": ["${cluster}"]},
+            },
+        },
+        "outputs": {"url": "${llama.predictUrl}"},
+    }
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+    outputs: list[str] = []
+    for words in (["stack", "init", "dev"], ["up", "--yes", "--skip-preview"], ["stack", "output"]):
+        done = subprocess.run(
+            ["pulumi", "--non-interactive", *words],
+            cwd=folder, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        outputs.append(done.stdout)
+    assert "https://llama.models.example.com/environments/dev/predict" in outputs[-1]
 
 
 def render_to_a_folder(program: Path) -> None:
