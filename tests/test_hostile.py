@@ -414,7 +414,7 @@ def shown_otherwise(plans: list[Plan]) -> Iterator[str]:
     """Yields what the table of `explain` does to a terminal besides showing text."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        explain.show({plan.name: plan for plan in plans})
+        explain.text({plan.name: plan for plan in plans})
     odd = {char for char in output.getvalue() if not char.isprintable() and char != "\n"}
     if odd:
         yield f"characters for the terminal: {odd}"

@@ -1,37 +1,15 @@
 """`trussform doctor` with a kubectl that gives recorded answers."""
 
-import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.kubectl import write_kubectl
 from support.workspace import Workspace
 from trussform.cli.app import app
 from typer.testing import CliRunner, Result
-
-KUBECTL = """\
-#!{python}
-import json, sys
-words = [w for w in sys.argv[1:] if not w.startswith("--request-timeout")]
-if words[0] == "--context":
-    words = words[2:]
-if "--dry-run=server" in words:
-    words = ["try", words[0]]
-    sys.stdin.read()
-words = [w for w in words if w not in ("--output", "json", "--no-headers")]
-with open({answers!r}) as file:
-    answers = json.load(file)
-found = answers.get(" ".join(words))
-if found is None:
-    sys.exit('Error from server (NotFound): ' + " ".join(words))
-if isinstance(found, str):
-    sys.stderr.write(found + "\\n")
-    sys.exit(1 if found.startswith(("Error", "error")) else 0)
-print(json.dumps(found))
-"""
 
 HTTP_ROUTES = "get crd httproutes.gateway.networking.k8s.io"
 GATEWAY = "get gateways.gateway.networking.k8s.io public -n gateways"
@@ -119,11 +97,7 @@ class Machine:
         config: Mapping[str, Any] = CONFIG,
         *options: str,
     ) -> Result:
-        file = self.folder / "answers.json"
-        file.write_text(json.dumps(answers))
-        kubectl = self.folder / "kubectl"
-        kubectl.write_text(KUBECTL.format(python=sys.executable, answers=str(file)))
-        kubectl.chmod(0o755)
+        write_kubectl(self.folder, answers)
         self.workspace.write_config(dict(config))
         stack = self.workspace.write_stack(dict(stage))
         return CliRunner().invoke(app, ["doctor", "--stack", str(stack), *options])

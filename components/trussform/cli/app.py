@@ -44,6 +44,13 @@ class Format(StrEnum):
     github = "github"
 
 
+class View(StrEnum):
+    text = "text"
+    svg = "svg"
+    html = "html"
+    json = "json"
+
+
 class Schema(StrEnum):
     config = "config"
     stage = "stage"
@@ -65,6 +72,72 @@ def options(
     ] = False,
 ) -> None:
     """Check, explain and render Truss config.yaml files before `pulumi up`."""
+
+
+@app.command()
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="The folder above the configs. Default: .")
+    ] = Path(),
+    environment: Annotated[str, typer.Option(help="The name of the environment and stack.")] = "",
+    namespace: Annotated[str, typer.Option(help="The namespace of the servers.")] = "",
+    gateway: Annotated[
+        str, typer.Option(metavar="NAMESPACE/NAME", help="The Gateway of the routes, or none.")
+    ] = "",
+    domain: Annotated[str, typer.Option(help="A server has the host NAME.DOMAIN.")] = "",
+    auth: Annotated[str, typer.Option(help="api-key, or none to accept all requests.")] = "",
+    registry: Annotated[
+        str, typer.Option(metavar="HOST/PATH", help="The registry of the built images.")
+    ] = "",
+    dialect: Annotated[
+        str, typer.Option(help="The labels of GPU nodes: gpu-feature-discovery, gke, eks, …")
+    ] = "",
+    context: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="A context of the kubeconfig. Default: kubectl's current context."
+        ),
+    ] = None,
+) -> None:
+    """Write a Pulumi project and a stage for the configs of a folder. Never overwrites a file.
+
+    Asks for the settings that are not given. If kubectl reaches a cluster, suggests its Gateway and
+    the labels of its GPU nodes. Without a terminal, takes the suggestions.
+    """
+    from trussform.cli import init as initial  # Imported here, as it reads a cluster.
+    from trussform.cli.suggestions import read_cluster
+
+    unanswered: list[str] = []
+
+    def ask(question: str, suggested: str) -> str:
+        if sys.stdin.isatty():
+            return typer.prompt(question, default=suggested or None)
+        unanswered.extend(() if suggested else (question,))
+        return suggested
+
+    given = initial.Settings(environment, namespace, gateway, domain, auth, registry, dialect)
+    try:
+        servers = initial.find_servers(folder)
+        suggestions = read_cluster(context)
+        settings = initial.complete(given, servers, suggestions, ask)
+        _stop([_unanswered(question) for question in unanswered])
+        made = initial.project(folder, settings, servers, suggestions)
+    except ProblemError as error:
+        _stop(error.problems)
+        raise AssertionError("unreachable") from error
+    for file in initial.write(made):
+        print(f"wrote {file}")
+    for file in made.kept:
+        print(f"kept {file}, which exists")
+    print("next:")
+    for command in initial.next_steps(folder, settings, servers):
+        print(f"  {command}")
+
+
+def _unanswered(question: str) -> Problem:
+    word = question.split()[0].lower()
+    fix = f"add `--{word}`"
+    return Problem(None, (), f"no answer to: {question}", fix, location=Location("init"))
 
 
 @app.command()
@@ -131,11 +204,26 @@ def render(
 
 
 @app.command()
-def explain(stack: Stack = None, paths: Paths = None) -> None:
-    """Show every decision for each server, with its reason."""
+def explain(
+    stack: Stack = None,
+    paths: Paths = None,
+    format: Annotated[
+        View, typer.Option(help="svg: a picture. html: a page. json: the decisions as data.")
+    ] = View.text,
+) -> None:
+    """Show a picture of each server, and every decision with its reason."""
     from trussform.cli import explain as explained  # Imported here, as rich takes its time.
 
-    explained.show(_planned(stack, paths))
+    plans = _planned(stack, paths)
+    match format:
+        case View.text:
+            explained.text(plans)
+        case View.svg:
+            print(explained.svg(plans))
+        case View.html:
+            print(explained.html(plans))
+        case View.json:
+            print(json.dumps(explained.data(plans), indent=2, ensure_ascii=False))
 
 
 @app.command()

@@ -25,6 +25,8 @@ class DeadlinesPlan(NamedTuple):
     """`progressDeadlineSeconds` of the Deployment."""
     timeout: int
     """The time after which `pulumi up` stops waiting."""
+    steps: tuple[tuple[str, int], ...]
+    """The steps of the update of one pod in their order, each with its longest time."""
     why: str
     problems: tuple[Problem, ...] = ()
 
@@ -55,4 +57,15 @@ def plan_deadlines(
         f"{limits.provisioning} + {fetch}pull {limits.pull} + start {probes.startup_budget} + "
         f"checks {LATE} s, plus slack; Pulumi waits {times}, plus slack"
     )
-    return DeadlinesPlan(drain.grace, progress, batches * progress + slack, why)
+    old = (("old pod stops", drain.grace),)
+    new = (
+        ("node starts", limits.provisioning),
+        ("weights download", weights.deadline),
+        ("image is pulled", limits.pull),
+        ("server starts", probes.startup_budget),
+        ("checks", LATE),
+    )
+    steps = tuple(
+        (name, seconds) for name, seconds in (new + old if rollout.surge else old + new) if seconds
+    )
+    return DeadlinesPlan(drain.grace, progress, batches * progress + slack, steps, why)
