@@ -3,13 +3,14 @@ BIN := .venv/bin
 export PATH := $(PATH):$(HOME)/.pulumi/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
+PICTURED = examples/servers/vllm-llama-3.1-8b
 CLIENTS = tests/cluster/real_clients
 
 SOAKED = languages rollouts failures probes pods secrets access tls nginx security policies scanners
 HOSTILE = tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
 BESIDE = tests/engine/test_policy_pack.py $(HOSTILE)
 
-.PHONY: help demo test fuzz bench e2e soak corpus demo-cluster cluster cluster-down lint format docs lock wheel clean
+.PHONY: help demo test fuzz bench e2e soak corpus demo-cluster cluster cluster-down lint format docs site lock dist versions clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
@@ -47,12 +48,13 @@ cluster: .venv/.dev  ## Boot a real cluster to try things on (Linux, root)
 cluster-down: .venv/.dev  ## End the cluster
 	@PYTHONPATH=tools $(BIN)/python -m testbed down
 
-lint: .venv/.dev  ## Check style, types, layers and docstrings
+lint: .venv/.dev  ## Check style, types, layers, docstrings and the links of the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python tools/lint/docstrings.py
+	$(BIN)/zensical build --strict
 
 format: .venv/.dev  ## Put the code into shape
 	$(BIN)/ruff check --fix .
@@ -61,8 +63,11 @@ format: .venv/.dev  ## Put the code into shape
 docs: .venv/.dev  ## Write the generated pages of docs/, and the types of the stage's arguments
 	@$(BIN)/python tools/docs/stage_args.py
 	@$(BIN)/python tools/docs/config.py > docs/config.md
+	@$(BIN)/python tools/docs/stage.py > docs/stage.md
+	@$(BIN)/python tools/docs/component.py > docs/component.md
 	@$(BIN)/python tools/docs/hardening.py > docs/hardening.md
 	@$(BIN)/python tools/docs/clients.py
+	@$(BIN)/trussform explain --stack production --format svg $(PICTURED) 2> /dev/null > docs/pictures/llama.svg
 	@test ! -d corpus || TRUSSFORM_CORPUS=corpus PYTHONPATH=tools $(BIN)/python -m docs.conformance > docs/conformance.md
 
 corpus: .venv/.dev  ## Clone the real configs of truss-examples
@@ -73,11 +78,30 @@ lock: .venv/.dev  ## Resolve the dependencies anew into the lock files
 	$(COMPILE) --upgrade pyproject.toml --constraints requirements-dev.lock -o requirements.lock
 	$(COMPILE) --upgrade --no-config $(CLIENTS)/requirements.txt -o $(CLIENTS)/requirements.lock
 
-wheel: .venv/.dev  ## Build the wheel into dist/
-	$(BIN)/python -m build --wheel
+site: .venv/.dev  ## Build the documentation site into site/; a broken link is an error
+	$(BIN)/zensical build --strict
+
+dist: .venv/.dev  ## Build the wheel and the sdist into dist/, check them, and install each
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+	$(BIN)/python -m twine check --strict dist/*
+	@for file in dist/*.whl dist/*.tar.gz; do \
+		$(PYTHON) -m venv --clear .versions/empty && \
+		.versions/empty/bin/pip install --quiet --disable-pip-version-check $$file && \
+		echo "$$file: $$(.versions/empty/bin/trussform --version)" || exit 1; \
+	done
+
+versions: .venv/.dev  ## Run the tests with the lowest and the newest versions of the dependencies
+	@for kind in lowest-direct highest; do \
+		echo "$$kind:" && \
+		$(BIN)/uv venv --quiet --clear --python $(PYTHON) .versions/$$kind && \
+		$(BIN)/uv pip compile --quiet --all-extras --resolution $$kind pyproject.toml -o .versions/$$kind.txt && \
+		$(BIN)/uv pip install --quiet --python .versions/$$kind -r .versions/$$kind.txt --group dev --editable . && \
+		.versions/$$kind/bin/python -m pytest -n auto --ignore tests/cluster || exit 1; \
+	done
 
 clean:  ## Remove what the commands made
-	rm -rf .venv .trussform .demo .demo-cluster out dist
+	rm -rf .venv .versions .trussform .demo .demo-cluster out dist site
 
 .venv/.run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
