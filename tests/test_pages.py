@@ -33,8 +33,8 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def output_of(command: str) -> list[str]:
     """Returns the lines that the README shows below a command, without the cut ones."""
-    (block,) = [text for text in blocks(PAGES[0], "console") if text.startswith(f"$ {command}")]
-    return block.splitlines()[1:]
+    (block,) = [text for text in blocks(PAGES[0], "console") if f"$ {command}" in text]
+    return block.partition(f"$ {command}")[2].splitlines()[1:]
 
 
 def anchors(page: Path) -> set[str]:

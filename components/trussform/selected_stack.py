@@ -32,10 +32,11 @@ def _backend(home: Path, settings: dict[str, Any]) -> str:
     """Returns the URL of the backend that Pulumi is logged in to."""
     own = settings.get("backend")
     url = own.get("url") if is_mapping(own) else None
+    folder = Path(os.environ.get("PULUMI_CREDENTIALS_PATH") or home)
     return str(
         os.environ.get("PULUMI_BACKEND_URL")
         or url
-        or _read(home / "credentials.json").get("current", "")
+        or _read(folder / "credentials.json").get("current", "")
     )
 
 

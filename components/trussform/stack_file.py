@@ -92,7 +92,7 @@ def named_stack_file(value: str | None) -> Path:
     settings = read(project).data
     name = value or selected_stack(project, settings if is_mapping(settings) else {})
     if name is None:
-        fix = f"run `pulumi stack select NAME`, or write {_FILE}"
+        fix = "run `pulumi stack select NAME`, or write `--stack NAME`"
         raise _option_error("no stack is selected", fix)
     file = stack_file(Path(os.path.relpath(project)), name)
     if os.path.isfile(file):

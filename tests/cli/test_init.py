@@ -100,7 +100,8 @@ def test_a_second_environment_keeps_the_project(folder: Path) -> None:
     assert result.exit_code == 0
     assert program.read_text() == "# mine\n"
     assert "kept __main__.py, which exists\n" in result.stdout
-    assert (folder / "stacks/Pulumi.prod.yaml").exists()
+    assert "models.yml, which exists; add prod to each `matrix.stack`\n" in result.stdout
+    assert stage(folder, "prod")["namespace"] == "models-prod"
 
 
 def test_a_stack_that_has_a_file_is_not_overwritten(folder: Path) -> None:
@@ -170,9 +171,9 @@ def test_the_answers_of_a_person_go_first(folder: Path) -> None:
         return suggested or "example.com"
 
     servers = init.find_servers(folder)
-    suggestions = Suggestions({"infra/public": "envoy-gateway"}, "gke")
+    suggestions = Suggestions({"infra/public": {"controller": "envoy-gateway"}}, "gke")
     given = init.Settings(environment="prod")
-    settings = init.complete(given, servers, suggestions, ask)
+    settings = init.complete(folder, given, servers, suggestions, ask)
     assert asked == ["Namespace", "Gateway", "Domain", "Auth"]
     assert settings == init.Settings("prod", "models", "infra/public", "example.com", "api-key")
 
@@ -192,7 +193,10 @@ def test_a_cluster_suggests_its_gateways_and_labels(
 ) -> None:
     gateway = {
         "metadata": {"name": "public", "namespace": "infra"},
-        "spec": {"gatewayClassName": "eg"},
+        "spec": {
+            "gatewayClassName": "eg",
+            "listeners": [{"name": "web", "protocol": "HTTP", "port": 8080}],
+        },
     }
     kind = {
         "metadata": {"name": "eg"},
@@ -209,7 +213,8 @@ def test_a_cluster_suggests_its_gateways_and_labels(
         "get nodes": {"items": [made]},
     }
     write_kubectl(tmp_path / "bin", answers)
-    assert read_cluster(None) == Suggestions({"infra/public": "envoy-gateway"}, dialect)
+    route = {"controller": "envoy-gateway", "scheme": "http", "port": 8080}
+    assert read_cluster(None) == Suggestions({"infra/public": route}, dialect)
 
 
 def test_a_cluster_that_does_not_answer_suggests_nothing(folder: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_quickstart_leads_to_an_answer(page: str, tmp_path: Path) -> None:
         CLONE: f"ln -s {ROOT} trussform",
         "pulumi login --local": f"pulumi login file://{tmp_path / 'home'}",
         "python:3.11-slim": cluster().images.python,
-        "8080": str(free_port()),
+        "18080": str(free_port()),
     }
     # A program that the page starts in the background would keep the output open.
     script = ["set -em", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"]

@@ -27,6 +27,7 @@ Site = tuple[str, int]
 
 ELSEWHERE = {
     "cli/app.py": "tests/cli/test_cli.py holds the message for a folder that cannot be written",
+    "cli/init.py": "tests/cli/test_init.py",
     "cli/lock.py": "tests/cli/test_lock.py",
     "config/image_folders.py": "tests/config/test_paths.py",
     "config/requirements.py": "tests/config/test_paths.py",

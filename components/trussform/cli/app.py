@@ -119,7 +119,7 @@ def init(
     try:
         servers = initial.find_servers(folder)
         suggestions = read_cluster(context)
-        settings = initial.complete(given, servers, suggestions, ask)
+        settings = initial.complete(folder, given, servers, suggestions, ask)
         _stop([_unanswered(question) for question in unanswered])
         made = initial.project(folder, settings, servers, suggestions)
     except ProblemError as error:
@@ -128,7 +128,7 @@ def init(
     for file in initial.write(made):
         print(f"wrote {file}")
     for file in made.kept:
-        print(f"kept {file}, which exists")
+        print(initial.note(file, settings))
     print("next:")
     for command in initial.next_steps(folder, settings, servers):
         print(f"  {command}")

@@ -15,7 +15,7 @@ from trussform.problem import Location, Problem, ProblemError
 from trussform.schema import fit
 from trussform.source import Source, is_mapping
 from trussform.stage import Stage
-from trussform.version import __version__
+from trussform.version import REPOSITORY, __version__
 from trussform.yaml_reader import read
 
 Ask = Callable[[str, str], str]
@@ -82,7 +82,7 @@ def find_servers(folder: Path) -> list[Server]:
 
 
 def complete(
-    given: Settings, servers: Sequence[Server], suggestions: Suggestions, ask: Ask
+    folder: Path, given: Settings, servers: Sequence[Server], suggestions: Suggestions, ask: Ask
 ) -> Settings:
     """Returns the settings with an answer to each question that the servers raise."""
     answers = given._asdict()
@@ -91,8 +91,10 @@ def complete(
         answers[field] = answers[field] or ask(question, suggested)
         return answers[field]
 
-    need("environment", "Name of the environment", "dev")
-    need("namespace", "Namespace of the servers", "models")
+    environment = need("environment", "Name of the environment", "dev")
+    # The stacks of a project have the same servers, so each stack needs a namespace of its own.
+    others = stack_file.project_file(folder) is not None
+    need("namespace", "Namespace of the servers", f"models-{environment}" if others else "models")
     gateways = suggestions.gateways
     gateway = need(
         "gateway",
@@ -101,7 +103,8 @@ def complete(
     )
     if gateway != "none":
         need("domain", "Domain of the hosts: a server has the host NAME.DOMAIN")
-        keys = "api-key" if gateways.get(gateway) == "envoy-gateway" else "none"
+        envoy = gateways.get(gateway, {}).get("controller") == "envoy-gateway"
+        keys = "api-key" if envoy else "none"
         need("auth", "Auth of the requests: api-key, or none to accept all", keys)
     if any(server.plan.image.build for server in servers):
         need("registry", "Registry of the built images: HOST/PATH")
@@ -129,12 +132,10 @@ def project(
     stage = _stage(settings, servers, suggestions)
     fit(Stage, Source(stage, Location("init")))
     name = re.sub(r"[^-_.a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or "models"
-    below, _, rest = __version__.partition(".")
-    minor = rest.partition(".")[0]
     made = {
         old or folder / "Pulumi.yaml": _template("Pulumi.yaml").replace("NAME", name),
         folder / "__main__.py": _template("__main__.py"),
-        folder / "requirements.txt": f"trussform>={__version__},<{below}.{int(minor) + 1}\n",
+        folder / "requirements.txt": f"trussform @ git+{REPOSITORY}@v{__version__}\n",
         folder / ".gitignore": _template("gitignore"),
         folder / ".github/workflows/models.yml": _template("models.yml").replace(
             "STACKS", settings.environment
@@ -146,6 +147,13 @@ def project(
         [file for file in made if file.exists()],
         stack,
     )
+
+
+def note(file: Path, settings: Settings) -> str:
+    """Returns the reason why a file of the project stays, and what to add to it."""
+    if file.name == "models.yml":
+        return f"kept {file}, which exists; add {settings.environment} to each `matrix.stack`"
+    return f"kept {file}, which exists"
 
 
 def write(made: Project) -> Iterator[Path]:
@@ -181,12 +189,12 @@ def _stage(
     }
     if settings.gateway != "none":
         namespace, _, name = settings.gateway.rpartition("/")
-        route = {"kind": "gateway", "name": name}
+        route: dict[str, Any] = {"kind": "gateway", "name": name}
         if namespace:
             route["namespace"] = namespace
-        needed = "envoy-gateway" if settings.auth == "api-key" else None
-        if controller := suggestions.gateways.get(settings.gateway) or needed:
-            route["controller"] = controller
+        if settings.auth == "api-key":
+            route["controller"] = "envoy-gateway"
+        route |= suggestions.gateways.get(settings.gateway, {})
         keys = {"kind": "api-key", "keys": ["client"]}
         auth = keys if settings.auth == "api-key" else settings.auth
         stage |= {"route": route, "domain": settings.domain, "auth": auth}

@@ -1,6 +1,6 @@
 """The answers to the questions of `init` that a cluster gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from trussform.cli.doctor.gateway import CONTROLLERS
@@ -11,8 +11,9 @@ from trussform.plan.gpu_labels import LABELS
 class Suggestions(NamedTuple):
     """The parts of a cluster that a stage names."""
 
-    gateways: Mapping[str, str | None]
-    """The `controller` of each Gateway by `NAMESPACE/NAME`; None: Trussform does not know it."""
+    gateways: Mapping[str, Mapping[str, Any]]
+    """Fields of `route` by `NAMESPACE/NAME` of a Gateway: the controller, and the scheme and port
+    unless they are those of HTTPS."""
     dialect: str | None
     """The source of the labels of its GPU nodes; None if no node has such labels."""
 
@@ -32,7 +33,7 @@ def read_cluster(context: str | None) -> Suggestions:
         return NO_SUGGESTIONS
 
 
-def _gateways(kubectl: Kubectl) -> dict[str, str | None]:
+def _gateways(kubectl: Kubectl) -> dict[str, dict[str, Any]]:
     found: Any = kubectl.get("gateways.gateway.networking.k8s.io", "--all-namespaces")
     classes: Any = kubectl.get("gatewayclasses.gateway.networking.k8s.io")
     controllers = {
@@ -40,11 +41,24 @@ def _gateways(kubectl: Kubectl) -> dict[str, str | None]:
         for one in (classes or {"items": ()})["items"]
     }
     return {
-        f"{one['metadata']['namespace']}/{one['metadata']['name']}": controllers.get(
-            one["spec"]["gatewayClassName"]
-        )
+        f"{one['metadata']['namespace']}/{one['metadata']['name']}": {
+            **_controller(controllers.get(one["spec"]["gatewayClassName"])),
+            **_url(one["spec"]["listeners"]),
+        }
         for one in (found or {"items": ()})["items"]
     }
+
+
+def _controller(name: str | None) -> dict[str, str]:
+    return {"controller": name} if name else {}
+
+
+def _url(listeners: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the scheme and the port of URLs, unless they are those of HTTPS."""
+    ports = {one["protocol"]: one["port"] for one in reversed(listeners)}
+    if "HTTPS" in ports or "HTTP" not in ports:
+        return {} if ports.get("HTTPS", 443) == 443 else {"port": ports["HTTPS"]}
+    return {"scheme": "http"} | ({} if ports["HTTP"] == 80 else {"port": ports["HTTP"]})
 
 
 def _dialect(kubectl: Kubectl) -> str | None:

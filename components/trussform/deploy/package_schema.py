@@ -12,6 +12,7 @@ from typing import Any
 from trussform.schema import descriptions, json_schema
 from trussform.source import is_mapping
 from trussform.stage import Stage
+from trussform.version import REPOSITORY
 
 Json = dict[str, Any]
 
@@ -28,7 +29,6 @@ _UNIONS = {
     "ingress_from": "Peer",
 }
 """The type of each field with a union of models."""
-_REPOSITORY = "https://github.com/trussform/trussform"
 
 
 def package_schema(version: str, server: type, args: type, platform: type, gateway: type) -> Json:
@@ -60,8 +60,8 @@ def package_schema(version: str, server: type, args: type, platform: type, gatew
         "version": version,
         "description": "Deploys a Truss config.yaml with a docker_server block on Kubernetes.",
         "keywords": ["pulumi", "kubernetes", "truss", "model-serving", "category/infrastructure"],
-        "homepage": _REPOSITORY,
-        "repository": _REPOSITORY,
+        "homepage": REPOSITORY,
+        "repository": REPOSITORY,
         "license": "Apache-2.0",
         "publisher": "Trussform",
         "meta": {"supportPack": True},
