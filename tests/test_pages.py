@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,21 @@ def test_every_command_of_trussform_has_the_options_that_a_page_shows(page: Path
             text = run(command, "--help").output
             for option in re.findall(r"--[a-z-]+", rest):
                 assert re.search(rf"{option}\b", text), f"trussform {command}{rest}"
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_every_stage_of_the_gpu_page_lacks_only_the_values_of_secrets(
+    tmp_path: Path, number: int
+) -> None:
+    stages = blocks(ROOT / "docs/first-gpu-server.md", "yaml")
+    assert len(stages) == 5
+    shutil.copytree(ROOT / "examples/servers/vllm-llama-3.1-8b", tmp_path / "vllm-llama-3.1-8b")
+    (tmp_path / "Pulumi.yaml").write_text("name: models\nruntime: python\n")
+    file = tmp_path / "Pulumi.gpu.yaml"
+    file.write_text(yaml.safe_dump({"config": {"trussform:stage": yaml.safe_load(stages[number])}}))
+    problems = json.loads(run("check", "--stack", file, "--format", "json").stdout)
+    wrong = {problem["message"] for problem in problems if problem["level"] == "error"}
+    known = {
+        f"the stack has no value for the secret `{name}`" for name in ("hf_access_token", "client")
+    }
+    assert wrong <= known, wrong

@@ -18,7 +18,7 @@ from trussform.stage import Stage
 from typer import rich_utils
 from typer.testing import CliRunner
 
-COMMANDS = ("check", "render", "explain", "doctor", "lock", "schema")
+COMMANDS = ("init", "check", "render", "explain", "doctor", "lock", "schema")
 EXAMPLES = sorted(ROOT.glob("examples/servers/*/config.yaml"))
 STAGES: dict[str, dict[str, Any]] = {
     "keys": {

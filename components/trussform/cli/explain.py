@@ -92,6 +92,11 @@ def _print(console: Console, plans: Plans, *more: Callable[[Plan], Table]) -> No
         console.print(picture(name, plan), markup=False)
         for part in more:
             console.print(part(plan), markup=False)
+            command, reason = _request(plan)
+            # A command that is broken into lines cannot be copied.
+            line = printable(f"try it: {command}    # {reason}")
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print()
 
 
 def _table(plan: Plan) -> Table:
@@ -99,7 +104,7 @@ def _table(plan: Plan) -> Table:
     table.add_column("decision", no_wrap=True)
     table.add_column("value", overflow="fold")
     table.add_column("reason", overflow="fold")
-    for row in rows(plan):
+    for row in rows(plan)[:-1]:
         table.add_row(*(printable(cell, besides="\n") for cell in row))
     return table
 
