@@ -424,3 +424,23 @@ def test_no_kubectl_is_one_line(
     assert result.stderr == (
         "kubectl: `kubectl` is not installed; install it, and add it to the PATH\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        ({"trussform/environment": "prod"}, "belongs to the environment `prod`"),
+        ({"app": "mine"}, "is not from Trussform"),
+        ({"trussform/environment": "dev"}, None),
+    ],
+)
+def test_a_deployment_of_another_stack_is_a_problem(
+    machine: Machine, labels: dict[str, str], line: str | None
+) -> None:
+    found = {"get deployments.apps server -n models": {"metadata": {"labels": labels}}}
+    shown = machine.doctor({**GOOD, **found}).stdout
+    if line is None:
+        assert "Deployment models/server" not in shown
+    else:
+        fix = "use another `namespace` in the stage, or another name for the server"
+        assert f"problem: Deployment models/server: {line}; {fix}\n" in shown

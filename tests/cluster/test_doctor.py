@@ -132,6 +132,19 @@ def test_a_fault_of_the_stage_is_a_problem(
     assert result.exit_code == 1
 
 
+def test_a_server_of_another_environment_is_a_problem(project: Project) -> None:
+    create = ("create", "deployment", "small", "--image", "none", "--replicas", "0")
+    kubectl(*create, "--namespace", NAMESPACE)
+    kubectl("label", "deployment/small", "trussform/environment=prod", "--namespace", NAMESPACE)
+    try:
+        result = doctor(project, {})
+    finally:
+        kubectl("delete", "deployment", "small", "--namespace", NAMESPACE)
+    line = f"problem: Deployment {NAMESPACE}/small: belongs to the environment `prod`"
+    assert [one for one in bad(result) if one.startswith(line)], result.stdout
+    assert result.exit_code == 1
+
+
 def test_a_taint_that_nothing_tolerates_is_a_problem(project: Project) -> None:
     kubectl("apply", "--filename", "-", input=json.dumps(NODE))
     try:

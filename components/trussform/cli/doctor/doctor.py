@@ -10,6 +10,7 @@ from trussform.cli.doctor.gateway import check_gateways
 from trussform.cli.doctor.kubectl import Forbidden, Kubectl
 from trussform.cli.doctor.namespaces import check_namespaces
 from trussform.cli.doctor.nodes import check_nodes
+from trussform.cli.doctor.owners import check_owners
 from trussform.cli.doctor.references import check_references
 from trussform.cli.doctor.registries import check_registries
 from trussform.plan import Plan
@@ -20,6 +21,7 @@ Check = Callable[[Plans, Kubectl], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "API": check_kinds,
     "namespace": check_namespaces,
+    "owners": check_owners,
     "Gateway": check_gateways,
     "nodes": check_nodes,
     "existing objects": check_references,
