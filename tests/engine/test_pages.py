@@ -26,16 +26,13 @@ def program(folder: Path, name: str, text: str) -> Path:
     return folder
 
 
-def of_the_page(page: str, environment: str, example: str, engine: Engine) -> Path:
-    """Writes the page's program and its config; its stage renders, and looks nothing up."""
+def of_the_page(page: str, environment: str, engine: Engine) -> Path:
+    """Writes the page's program; its stage renders, and looks nothing up."""
     (text,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     stage = f'"environment": "{environment}",'
     assert stage in text
     offline = f'{stage} "render_to": "out", "secrets": {{"existing": "mine"}},'
-    folder = program(engine.folder / "program", "models", text.replace(stage, offline))
-    (found,) = ROOT.glob(f"examples/**/{example}")
-    shutil.copytree(found, folder / example)
-    return folder
+    return program(engine.folder / "program", "models", text.replace(stage, offline))
 
 
 def kinds(stack: automation.Stack) -> list[str]:
@@ -46,16 +43,22 @@ def kinds(stack: automation.Stack) -> list[str]:
 
 
 def test_the_readmes_program_deploys_its_server(engine: Engine) -> None:
-    folder = of_the_page("README.md", "dev", "minilm-embeddings", engine)
+    folder = of_the_page("README.md", "dev", engine)
+    readme = (ROOT / "README.md").read_text()
+    (config,) = re.findall(r"<<'EOF'\n(.*?)^EOF", readme, re.DOTALL | re.M)
+    (folder / "hello").mkdir()
+    (folder / "hello/config.yaml").write_text(config)
     stack = engine.stack("dev", folder, **{"kubernetes:renderYamlToDirectory": "out"})
     url = stack.up().outputs["predict_url"].value
-    assert url == "https://minilm.models.example.com/environments/dev/predict"
+    assert url == "https://hello.models.example.com/environments/dev/predict"
     assert kinds(stack) == ["Deployment", "HTTPRoute", "Service"]
 
 
 def test_the_program_of_the_page_about_programs_deploys_its_server(engine: Engine) -> None:
     engine.stack("prod", program(engine.folder / "platform", "platform", PLATFORM)).up()
-    folder = of_the_page("docs/in-your-program.md", "prod", "vllm-llama-3.1-8b", engine)
+    folder = of_the_page("docs/in-your-program.md", "prod", engine)
+    example = "vllm-llama-3.1-8b"
+    shutil.copytree(ROOT / "examples/servers" / example, folder / example)
     file = folder / "__main__.py"
     rendering = 'Provider("cluster", render_yaml_to_directory="out",'
     file.write_text(file.read_text().replace('Provider("cluster",', rendering))
