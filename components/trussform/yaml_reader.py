@@ -18,6 +18,7 @@ MAX_BYTES = 1 << 20
 """The most bytes of a file: 1 MiB."""
 MAX_DEPTH = 60
 """The most levels of nesting."""
+_TOO_DEEP = f"the file has more than {MAX_DEPTH} levels of nesting"
 MAX_VALUES = 20_000
 """The most values and keys of a file, with aliases expanded. A large real config has hundreds."""
 MAX_LENGTH = 200_000
@@ -58,6 +59,8 @@ def parse(text: str, path: str) -> Source:
         mark = error.problem_mark or error.context_mark
         location = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path)
         reason = error.problem or error.context or "not valid YAML"
+        if "nesting depth" in reason:  # PyYAML has a limit of its own since 6.0.4.
+            raise _error(location, _TOO_DEEP, "use fewer levels") from None
         raise _error(location, f"not valid YAML: {reason}", "fix the YAML here") from None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
@@ -114,8 +117,7 @@ def _check_shape(text: str, path: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         location = Location(path, event.start_mark.line + 1, event.start_mark.column + 1)
         if depth > MAX_DEPTH:
-            message = f"the file has more than {MAX_DEPTH} levels of nesting"
-            raise _error(location, message, "use fewer levels")
+            raise _error(location, _TOO_DEEP, "use fewer levels")
         if count > MAX_VALUES:
             message = f"the file has more than {MAX_VALUES:,} values"
             raise _error(location, message, _KEEP_ELSEWHERE)
