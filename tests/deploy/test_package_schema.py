@@ -51,12 +51,12 @@ ROUTE = "trussform:index:Route"
         (
             ("resources", SERVER, "inputProperties", "secrets", "plain"),
             True,
-            f"{SERVER}.secrets: an output is no longer accepted",
+            f"{SERVER}.secrets: the field does not accept an output now",
         ),
         (
             ("resources", SERVER, "inputProperties", "secrets", "secret"),
             False,
-            f"{SERVER}.secrets: the value is no longer a secret",
+            f"{SERVER}.secrets: the value is not a secret now",
         ),
         (
             ("resources", SERVER, "required"),

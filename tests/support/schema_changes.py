@@ -50,9 +50,9 @@ def _properties(owner: str, old: Json, new: Json) -> Iterator[str]:
         elif _type(before) != _type(new[field]):
             yield f"{owner}.{field}: the type is another one"
         elif new[field].get("plain") and not before.get("plain"):
-            yield f"{owner}.{field}: an output is no longer accepted"
+            yield f"{owner}.{field}: the field does not accept an output now"
         elif before.get("secret") and not new[field].get("secret"):
-            yield f"{owner}.{field}: the value is no longer a secret"
+            yield f"{owner}.{field}: the value is not a secret now"
 
 
 def _type(spec: Any) -> Any:

@@ -37,6 +37,13 @@ Paths = Annotated[
     typer.Argument(metavar="[PATH]...", help="A config.yaml or its folder. Default: the stack's."),
 ]
 
+Context = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="A context of the kubeconfig. Default: kubectl's current context."
+    ),
+]
+
 
 class Format(StrEnum):
     text = "text"
@@ -92,12 +99,7 @@ def init(
     dialect: Annotated[
         str, typer.Option(help="The labels of GPU nodes: gpu-feature-discovery, gke, eks, …")
     ] = "",
-    context: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="A context of the kubeconfig. Default: kubectl's current context."
-        ),
-    ] = None,
+    context: Context = None,
 ) -> None:
     """Write a Pulumi project and a stage for the configs of a folder. Never overwrites a file.
 
@@ -230,12 +232,7 @@ def explain(
 def doctor(
     stack: Stack = None,
     paths: Paths = None,
-    context: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="A context of the kubeconfig. Default: kubectl's current context."
-        ),
-    ] = None,
+    context: Context = None,
 ) -> None:
     """Compare a cluster with the demands of the servers, before `pulumi up`. Changes nothing.
 

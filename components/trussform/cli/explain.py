@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from io import StringIO
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
 from trussform import manifests
 from trussform.cli.picture import picture
-from trussform.cli.render import objects
+from trussform.cli.render import known_values, objects
 from trussform.plan import Plan
 from trussform.problem import printable
 from trussform.redact import redact_words
@@ -43,21 +43,26 @@ _SVG = """\
 
 def text(plans: Plans) -> None:
     """Prints a picture and a table of each server."""
-    _print(Console(), plans, _table)
+    _print_all(Console(), plans)
 
 
 def svg(plans: Plans) -> str:
     """Returns a drawing of the servers' pictures, which needs no file besides."""
-    console = Console(record=True, width=_WIDTH, file=StringIO(), color_system="truecolor")
-    _print(console, plans)
+    console = _recorder()
+    for name, plan in plans.items():
+        console.print(picture(name, plan), markup=False)
     return console.export_svg(code_format=_SVG, theme=DEFAULT_TERMINAL_THEME)
 
 
 def html(plans: Plans) -> str:
     """Returns a page with a picture and a table of each server."""
-    console = Console(record=True, width=_WIDTH, file=StringIO(), color_system="truecolor")
-    _print(console, plans, _table)
+    console = _recorder()
+    _print_all(console, plans)
     return console.export_html(inline_styles=True)
+
+
+def _recorder() -> Console:
+    return Console(record=True, width=_WIDTH, file=StringIO(), color_system="truecolor")
 
 
 def data(plans: Plans) -> dict[str, Any]:
@@ -87,24 +92,23 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
     return [*decided, ("try it", *_request(plan))]
 
 
-def _print(console: Console, plans: Plans, *more: Callable[[Plan], Table]) -> None:
+def _print_all(console: Console, plans: Plans) -> None:
     for name, plan in plans.items():
         console.print(picture(name, plan), markup=False)
-        for part in more:
-            console.print(part(plan), markup=False)
-            command, reason = _request(plan)
-            # A command that is broken into lines cannot be copied.
-            line = printable(f"try it: {command}    # {reason}")
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-            console.print()
+        *decisions, (label, command, reason) = rows(plan)
+        console.print(_table(decisions), markup=False)
+        # A command that is broken into lines cannot be copied.
+        line = printable(f"{label}: {command}    # {reason}")
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print()
 
 
-def _table(plan: Plan) -> Table:
+def _table(decisions: Iterable[tuple[str, str, str]]) -> Table:
     table = Table(show_lines=True)
     table.add_column("decision", no_wrap=True)
     table.add_column("value", overflow="fold")
     table.add_column("reason", overflow="fold")
-    for row in rows(plan)[:-1]:
+    for row in decisions:
         table.add_row(*(printable(cell, besides="\n") for cell in row))
     return table
 
@@ -113,8 +117,7 @@ def _request(plan: Plan) -> tuple[str, str]:
     """Returns a command that calls the server with the config's own example input."""
     if plan.routes.protocol == "grpc":
         return "-", "a gRPC client brings its own stubs"
-    values = manifests.deploy_values(plan, lambda *parts: "".join(map(str, parts)))
-    url = f"{manifests.origin(plan, values)}{plan.routes.predict_path}"
+    url = f"{manifests.origin(plan, known_values(plan))}{plan.routes.predict_path}"
     if plan.auth.kind == "api-key":
         url += ' -H "Authorization: Bearer $API_KEY"'
     if plan.labels.example is None:

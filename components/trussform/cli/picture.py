@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trussform import manifests
+from trussform.cli.render import known_values
 from trussform.plan import Plan
 from trussform.problem import counted, printable
 
@@ -76,8 +77,7 @@ def _callers(plan: Plan) -> str:
 
 def _route(plan: Plan) -> Panel:
     """Returns the route and its Service; without a route, the Service alone."""
-    values = manifests.deploy_values(plan, lambda *parts: "".join(map(str, parts)))
-    url = (manifests.origin(plan, values), plan.routes.predict_path)
+    url = (manifests.origin(plan, known_values(plan)), plan.routes.predict_path)
     service = f"Service {plan.name}"
     if plan.routes.kind == "none":
         return _box("Service", (plan.name, *url), "green")

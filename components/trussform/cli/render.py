@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trussform import manifests
-from trussform.manifests import Manifest, build_context
+from trussform.manifests import DeployValues, Manifest, build_context
 from trussform.manifests.auth import key_entries
 from trussform.manifests.yaml_text import to_yaml
 from trussform.plan import Plan
@@ -49,9 +49,14 @@ def _document(plan: Plan, manifest: Manifest) -> str:
     return note + to_yaml(manifest)
 
 
+def known_values(plan: Plan) -> DeployValues[str]:
+    """Returns the values of a deploy that are known without one."""
+    return manifests.deploy_values(plan, lambda *parts: "".join(map(str, parts)))
+
+
 def objects(plan: Plan) -> list[Manifest]:
     """Returns the objects of one server, with the names that are known without a deploy."""
-    values = manifests.deploy_values(plan, lambda *parts: "".join(map(str, parts)))
+    values = known_values(plan)
     fetcher = plan.fetcher.image
     return manifests.render_objects(
         plan,
