@@ -105,9 +105,12 @@ def objects(namespace: str) -> Iterator[tuple[str, bytes]]:
 
 
 def logs(namespace: str) -> Iterator[tuple[str, bytes]]:
+    """The logs of all pods; a pod that is about to go may be gone before it is read."""
     for pod in kubectl("get", "pods", "-n", namespace, "-o", "name").split():
-        words = ("--all-containers", "--ignore-errors", "--since=15m")
-        yield f"log of {pod}", kubectl("logs", "-n", namespace, pod, *words).encode()
+        command = ["kubectl", "logs", "-n", namespace, pod, "--all-containers", "--ignore-errors"]
+        done = subprocess.run([*command, "--since=15m"], capture_output=True, check=False)
+        assert done.returncode == 0 or b"(NotFound)" in done.stderr, done.stderr
+        yield f"log of {pod}", done.stdout
 
 
 def image(name: str) -> Iterator[tuple[str, bytes]]:
