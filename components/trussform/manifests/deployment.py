@@ -10,7 +10,7 @@ from trussform.manifests.availability import topology_spread
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.metadata import NAME_LABEL, model_metadata
 from trussform.manifests.resources import with_limits
-from trussform.manifests.yaml_text import to_yaml
+from trussform.manifests.yaml_text import to_same_yaml
 from trussform.plan import Plan
 from trussform.plan.driver import NO_GPU
 from trussform.plan.probes import TIMEOUT, Probe
@@ -20,7 +20,6 @@ CONFIG_ANNOTATION = "trussform/config.yaml"
 ENVIRONMENT_ANNOTATION = "trussform/environment"
 _ENVIRONMENT_FILE = "/etc/b10_dynamic_config/environment"
 """The file from which a custom server reads the name of its environment on Baseten."""
-_NO_WRAP = 1 << 20
 
 _PRE_STOP = Path(__file__).with_name("pre_stop.sh")
 
@@ -55,7 +54,7 @@ def deployment(plan: Plan, values: DeployValues[Text]) -> Manifest:
 
 def _annotations(plan: Plan) -> dict[str, str]:
     annotations = {
-        CONFIG_ANNOTATION: to_yaml(plan.files.config, _NO_WRAP),
+        CONFIG_ANNOTATION: to_same_yaml(plan.files.config),
         ENVIRONMENT_ANNOTATION: json.dumps({"name": plan.labels.environment}),
     }
     if plan.secrets.any and plan.secrets.version is not None:
