@@ -303,15 +303,16 @@ def _ignored(plan: Plan) -> list[str]:
     return ["spec.replicas"] if plan.rollout.replicas is None else []
 
 
-_RESOURCES: dict[str, Any] = {
-    "ConfigMap": kubernetes.core.v1.ConfigMap,
-    "PersistentVolumeClaim": kubernetes.core.v1.PersistentVolumeClaim,
-    "Deployment": kubernetes.apps.v1.Deployment,
-    "Service": kubernetes.core.v1.Service,
-    "Ingress": kubernetes.networking.v1.Ingress,
-    "PodDisruptionBudget": kubernetes.policy.v1.PodDisruptionBudget,
-    "NetworkPolicy": kubernetes.networking.v1.NetworkPolicy,
+_MODULES = {
+    "ConfigMap": "core",
+    "PersistentVolumeClaim": "core",
+    "Deployment": "apps",
+    "Service": "core",
+    "Ingress": "networking",
+    "PodDisruptionBudget": "policy",
+    "NetworkPolicy": "networking",
 }
+"""The modules of the SDK by kind. Each is imported where a server has such an object."""
 
 
 def _resource(
@@ -323,8 +324,9 @@ def _resource(
     child = f"{name}-{kind.lower()}{suffix}"
     body = {part: manifest[part] for part in manifest.keys() - {"apiVersion", "kind", "metadata"}}
     body["metadata"] = with_field_manager(manifest["metadata"])
-    if kind in _RESOURCES:
-        return _RESOURCES[kind](child, **body, opts=opts)
+    if kind in _MODULES:
+        group: Any = getattr(kubernetes, _MODULES[kind])
+        return getattr(group.v1, kind)(child, **body, opts=opts)
     return kubernetes.apiextensions.CustomResource(
         child, api_version=manifest["apiVersion"], kind=kind, **body, opts=opts
     )

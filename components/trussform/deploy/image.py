@@ -1,10 +1,15 @@
-"""The image of a server as an output: looked up, built and pushed, or as the plan has it."""
+"""The image of a server as an output: looked up, built and pushed, or as the plan has it.
+
+The SDKs of Docker are imported where they are used: most updates look up and build nothing.
+"""
+
+from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
-import pulumi_docker as docker
 
 from trussform import image_reference
 from trussform.deploy.secrets import Secrets, account, value_of
@@ -12,6 +17,9 @@ from trussform.manifests import build_context
 from trussform.plan import Plan
 from trussform.plan.digest import DigestPlan
 from trussform.plan.image import Build
+
+if TYPE_CHECKING:
+    import pulumi_docker as docker
 
 CONTEXTS = Path(".trussform")
 """The folder of build contexts, below the program's folder: the same path on every
@@ -44,6 +52,8 @@ def image(
         return full_name
     if build.buildkit:
         return _built_by_buildkit(name, build, full_name, context, secrets, parent)
+    import pulumi_docker as docker
+
     built = docker.Image(
         f"{name}-image",
         image_name=full_name,
@@ -97,6 +107,8 @@ def resolved(
     """
     if not image.look_up:
         return pulumi.Output.from_input(image.reference)
+    import pulumi_docker as docker
+
     theirs = [login.registry for login in plan.pull.logins]
     own = image is plan.digest or image_reference.registry(image.name) in theirs
     opts = pulumi.InvokeOutputOptions(parent=parent, provider=look_up if own else None)
@@ -111,6 +123,8 @@ def registry_provider(
     images = (plan.digest, plan.fetcher.image)
     if not plan.pull.logins or not any(image and image.look_up for image in images):
         return None
+    import pulumi_docker as docker
+
     accounts = [(login.registry, account(login, secrets)) for login in plan.pull.logins]
     return docker.Provider(
         f"{name}-look-up",

@@ -5,7 +5,7 @@ other, `y` is true to one of them, and a NEL ends a line for one.
 """
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -20,7 +20,13 @@ class _Same(yaml.SafeDumper):
         return True
 
 
-class _Fast(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
+if TYPE_CHECKING:
+    _Emitter = yaml.SafeDumper
+else:
+    _Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Fast(_Emitter):
     """Writes by libyaml's emitter, where PyYAML has it: some eight times as fast."""
 
     def ignore_aliases(self, data: Any) -> bool:
