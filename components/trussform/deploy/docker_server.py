@@ -130,7 +130,7 @@ def _values(
 ) -> Values:
     """Returns the values of the manifests; registers the image and the Secrets."""
     secrets = args.get("secrets") or {}
-    values: Values = manifests.deploy_values(plan, pulumi.Output.concat, args.get("platform"))
+    values: Values = manifests.deploy_values(plan, _concat, args.get("platform"))
     look_up = registry_provider(name, plan, secrets, server)
     fetcher = plan.fetcher.image
     return values._replace(
@@ -140,6 +140,13 @@ def _values(
         login=login(plan, secrets, values, server),
         api_keys=api_keys(plan, secrets, values, server),
     )
+
+
+def _concat(*parts: pulumi.Input[str]) -> pulumi.Input[str]:
+    """Returns text if all parts are text. An output costs more, and few parts are outputs."""
+    if any(isinstance(part, pulumi.Output) for part in parts):
+        return pulumi.Output.concat(*parts)
+    return "".join(map(str, parts))
 
 
 def _planned(name: str, args: DockerServerArgs) -> tuple[Plan, Sequence[Problem]]:
