@@ -6,6 +6,7 @@ import subprocess
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from support.workspace import Workspace
@@ -289,3 +290,21 @@ def test_a_file_larger_than_the_memory_gets_its_tag(tmp_path: Path) -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 10 << 20
+
+
+def test_a_file_is_read_once_for_the_copy_and_the_tag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.write_bytes(b"weights")
+    opened: list[Path] = []
+
+    def opens(file: Path, mode: str) -> IO[Any]:
+        opened.append(file)
+        return file.open(mode)
+
+    monkeypatch.setattr(build_context, "open", opens, raising=False)
+    tag = build_context.write({"data": data}, tmp_path / "out")
+    assert opened == [tmp_path / "out/data", data]
+    assert tag == build_context.tag({"data": data})
+    assert (tmp_path / "out/data").read_bytes() == b"weights"

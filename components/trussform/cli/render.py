@@ -29,12 +29,14 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
         for stale in folder.glob("*.yaml"):
             if stale.name.partition("-")[0].removesuffix(".yaml") in _KINDS:
                 stale.unlink()
-        for manifest in objects(plan):
-            yield _file(folder / _file_name(plan, manifest), _document(plan, manifest))
+        image = plan.digest.reference
         if plan.image.build is not None:
-            context = build_context.context(plan.image.build, plan.digest.reference)
-            build_context.write(context, folder / "image")
+            context = build_context.context(plan.image.build, image)
+            tag = build_context.write(context, folder / "image")
+            image = build_context.name(plan.image.build.registry, plan.name, tag)
             yield folder / "image" / "Dockerfile"
+        for manifest in _objects(plan, image):
+            yield _file(folder / _file_name(plan, manifest), _document(plan, manifest))
 
 
 def _file_name(plan: Plan, manifest: Manifest) -> str:
@@ -56,12 +58,16 @@ def known_values(plan: Plan) -> DeployValues[str]:
 
 def objects(plan: Plan) -> list[Manifest]:
     """Returns the objects of one server, with the names that are known without a deploy."""
+    return _objects(plan, _image(plan))
+
+
+def _objects(plan: Plan, image: str) -> list[Manifest]:
     values = known_values(plan)
     fetcher = plan.fetcher.image
     return manifests.render_objects(
         plan,
         values._replace(
-            image=_image(plan),
+            image=image,
             fetcher=fetcher.reference if fetcher else "",
             secret=plan.secrets.secret,
             login=plan.names.registry_login if plan.pull.logins else None,

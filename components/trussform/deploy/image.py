@@ -145,5 +145,4 @@ def _write(plan: Plan, build: Build, base: str) -> dict[str, str]:
     folder = CONTEXTS / plan.labels.environment / plan.name / "image"
     # The folder is Trussform's own, whatever an interrupted run has left there.
     shutil.rmtree(folder, ignore_errors=True)
-    build_context.write(context, folder)
-    return {"folder": folder.as_posix(), "tag": build_context.tag(context)}
+    return {"folder": folder.as_posix(), "tag": build_context.write(context, folder)}

@@ -4,14 +4,16 @@ import hashlib
 import json
 import shlex
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from trussform.plan.image import Build
 from trussform.problem import Location, Problem, ProblemError
 
 _HEAD = "# Made by Trussform"
-_CHUNK = 1 << 20
+_PIECE = 1 << 20
+_TAG = 16
+"""The digits of a tag."""
 
 Context = Mapping[str, str | Path]
 """Files of the context by their name in it: text made here, or a file to copy."""
@@ -33,18 +35,25 @@ def tag(context: Context) -> str:
     """Returns a tag from the context's content: the same for the same files on every machine."""
     total = hashlib.sha256()
     for name in sorted(context):
-        content = context[name]
-        if isinstance(content, str):
-            data = content.encode()
-            total.update(f"{name}\0-\0{len(data)}\0".encode() + data)
-            continue
-        about = content.stat()
-        executable = "x" if about.st_mode & 0o100 else "-"
-        total.update(f"{name}\0{executable}\0{about.st_size}\0".encode())
-        with open(content, "rb") as file:  # It may be larger than the memory.
-            while chunk := file.read(_CHUNK):
-                total.update(chunk)
-    return total.hexdigest()[:16]
+        for _ in _read(name, context[name], total.update):
+            pass
+    return total.hexdigest()[:_TAG]
+
+
+def _read(name: str, content: str | Path, update: Callable[[bytes], None]) -> Iterator[bytes]:
+    """Yields a file of the context in pieces, and updates the hash of the context with it."""
+    if isinstance(content, str):
+        data = content.encode()
+        update(f"{name}\0-\0{len(data)}\0".encode() + data)
+        yield data
+        return
+    about = content.stat()
+    executable = "x" if about.st_mode & 0o100 else "-"
+    update(f"{name}\0{executable}\0{about.st_size}\0".encode())
+    with open(content, "rb") as file:  # It may be larger than the memory.
+        while piece := file.read(_PIECE):
+            update(piece)
+            yield piece
 
 
 def name(registry: str | None, server: str, tag: str) -> str:
@@ -52,23 +61,26 @@ def name(registry: str | None, server: str, tag: str) -> str:
     return f"{registry}/{server}:{tag}" if registry else f"{server}:{tag}"
 
 
-def write(context: Context, folder: Path) -> None:
-    """Writes the context into `folder`, in place of an earlier one.
+def write(context: Context, folder: Path) -> str:
+    """Writes the context into `folder`, in place of an earlier one, and returns its tag.
 
-    Raises `ProblemError` where the folder holds something else, which would be lost.
+    Each file is read once, because data may have many GB. Raises `ProblemError` where the folder
+    holds something else, which would be lost.
     """
     if folder.is_dir() and any(folder.iterdir()) and not _is_context(folder):
         message = "the folder is not empty, and a build context would replace its files"
         fix = "name another folder"
         raise ProblemError([Problem(None, (), message, fix, location=Location(str(folder)))])
     shutil.rmtree(folder, ignore_errors=True)
-    for name, content in context.items():
-        file = folder / name
+    total = hashlib.sha256()
+    for name in sorted(context):
+        content, file = context[name], folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            file.write_text(content)
-        else:
-            shutil.copy(content, file)
+        with open(file, "wb") as copy:
+            copy.writelines(_read(name, content, total.update))
+        if isinstance(content, Path):
+            shutil.copymode(content, file)
+    return total.hexdigest()[:_TAG]
 
 
 def _is_context(folder: Path) -> bool:
