@@ -5,6 +5,8 @@ from trussform.plan import Plan
 
 NAME_LABEL = "app.kubernetes.io/name"
 MODEL_ANNOTATION = "trussform/model-metadata"
+SKIP_AWAIT = "pulumi.com/skipAwait"
+"""The annotation of an object that Pulumi does not wait for."""
 
 
 def metadata(plan: Plan, values: DeployValues[Text], name: str) -> Manifest:

@@ -3,24 +3,26 @@
 from trussform.manifests.auth import AUTH_LABEL, nginx_annotations
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.envoy import request_id_filters
-from trussform.manifests.metadata import NAME_LABEL, metadata
+from trussform.manifests.metadata import NAME_LABEL, SKIP_AWAIT, metadata
 from trussform.plan import Plan
 from trussform.plan.routes import SERVICE_PORT, Rule
 
 
 def service(plan: Plan, values: DeployValues[Text]) -> Manifest:
     about = metadata(plan, values, plan.name)
+    # Pulumi waits for the Deployment's pods. For a Service, it would wait another 10 seconds.
+    annotations = {SKIP_AWAIT: "true"}
     protocol = plan.routes.protocol
     port: Manifest = {"name": protocol, "port": SERVICE_PORT, "targetPort": plan.probes.port}
     if protocol == "grpc":
         port["appProtocol"] = "kubernetes.io/h2c"
         if plan.routes.kind == "ingress" and plan.routes.controller == "traefik":
             # For an Ingress, Traefik does not look at appProtocol.
-            about["annotations"] = {"traefik.ingress.kubernetes.io/service.serversscheme": "h2c"}
+            annotations["traefik.ingress.kubernetes.io/service.serversscheme"] = "h2c"
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": about,
+        "metadata": {**about, "annotations": annotations},
         "spec": {"type": "ClusterIP", "selector": {NAME_LABEL: plan.name}, "ports": [port]},
     }
 
@@ -124,7 +126,7 @@ def _ingress(
         "metadata": {
             **_metadata(plan, values, name),
             # Pulumi would wait for a load balancer's address, which some clusters never have.
-            "annotations": {"pulumi.com/skipAwait": "true", **annotations},
+            "annotations": {SKIP_AWAIT: "true", **annotations},
         },
         "spec": {
             "ingressClassName": plan.routes.ingress_class,

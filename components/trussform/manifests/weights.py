@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trussform import fetcher
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text
-from trussform.manifests.metadata import metadata
+from trussform.manifests.metadata import SKIP_AWAIT, metadata
 from trussform.manifests.resources import with_limits
 from trussform.plan import Plan
 from trussform.plan.weights import Source
@@ -37,7 +37,7 @@ def claims(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
             "metadata": {
                 **metadata(plan, values, volume.claim),
                 # Some classes bind a claim only when a pod wants it, and that comes later.
-                "annotations": {"pulumi.com/skipAwait": "true"},
+                "annotations": {SKIP_AWAIT: "true"},
             },
             "spec": spec,
         }
