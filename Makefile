@@ -11,7 +11,7 @@ SOAKED = languages rollouts failures probes pods secrets access tls nginx securi
 HOSTILE = tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
 BESIDE = tests/engine/test_policy_pack.py $(HOSTILE)
 
-.PHONY: help demo test fuzz bench e2e soak corpus demo-cluster cluster cluster-down lint format docs site lock dist versions clean
+.PHONY: help demo test fuzz bench bench-smoke e2e soak corpus demo-cluster cluster cluster-down lint format docs site lock dist versions clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
@@ -26,8 +26,11 @@ test: .venv/.dev  ## Run the tests
 fuzz: .venv/.dev  ## Check 12,500 broken files and 12,000 hostile inputs
 	FUZZ_FILES=10000 HOSTILE_CASES=12000 $(BIN)/python -m pytest tests/test_fuzz.py $(HOSTILE)
 
-bench: .venv/.dev  ## Time the check of the configs in FOLDER=… against Truss's own reading
-	@$(BIN)/python tools/bench/check.py $(FOLDER)
+bench: .venv/.dev  ## Measure ROWS=… (all) beside other tools, on a real cluster; writes docs/benchmarks.md
+	PYTHONPATH=tools:tests $(BIN)/python -m testbed run $(BIN)/python -m bench $(ROWS)
+
+bench-smoke: .venv/.dev  ## Compare the costs that do not depend on the machine with the known ones
+	$(BIN)/python -m pytest tests/test_costs.py
 
 e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or use cluster.yaml's
 	PYTHONPATH=tools $(BIN)/python -m testbed run \

@@ -1,0 +1,126 @@
+"""The costs of Trussform as counts, which are alike on every machine: `make bench-smoke`.
+
+A count that grows by a tenth is a fault. One that falls by a tenth gets a new value here.
+"""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import pytest
+import trussform
+from bench.contenders import Project
+from pulumi.runtime.mocks import set_mocks
+from support.mocks import Answers, Recorder, run
+from support.workspace import ROOT
+from trussform import planning, stack_file
+from trussform.cli import render
+
+Result = TypeVar("Result")
+PACKAGE = str(Path(trussform.__file__).parent)
+
+PER_SERVER = {
+    "RegisterResource": 4,
+    "RegisterResourceOutputs": 1,
+    "bytes of inputs": 8328,
+}
+"""The calls of the engine's interface for one server of a stack, and the bytes of its resources."""
+
+MODULES = {"check": 367, "explain": 457, "render": 384}
+"""The modules that a command has imported at its end."""
+
+CALLS = {"plan": 824, "render": 998}
+"""The calls of Trussform's own functions for one server."""
+
+
+class Counted(Recorder):
+    """Counts the calls of the engine's interface, all of whose names are capitalized."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        super().__init__(Answers())
+
+    def __getattribute__(self, name: str) -> Any:
+        if name[0].isupper():
+            self.calls[name] += 1
+        return super().__getattribute__(name)
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value, rel=0.1)
+
+
+def test_the_calls_and_bytes_of_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = (registered(tmp_path / str(count), count, monkeypatch) for count in (5, 15))
+    assert {what: (many[what] - few[what]) / 10 for what in PER_SERVER} == near_each(PER_SERVER)
+    assert few.keys() == many.keys()
+
+
+def registered(folder: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Returns the calls of the ready-made program with so many servers."""
+    project = Project(folder, count)
+    monkeypatch.chdir(project.folder)
+    counted = Counted()
+    set_mocks(counted.mocks, project="p", stack="bench", preview=False, monitor=counted)
+    program = compile((ROOT / "__main__.py").read_text(), "__main__.py", "exec")
+    run(lambda: exec(program, {}))
+    sizes = [request.object.ByteSize() for request in counted.requests.values()]
+    return counted.calls + Counter({"bytes of inputs": sum(sizes)})
+
+
+def near_each(values: Mapping[str, float]) -> dict[str, Any]:
+    return {name: near(value) for name, value in values.items()}
+
+
+@pytest.mark.parametrize("command", MODULES)
+def test_the_modules_of_a_command(command: str, tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", 1)
+    program = (
+        "import json, sys; from trussform.cli import main\n"
+        f"sys.argv[1:] = [{command!r}, '--stack', 'bench']\n"
+        "try: main()\n"
+        "finally: print('\\n', json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, cwd=project.folder, capture_output=True, text=True, check=True)
+    modules = json.loads(done.stderr.splitlines()[-1])
+    assert "pulumi" not in modules
+    assert len(modules) == near(MODULES[command])
+
+
+def test_the_work_of_a_server_and_its_growth(tmp_path: Path) -> None:
+    few, more, many = (work(tmp_path / str(count), count) for count in (5, 10, 50))
+    assert {what: (more[what] - few[what]) / 5 for what in CALLS} == near_each(CALLS)
+    for what in CALLS:
+        assert many[what] / few[what] < 10.05, f"{what} grows faster than the number of servers"
+
+
+def work(folder: Path, count: int) -> dict[str, int]:
+    """Returns the calls of Trussform's functions and methods for so many servers."""
+    project = Project(folder, count)
+    stack = stack_file.read_stack(project.folder / "stacks/Pulumi.bench.yaml")
+    planned, planning_calls = counted(lambda: planning.plan_stack(stack))
+    _, render_calls = counted(lambda: render.stream(planned.plans))
+    return {"plan": planning_calls, "render": render_calls}
+
+
+def counted(function: Callable[[], Result]) -> tuple[Result, int]:
+    """Returns the result of a function, and the calls of Trussform's own functions in it."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
+            calls += 1
+
+    sys.setprofile(count)
+    try:
+        result = function()
+    finally:
+        sys.setprofile(None)
+    return result, calls

@@ -1,0 +1,293 @@
+"""The tools that bring the same servers up: Trussform, Pulumi by hand, Terraform, Helm, kubectl."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from bench.processes import Cost, cost
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(__file__).with_name("programs")
+NAMESPACE = "bench"
+STACK = "bench"
+IMAGE = f"registry.example.com/server@sha256:{'a' * 64}"
+
+Object = dict[str, Any]
+Servers = dict[str, list[Object]]
+"""The objects of each server by its name."""
+
+CONFIG: Object = {
+    "model_name": "server",
+    "base_image": {"image": IMAGE},
+    "docker_server": {
+        "start_command": "python -m http.server 8000",
+        "server_port": 8000,
+        "predict_endpoint": "/v1/chat/completions",
+        "readiness_endpoint": "/health",
+        "liveness_endpoint": "/health",
+    },
+    "environment_variables": {"MODE": "first"},
+    "resources": {"cpu": "1", "memory": "2Gi", "accelerator": "L4", "use_gpu": True},
+}
+"""A server with a GPU and without a build."""
+
+STAGE: Object = {
+    "environment": "bench",
+    "namespace": NAMESPACE,
+    "create_namespace": False,
+    "domain": "bench.localhost",
+    "route": {"kind": "gateway", "name": "nobody"},
+    "auth": "none",
+    "replicas": 0,
+}
+"""No pod starts, so that the figures are those of the tools alone."""
+
+
+class Project:
+    """A project of Trussform with `count` servers; the other contenders have its objects."""
+
+    def __init__(self, folder: Path, count: int, more: Object | None = None) -> None:
+        self.folder = folder
+        self.names = [f"s{number:04}" for number in range(count)]
+        servers = {name: {"path": f"servers/{name}"} for name in self.names}
+        write_project(folder, {**STAGE, **(more or {}), "servers": servers})
+        for name in self.names:
+            (folder / "servers" / name).mkdir(parents=True)
+            self.write(name, CONFIG)
+
+    def write(self, name: str, config: Object) -> None:
+        write_yaml(self.folder / "servers" / name / "config.yaml", {**config, "model_name": name})
+
+    def edit(self, mode: str) -> None:
+        """Changes an environment variable of the first server."""
+        self.write(self.names[0], {**CONFIG, "environment_variables": {"MODE": mode}})
+
+    def servers(self) -> Servers:
+        """Returns the objects that `trussform render` writes."""
+        out = self.folder / "out"
+        command = [sys.executable, "-m", "trussform.cli", "render", "--stack", STACK, "--out", out]
+        cost(command, self.folder)
+        return {
+            name: [
+                yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
+                for file in sorted((out / name).glob("*.yaml"))
+            ]
+            for name in self.names
+        }
+
+
+def write_project(folder: Path, stage: Object) -> None:
+    """Writes the ready-made program with this stage."""
+    (folder / "stacks").mkdir(parents=True)
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    config = {"config": {"trussform:stage": stage}}
+    write_yaml(folder / f"stacks/Pulumi.{STACK}.yaml", config)
+
+
+def write_yaml(file: Path, data: Any) -> None:
+    file.write_text(yaml.safe_dump(data, sort_keys=False))
+
+
+@contextmanager
+def namespace() -> Generator[None]:
+    """Makes the namespace of all contenders, and deletes it at the end."""
+    kubectl("create", "namespace", NAMESPACE)
+    try:
+        yield
+    finally:
+        kubectl("delete", "namespace", NAMESPACE)
+
+
+def kubectl(*words: str) -> bytes:
+    return cost(["kubectl", *words]).output
+
+
+class Contender(Protocol):
+    """A tool in a folder of its own. Each operation runs once in a round, in this order."""
+
+    name: str
+
+    def take(self, servers: Servers) -> None:
+        """Writes the files of the tool for these objects; it is not timed."""
+        ...
+
+    def start(self) -> None:
+        """Prepares the folder once; it is not timed."""
+        ...
+
+    def operations(self) -> Mapping[str, Callable[[], Cost]]: ...
+
+
+class Pulumi:
+    """A program of Pulumi, with its state in a folder."""
+
+    def __init__(self, name: str, folder: Path, **env: str) -> None:
+        self.name, self.folder = name, folder
+        state = folder / "state"
+        state.mkdir(parents=True)
+        self.env = {
+            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_CREDENTIALS_PATH": str(folder),
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            **env,
+        }
+
+    def take(self, servers: Servers) -> None:
+        """Trussform reads the project itself."""
+
+    def pulumi(self, *words: str) -> Cost:
+        return cost(["pulumi", *words, "--non-interactive", "--stack", STACK],
+                    self.folder, self.env)  # fmt: skip
+
+    def start(self) -> None:
+        cost(["pulumi", "stack", "init", STACK, "--non-interactive"], self.folder, self.env)
+
+    def up(self) -> Cost:
+        return self.pulumi("up", "--yes", "--skip-preview")
+
+    def destroy(self) -> Cost:
+        return self.pulumi("destroy", "--yes", "--skip-preview")
+
+    def operations(self) -> Mapping[str, Callable[[], Cost]]:
+        return {
+            "preview": lambda: self.pulumi("preview"),
+            "up": self.up,
+            "preview without changes": lambda: self.pulumi("preview", "--expect-no-changes"),
+            "up with one edit": self.up,
+            "refresh": lambda: self.pulumi("refresh", "--yes", "--skip-preview"),
+            "destroy": self.destroy,
+        }
+
+    def state(self) -> Path:
+        return self.folder / f"state/.pulumi/stacks/{project_name(self.folder)}/{STACK}.json"
+
+
+def project_name(folder: Path) -> str:
+    return yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
+
+
+class ByHand(Pulumi):
+    """A program with the same objects: `component` has one component a server, `flat` none."""
+
+    def __init__(self, name: str, folder: Path, program: str, **env: str) -> None:
+        super().__init__(name, folder, **env)
+        shutil.copy(PROGRAMS / "by_hand.py", folder)
+        shutil.copy(PROGRAMS / f"{program}.py", folder / "__main__.py")
+        (folder / ".venv").symlink_to(sys.prefix)
+        python = {"name": "python", "options": {"virtualenv": ".venv"}}
+        write_yaml(folder / "Pulumi.yaml", {"name": program, "runtime": python})
+
+    def take(self, servers: Servers) -> None:
+        (self.folder / "objects.json").write_text(json.dumps(servers))
+
+
+class Terraform:
+    """The objects as `kubernetes_manifest`; the provider's typed Deployment lacks two fields."""
+
+    name = "Terraform"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+
+    def take(self, servers: Servers) -> None:
+        every = (each for objects in servers.values() for each in objects)
+        manifests = {
+            f"{each['metadata']['name']}-{each['kind'].lower()}": {"manifest": each}
+            for each in every
+        }
+        # Terraform reads `${` and `%{` as its own; a doubled sign is a plain one.
+        text = json.dumps(manifests).replace("${", "$${").replace("%{", "%%{")
+        module = {
+            "terraform": {"required_providers": {"kubernetes": {"source": "hashicorp/kubernetes"}}},
+            "provider": {"kubernetes": {"config_path": os.environ["KUBECONFIG"]}},
+            "resource": {"kubernetes_manifest": json.loads(text)},
+        }
+        (self.folder / "main.tf.json").write_text(json.dumps(module))
+
+    def start(self) -> None:
+        cost(["terraform", "init", "-input=false"], self.folder)
+
+    def terraform(self, *words: str) -> Cost:
+        return cost(["terraform", *words, "-input=false", "-no-color"], self.folder)
+
+    def operations(self) -> Mapping[str, Callable[[], Cost]]:
+        return {
+            "preview": lambda: self.terraform("plan"),
+            "up": lambda: self.terraform("apply", "-auto-approve"),
+            "preview without changes": lambda: self.terraform("plan", "-detailed-exitcode"),
+            "up with one edit": lambda: self.terraform("apply", "-auto-approve"),
+            "refresh": lambda: self.terraform("apply", "-refresh-only", "-auto-approve"),
+            "destroy": lambda: self.terraform("destroy", "-auto-approve"),
+        }
+
+
+class Helm:
+    """A chart with the objects as its templates."""
+
+    name = "Helm"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "templates").mkdir(parents=True)
+        write_yaml(folder / "Chart.yaml", {"apiVersion": "v2", "name": "bench", "version": "1.0.0"})
+
+    def take(self, servers: Servers) -> None:
+        for name, objects in servers.items():
+            text = yaml.safe_dump_all(objects).replace("{{", '{{ "{{" }}')
+            (self.folder / "templates" / f"{name}.yaml").write_text(text)
+
+    def start(self) -> None:
+        pass
+
+    def helm(self, *words: str) -> Cost:
+        return cost(["helm", *words, "--namespace", NAMESPACE], self.folder)
+
+    def operations(self) -> Mapping[str, Callable[[], Cost]]:
+        upgrade = ("upgrade", "bench", ".", "--install")
+        return {
+            "preview": lambda: self.helm("template", "bench", "."),
+            "up": lambda: self.helm(*upgrade),
+            "up with one edit": lambda: self.helm(*upgrade),
+            "destroy": lambda: self.helm("uninstall", "bench"),
+        }
+
+
+class Kubectl:
+    """The objects as one file: the least that any tool has to do."""
+
+    name = "kubectl"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+
+    def take(self, servers: Servers) -> None:
+        every = [each for objects in servers.values() for each in objects]
+        text = yaml.dump_all(every, Dumper=yaml.CSafeDumper)
+        (self.folder / "objects.yaml").write_text(text)
+
+    def start(self) -> None:
+        pass
+
+    def kubectl(self, *words: str) -> Cost:
+        return cost(["kubectl", *words, "-f", "objects.yaml"], self.folder)
+
+    def operations(self) -> Mapping[str, Callable[[], Cost]]:
+        apply = ("apply", "--server-side")
+        return {
+            "up": lambda: self.kubectl(*apply),
+            "up with one edit": lambda: self.kubectl(*apply),
+            "destroy": lambda: self.kubectl("delete"),
+        }

@@ -1,0 +1,54 @@
+"""Whole processes: their seconds and their memory."""
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Cost(NamedTuple):
+    seconds: float
+    megabytes: float
+    """The most memory that the process itself had at once, in 10^6 bytes."""
+    output: bytes
+
+
+class Failed(Exception):
+    """A command of a contender failed: its figures would say nothing."""
+
+
+def cost(
+    command: Sequence[str | Path],
+    folder: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    input: bytes | None = None,
+) -> Cost:
+    """Runs a command to its end; raises `Failed` with what it printed if it fails."""
+    words = [str(word) for word in command]
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        words,
+        cwd=folder,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        output = _output(process, input)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise Failed(f"{' '.join(words)}: {output.decode(errors='replace')[-3000:]}")
+    return Cost(seconds, usage.ru_maxrss * 1024 / 1e6, output)
+
+
+def _output(process: subprocess.Popen[bytes], input: bytes | None) -> bytes:
+    """Returns the whole output without waiting for the process, whose usage is still unread."""
+    if process.stdin:
+        process.stdin.write(input or b"")
+        process.stdin.close()
+    assert process.stdout
+    return process.stdout.read()

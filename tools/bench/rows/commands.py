@@ -1,0 +1,131 @@
+"""Row 4: the commands of Trussform, each in a cold process, against Truss, Helm and kubectl."""
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+
+from docs.corpus import configs
+
+from bench.contenders import STACK, STAGE, write_project, write_yaml
+from bench.figures import ROUNDS, Figure, compare
+from bench.processes import cost
+
+ROUNDS_OF = {1: 9, 61: ROUNDS, 1000: 2}
+"""The rounds by the number of configs; 61 are the real configs of truss-examples."""
+
+TRUSS = """
+import sys
+from pathlib import Path
+from truss.base.truss_config import TrussConfig
+for file in map(Path, sys.argv[1:]):
+    TrussConfig.from_yaml(file)
+"""
+MODULES = """
+import json, sys
+from trussform.cli import main
+sys.argv[1:] = ["render", "--stack", "bench", "--out", "out"]
+try:
+    main()
+finally:
+    print(json.dumps(list(sys.modules)), file=sys.stderr)
+"""
+"""Prints the modules that the command has imported at its end."""
+IMPORTS = """
+import importlib, json, sys
+from trussform.cli import start_lean
+start_lean()
+for name in json.loads(sys.argv[1]):
+    importlib.import_module(name)
+"""
+
+Run = Callable[[], float]
+
+
+def missing() -> str | None:
+    return None if configs() else "there are no real configs; run `make corpus`"
+
+
+def measure() -> Iterator[Figure]:
+    for count, rounds in ROUNDS_OF.items():
+        with tempfile.TemporaryDirectory() as folder:
+            yield from commands(Path(folder), count, rounds)
+
+
+def commands(folder: Path, count: int, rounds: int) -> Iterator[Figure]:
+    files = copies(folder / "servers", count)
+    write_stack(folder, files)
+    of = f"{count} configs" if count > 1 else "1 config"
+    for what, contenders in {
+        f"check, {of}": {
+            "trussform check": python(folder, "-m", "trussform.cli", "check", *files),
+            "truss: load": python(folder, "-c", TRUSS, *files),
+        },
+        f"explain, {of}": {"trussform explain": trussform(folder, "explain")},
+        f"render, {of}": renderers(folder),
+    }.items():
+        for run in contenders.values():
+            run()  # Leaves the bytecode that an installed package has.
+        yield from compare(what, "s", contenders, rounds)
+
+
+def copies(folder: Path, count: int) -> list[Path]:
+    """Returns copies of the configs, each in a folder of its own."""
+    made: list[Path] = []
+    for number, file in enumerate(islice(cycle(configs().values()), count)):
+        shutil.copytree(file.parent, folder / f"s{number:04}")
+        made.append(folder / f"s{number:04}" / file.name)
+    return made
+
+
+def write_stack(folder: Path, files: Sequence[Path]) -> None:
+    servers = {file.parent.name: {"path": str(file)} for file in files}
+    secrets = {"existing": "model-secrets"}
+    stage = {**STAGE, "registry": "registry.example.com/models", "secrets": secrets}
+    write_project(folder, {**stage, "servers": servers})
+
+
+def renderers(folder: Path) -> Mapping[str, Run]:
+    """Returns `trussform render` and the tools that print as many objects."""
+    out = folder / "out"
+    words = ("render", "--stack", STACK, "--out", str(out))
+    modules = cost([sys.executable, "-c", MODULES], folder).output.decode().splitlines()[-1]
+    names = [name for name in json.loads(modules) if name != "__main__"]
+    write_chart(folder, out)
+    found = {
+        "trussform render": python(folder, "-m", "trussform.cli", *words),
+        "Python and the imports of render": python(folder, "-c", IMPORTS, json.dumps(names)),
+    }
+    if shutil.which("helm"):
+        found["helm template"] = timed(folder, "helm", "template", "bench", "chart")
+    if shutil.which("kubectl"):
+        found["kubectl kustomize"] = timed(folder, "kubectl", "kustomize", ".")
+    return found
+
+
+def write_chart(folder: Path, out: Path) -> None:
+    """Writes a chart and a kustomization with the objects that `render` wrote."""
+    files = sorted(out.glob("*/*.yaml"))
+    templates = folder / "chart/templates"
+    templates.mkdir(parents=True)
+    write_yaml(folder / "chart/Chart.yaml", {"apiVersion": "v2", "name": "b", "version": "1.0.0"})
+    for file in files:
+        text = file.read_text().replace("{{", '{{ "{{" }}')
+        (templates / f"{file.parent.name}-{file.name}").write_text(text)
+    resources = [str(file.relative_to(folder)) for file in files]
+    write_yaml(folder / "kustomization.yaml", {"resources": resources})
+
+
+def trussform(folder: Path, command: str) -> Run:
+    return python(folder, "-m", "trussform.cli", command, "--stack", STACK)
+
+
+def python(folder: Path, *words: str | Path) -> Run:
+    return timed(folder, sys.executable, *words)
+
+
+def timed(folder: Path, *words: str | Path) -> Run:
+    return lambda: cost(words, folder, {"PYTHONDONTWRITEBYTECODE": ""}).seconds

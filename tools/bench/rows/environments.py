@@ -1,0 +1,80 @@
+"""Environments of Trussform on the cluster of the tests, for the rows that send requests."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi.automation import CommandError
+from support.deployed import ByPulumi
+from support.programs import engine_missing
+from support.routes import ENVOY
+from testbed import settings
+
+from bench.processes import Failed
+
+STAGE: dict[str, Any] = {"route": ENVOY, "request_timeout": None}
+"""Envoy Gateway, and no limit on a request, which is the default of a stage."""
+
+
+def missing(*programs: str) -> str | None:
+    """Returns what this machine lacks: the engine, one of the programs, or a cluster with Envoy."""
+    if reason := engine_missing():
+        return reason
+    for program in ("kubectl", *programs):
+        if shutil.which(program) is None:
+            return f"{program} is not on PATH"
+    try:
+        file = settings.file()
+    except FileNotFoundError as error:
+        return str(error)
+    if file is None:
+        return "cluster.yaml does not exist; run `make cluster`"
+    if "envoy" not in settings.read(file).gateways:
+        return "cluster.yaml has no `gateways.envoy`"
+    return None
+
+
+@contextmanager
+def environment(name: str) -> Generator[ByPulumi]:
+    """Yields the engine in a temporary folder, and destroys the environment at the end.
+
+    Raises:
+        Failed: if the block, the deploy or the end of it fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="trussform-bench-") as folder, failures():
+        deployed = ByPulumi(Path(folder))
+        try:
+            yield deployed
+        finally:
+            deployed.destroy(name)
+
+
+@contextmanager
+def failures() -> Generator[None]:
+    """Turns the failures of the tests' helpers and of the engine into `Failed`."""
+    try:
+        yield
+    except (AssertionError, CommandError) as error:
+        raise Failed(str(error)) from error
+
+
+def write_server(deployed: ByPulumi, name: str, config: dict[str, Any]) -> Path:
+    """Writes a config.yaml into the project; returns the file."""
+    file = deployed.project.folder / "servers" / name / "config.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    return file
+
+
+def wait_for(problem: Callable[[], str | None], seconds: float = 60) -> None:
+    """Asks until there is no problem; raises `Failed` with the last one when the time is over."""
+    deadline = time.monotonic() + seconds
+    while found := problem():
+        if time.monotonic() > deadline:
+            raise Failed(f"after {seconds:.0f} s: {found}")
+        time.sleep(0.2)
