@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,8 +31,8 @@ from trussform import fetcher
 from bench.figures import Figure, alternate, compare
 from bench.processes import Failed, cost
 
-SHARDS, SHARD = 16, 64 << 20
-"""The large files of the model, and the bytes of each: 1.1 GB in all."""
+SHARDS, SHARD = 16, 60 << 20
+"""The large files of the model, and the bytes of each: 1 GB in all."""
 SMALL = {"config.json": b'{"hidden_size": 4096}', "tokenizer.json": b"[]" * 100_000}
 REPOSITORY, BUCKET, COMMIT = "owner/model", "bucket", "c0ffee00" * 5
 HUB, S3 = f"hf://{REPOSITORY}@{COMMIT}", f"s3://{BUCKET}"
@@ -197,10 +198,15 @@ def run(contender: Contender) -> float:
 
 def check(contender: Contender, model: Model) -> None:
     """Raises `Failed` if a file of the model is absent or differs."""
-    for name, checksum in model.checksums.items():
+
+    def differs(name: str) -> bool:
         file = contender.volume / FOLDER / name
-        if not file.is_file() or _sha256(file) != checksum:
-            raise Failed(f"{contender.who} left another {name} than the store has")
+        return not file.is_file() or _sha256(file) != model.checksums[name]
+
+    with ThreadPoolExecutor() as pool:
+        for name, wrong in zip(model.checksums, pool.map(differs, model.checksums), strict=True):
+            if wrong:
+                raise Failed(f"{contender.who} left another {name} than the store has")
 
 
 def trussform(source: str, volume: Path, store: Store) -> Contender:
@@ -298,6 +304,9 @@ def _serve(model: Model, requests: Any, total: Any, port: Connection) -> None:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 1024
+    """S3's clients open dozens of connections at once."""
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Prints nothing: a killed client resets its connections."""
 
