@@ -120,6 +120,29 @@ def _growth(what: str) -> Goal:
     return Goal(words, "growth", (many, "Trussform"), (few, "Trussform"), 10.5)
 
 
+def _pushed(edit: str) -> Goal:
+    words = f"bytes pushed after an edit of {edit}"
+    return Goal(words, "builds", (f"{edit}: pushed", "Trussform"), None, 0, unit="bytes")
+
+
+def _layer(edit: str) -> Goal:
+    what = f"{edit}: pushed"
+    words = f"bytes pushed after an edit of {edit}, over the changed layer"
+    return Goal(words, "builds", (what, "Trussform"), (what, "the changed layer alone"), 1.05)
+
+
+def _requests(over: str, bound: float) -> Goal:
+    what = "requests by 32 connections"
+    words = f"rate of requests, over {over}"
+    return Goal(words, "requests", (what, "Trussform"), (what, over), bound, least=True)
+
+
+def _weights(store: str, peer: str) -> Goal:
+    what = f"{store}: fetch"
+    words = f"rate of a fetch from {store}, over {peer}"
+    return Goal(words, "weights", (what, "Trussform"), (what, peer), 0.9, least=True)
+
+
 GOALS = (
     *(_stacks(operation, 100, 1.05) for operation in ("preview", "up", "preview without changes")),
     _terraform("preview without changes"),
@@ -136,4 +159,15 @@ GOALS = (
         ("render, 1 config", "Python and the imports of render"),
         1.3,
     ),
+    *(_pushed(edit) for edit in ("the command", "an environment variable",
+                                 "the value of a secret", "a new secret", "a probe")),
+    *(_layer(edit) for edit in ("one requirement", "one data file")),
+    Goal(
+        "first answer after the server could give it", "starts",
+        ("from ready to the first answer", "Trussform"), None, 1.5, unit="s",
+    ),
+    _requests("the gateway alone", 0.95),
+    _requests("Truss's nginx", 1),
+    _weights("hub", "hf download"),
+    _weights("S3", "aws s3 cp"),
 )  # fmt: skip

@@ -59,12 +59,14 @@ def stacks(file: Path) -> None:
 
 
 def _by_count(axis: Axes, operation: str, every: Sequence[Kept]) -> None:
+    # A contender has one colour, although not all have all operations.
+    colours = dict(zip(dict.fromkeys(kept.figure.who for kept in every), COLOURS, strict=False))
     lines: dict[str, list[tuple[int, float]]] = {}
     for kept in every:
         if seen := re.fullmatch(rf"{operation}, (\d+) servers?", kept.figure.what):
             lines.setdefault(kept.figure.who, []).append((int(seen[1]), kept.figure.median))
-    for colour, (who, points) in zip(COLOURS, lines.items(), strict=False):
-        axis.loglog(*zip(*points, strict=True), marker="o", color=colour, label=who)
+    for who, points in lines.items():
+        axis.loglog(*zip(*points, strict=True), marker="o", color=colours[who], label=who)
     axis.set_title(operation)
     axis.set_xlabel("servers")
     axis.set_xticks([1, 10, 100], labels=["1", "10", "100"])

@@ -73,6 +73,25 @@ http {{
 }}
 """
 
+DEBIAN = """\
+user www-data;
+worker_processes auto;
+pid /run/nginx.pid;
+error_log /var/log/nginx/error.log;
+include /etc/nginx/modules-enabled/*.conf;
+events { worker_connections 768; }
+http {
+    sendfile on;
+    tcp_nopush on;
+    types_hash_max_size 2048;
+    default_type application/octet-stream;
+    access_log /var/log/nginx/access.log;
+    gzip on;
+    include /etc/nginx/conf.d/*.conf;
+}
+"""
+"""The nginx.conf of Debian, which an image of Truss has and the image of the cluster lacks."""
+
 CONFIG: dict[str, Any] = {
     "model_name": "fast",
     "base_image": {"image": NGINX_IMAGE},
@@ -136,6 +155,15 @@ class Run(NamedTuple):
     """Milliseconds."""
 
 
+class Stream(NamedTuple):
+    """The seconds of one stream."""
+
+    first: float
+    """From the request to the first chunk."""
+    rest: float
+    """From the first chunk to the end."""
+
+
 def missing() -> str | None:
     if reason := environments.missing("wrk"):
         return reason
@@ -195,12 +223,9 @@ def by_hand(proxy: str) -> list[dict[str, Any]]:
 
 
 def truss_pod(proxy: str) -> dict[str, Any]:
-    """Returns a pod of the server and of nginx, started as by the supervisor of Truss.
-
-    The file is in place of Debian's default site, as in an image of Truss.
-    """
+    """Returns a pod of the server and of nginx, which the supervisor of Truss starts like this."""
     start = (
-        "rm -f /etc/nginx/sites-enabled/default && "
+        'printf %s "$DEBIAN" > /etc/nginx/nginx.conf && '
         'printf %s "$PROXY" > /etc/nginx/conf.d/proxy.conf && exec nginx -g "daemon off;"'
     )
     server = {
@@ -213,7 +238,7 @@ def truss_pod(proxy: str) -> dict[str, Any]:
         "name": "nginx",
         "image": NGINX_IMAGE,
         "command": ["sh", "-c", start],
-        "env": [{"name": "PROXY", "value": proxy}],
+        "env": [{"name": "DEBIAN", "value": DEBIAN}, {"name": "PROXY", "value": proxy}],
         "readinessProbe": {"httpGet": {"path": "/", "port": TRUSS_PORT}, "periodSeconds": 1},
     }
     return {"containers": [server, nginx], "terminationGracePeriodSeconds": 0}
@@ -332,22 +357,26 @@ def first_chunks(contenders: dict[str, Contender]) -> list[Figure]:
 
 
 def first_chunk(contender: Contender) -> float:
-    """Returns the milliseconds from a request to the first chunk of its stream."""
+    """Returns the milliseconds from a request to the first chunk of its stream.
+
+    Raises:
+        Failed: if the last chunk does not come later, as where a proxy waits for the whole.
+    """
     with client(contender) as asked:
-        return statistics.median(one_stream(asked, contender.stream) for _ in range(STREAMS)) * 1000
+        streams = [stream(asked, contender.stream) for _ in range(STREAMS)]
+    if statistics.median(one.rest for one in streams) < PAUSE / 2:
+        raise Failed(f"{contender.stream} of {contender.host}: both chunks come at once")
+    return statistics.median(one.first for one in streams) * 1000
 
 
-def one_stream(asked: httpx.Client, path: str) -> float:
-    """Returns the seconds to the first chunk; raises `Failed` unless the last one comes later."""
+def stream(asked: httpx.Client, path: str) -> Stream:
+    """Sends one request; raises `Failed` unless the answer is whole."""
     begun = time.perf_counter()
     with asked.stream("GET", path) as response:
         chunks = response.iter_raw()
-        first = next(chunks, b"")
-        at = time.perf_counter() - begun
-        rest = b"".join(chunks)
-    whole = time.perf_counter() - begun
-    if (response.status_code, first, rest) != (200, b"first\n", b"last\n"):
-        raise Failed(f"{path}: {response.status_code} {first!r} {rest!r}")
-    if whole - at < PAUSE / 2:
-        raise Failed(f"{path}: both chunks came at once")
-    return at
+        text = next(chunks, b"")
+        first = time.perf_counter() - begun
+        text += b"".join(chunks)
+    if (response.status_code, text) != (200, b"first\nlast\n"):
+        raise Failed(f"{path}: {response.status_code} {text!r}")
+    return Stream(first, time.perf_counter() - begun - first)
