@@ -3,8 +3,6 @@
 A count that grows by a tenth is a fault. One that falls by a tenth gets a new value here.
 """
 
-import json
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,7 +12,8 @@ from typing import Any, TypeVar
 
 import pytest
 import trussform
-from bench.contenders import Project
+from bench.contenders import STACK, Project
+from bench.processes import modules
 from pulumi.runtime.mocks import set_mocks
 from support.mocks import Answers, Recorder, run
 from support.workspace import ROOT
@@ -80,17 +79,9 @@ def near_each(values: Mapping[str, float]) -> dict[str, Any]:
 @pytest.mark.parametrize("command", MODULES)
 def test_the_modules_of_a_command(command: str, tmp_path: Path) -> None:
     project = Project(tmp_path / "project", 1)
-    program = (
-        "import json, sys; from trussform.cli import main\n"
-        f"sys.argv[1:] = [{command!r}, '--stack', 'bench']\n"
-        "try: main()\n"
-        "finally: print('\\n', json.dumps(sorted(sys.modules)), file=sys.stderr)"
-    )
-    words = [sys.executable, "-c", program]
-    done = subprocess.run(words, cwd=project.folder, capture_output=True, text=True, check=True)
-    modules = json.loads(done.stderr.splitlines()[-1])
-    assert "pulumi" not in modules
-    assert len(modules) == near(MODULES[command])
+    found = modules(project.folder, command, "--stack", STACK)
+    assert "pulumi" not in found
+    assert len(found) == near(MODULES[command])
 
 
 def test_the_work_of_a_server_and_its_growth(tmp_path: Path) -> None:
@@ -103,7 +94,7 @@ def test_the_work_of_a_server_and_its_growth(tmp_path: Path) -> None:
 def work(folder: Path, count: int) -> dict[str, int]:
     """Returns the calls of Trussform's functions and methods for so many servers."""
     project = Project(folder, count)
-    stack = stack_file.read_stack(project.folder / "stacks/Pulumi.bench.yaml")
+    stack = stack_file.read_stack(project.folder / f"stacks/Pulumi.{STACK}.yaml")
     planned, planning_calls = counted(lambda: planning.plan_stack(stack))
     _, render_calls = counted(lambda: render.stream(planned.plans))
     return {"plan": planning_calls, "render": render_calls}

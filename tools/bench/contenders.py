@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
+from support.programs import Engine
 
 from bench.processes import Cost, cost
 
@@ -88,9 +89,29 @@ def write_project(folder: Path, stage: Object) -> None:
     (folder / "stacks").mkdir(parents=True)
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(ROOT / name, folder / name)
-    (folder / ".venv").symlink_to(sys.prefix)
+    link_environment(folder)
     config = {"config": {"trussform:stage": stage}}
     write_yaml(folder / f"stacks/Pulumi.{STACK}.yaml", config)
+
+
+def write_python_project(folder: Path, name: str) -> None:
+    """Writes the project file of a program in Python."""
+    python = {"name": "python", "options": {"virtualenv": ".venv"}}
+    write_yaml(folder / "Pulumi.yaml", {"name": name, "runtime": python})
+    link_environment(folder)
+
+
+def link_environment(folder: Path) -> None:
+    """Gives a program the environment of this process."""
+    (folder / ".venv").symlink_to(sys.prefix)
+
+
+def write_chart(folder: Path, templates: Mapping[str, str]) -> None:
+    """Writes a chart of Helm; the templates are plain YAML, by the names of their files."""
+    (folder / "templates").mkdir(parents=True, exist_ok=True)
+    write_yaml(folder / "Chart.yaml", {"apiVersion": "v2", "name": "bench", "version": "1.0.0"})
+    for name, text in templates.items():
+        (folder / "templates" / name).write_text(text.replace("{{", '{{ "{{" }}'))
 
 
 def write_yaml(file: Path, data: Any) -> None:
@@ -132,16 +153,8 @@ class Pulumi:
 
     def __init__(self, name: str, folder: Path, **env: str) -> None:
         self.name, self.folder = name, folder
-        state = folder / "state"
-        state.mkdir(parents=True)
-        self.env = {
-            "PULUMI_BACKEND_URL": f"file://{state}",
-            "PULUMI_CREDENTIALS_PATH": str(folder),
-            "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            **env,
-        }
+        (folder / "state").mkdir(parents=True)
+        self.env = {**Engine(folder).environment, **env}
 
     def take(self, servers: Servers) -> None:
         """Trussform reads the project itself."""
@@ -184,9 +197,7 @@ class ByHand(Pulumi):
         super().__init__(name, folder, **env)
         shutil.copy(PROGRAMS / "by_hand.py", folder)
         shutil.copy(PROGRAMS / f"{program}.py", folder / "__main__.py")
-        (folder / ".venv").symlink_to(sys.prefix)
-        python = {"name": "python", "options": {"virtualenv": ".venv"}}
-        write_yaml(folder / "Pulumi.yaml", {"name": program, "runtime": python})
+        write_python_project(folder, program)
 
     def take(self, servers: Servers) -> None:
         (self.folder / "objects.json").write_text(json.dumps(servers))
@@ -240,13 +251,10 @@ class Helm:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "templates").mkdir(parents=True)
-        write_yaml(folder / "Chart.yaml", {"apiVersion": "v2", "name": "bench", "version": "1.0.0"})
 
     def take(self, servers: Servers) -> None:
-        for name, objects in servers.items():
-            text = yaml.safe_dump_all(objects).replace("{{", '{{ "{{" }}')
-            (self.folder / "templates" / f"{name}.yaml").write_text(text)
+        templates = {f"{name}.yaml": yaml.safe_dump_all(made) for name, made in servers.items()}
+        write_chart(self.folder, templates)
 
     def start(self) -> None:
         pass

@@ -3,10 +3,12 @@
 import json
 import os
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Item = TypeVar("Item")
 
 ROUNDS = 5
 """The rounds of a figure: each contender has its turn in each."""
@@ -38,6 +40,16 @@ class Kept(NamedTuple):
     machine: str
 
 
+def in_turns(items: Sequence[Item], rounds: int = ROUNDS) -> Iterator[list[Item]]:
+    """Yields the items in the order of each round.
+
+    Each round begins with another item, so that no item always follows the same one.
+    """
+    for turn in range(rounds):
+        at = turn % len(items)
+        yield [*items[at:], *items[:at]]
+
+
 def alternate(
     contenders: Mapping[str, Callable[[], float]], rounds: int = ROUNDS
 ) -> dict[str, tuple[float, ...]]:
@@ -45,11 +57,9 @@ def alternate(
 
     The contenders run in turns, so that what else the machine does falls on all of them.
     """
-    names = list(contenders)
-    values: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(rounds):
-        # Each round begins with another one, so that no contender always follows the same one.
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+    values: dict[str, list[float]] = {name: [] for name in contenders}
+    for names in in_turns(list(contenders), rounds):
+        for name in names:
             values[name].append(contenders[name]())
     return {name: tuple(found) for name, found in values.items()}
 

@@ -121,13 +121,13 @@ def _growth(what: str) -> Goal:
 
 
 def _pushed(edit: str) -> Goal:
-    words = f"bytes pushed after an edit of {edit}"
+    words = f"bytes pushed after an edit ({edit})"
     return Goal(words, "builds", (f"{edit}: pushed", "Trussform"), None, 0, unit="bytes")
 
 
 def _layer(edit: str) -> Goal:
     what = f"{edit}: pushed"
-    words = f"bytes pushed after an edit of {edit}, over the changed layer"
+    words = f"bytes pushed after an edit ({edit}), over the changed layer"
     return Goal(words, "builds", (what, "Trussform"), (what, "the changed layer alone"), 1.05)
 
 

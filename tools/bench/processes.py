@@ -1,11 +1,24 @@
 """Whole processes: their seconds and their memory."""
 
+import json
 import os
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+MODULES = """
+import json, sys
+from trussform.cli import main
+try:
+    main()
+finally:
+    print("", json.dumps(list(sys.modules)), sep="\\n")
+"""
+"""Runs a command of Trussform, and then prints the modules that it has imported."""
 
 
 class Cost(NamedTuple):
@@ -43,6 +56,18 @@ def cost(
     if process.returncode:
         raise Failed(f"{' '.join(words)}: {output.decode(errors='replace')[-3000:]}")
     return Cost(seconds, usage.ru_maxrss * 1024 / 1e6, output)
+
+
+def absent(*programs: str) -> str | None:
+    """Returns the message for the first program that is not on PATH; None if all are."""
+    missing = (program for program in programs if shutil.which(program) is None)
+    return next((f"{program} is not on PATH" for program in missing), None)
+
+
+def modules(folder: Path, *words: str) -> list[str]:
+    """Returns the modules that a command of Trussform has imported at its end."""
+    output = cost([sys.executable, "-c", MODULES, *words], folder).output
+    return json.loads(output.splitlines()[-1])
 
 
 def _output(process: subprocess.Popen[bytes], input: bytes | None) -> bytes:

@@ -272,7 +272,7 @@ _AFTER = {
     "HTTPRoute": _ROUTE_NEEDS,
     "GRPCRoute": _ROUTE_NEEDS,
     "Ingress": _ROUTE_NEEDS,
-    # Pulumi waits for a Service until it has a pod.
+    # The route waits for the Service, and so for the pods.
     "Service": ("Deployment",),
     # The pods of a new version run the new program.
     "Deployment": ("ConfigMap",),

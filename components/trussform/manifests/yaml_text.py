@@ -13,11 +13,15 @@ _OTHER = re.compile(r"[-+]?[._0-9][-+._0-9a-fA-FxXoO]*|[yYnN]")
 """Text that some reader takes for a number, or for true or false."""
 
 
-class _Same(yaml.SafeDumper):
-    """Writes the same text on every machine, by Python's emitter."""
+class _Full:
+    """Writes every value in full."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+class _Same(_Full, yaml.SafeDumper):
+    """Writes the same text on every machine, by Python's emitter."""
 
 
 if TYPE_CHECKING:
@@ -26,11 +30,8 @@ else:
     _Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _Fast(_Emitter):
+class _Fast(_Full, _Emitter):
     """Writes by libyaml's emitter, where PyYAML has it: some eight times as fast."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:

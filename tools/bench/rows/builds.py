@@ -18,7 +18,6 @@ import json
 import random
 import re
 import shutil
-import sys
 import tempfile
 import urllib.request
 import uuid
@@ -31,9 +30,9 @@ from support.programs import engine_missing
 from support.workspace import merged
 from testbed import settings
 
-from bench.contenders import ROOT, STACK, Object, Pulumi, write_yaml
+from bench.contenders import Object, Pulumi, write_project, write_python_project, write_yaml
 from bench.figures import Figure
-from bench.processes import Failed, cost
+from bench.processes import Failed, absent, cost
 
 TRUSSFORM, TRUSS, LAYER = "Trussform", "Truss's Dockerfile", "the changed layer alone"
 NAMESPACE, NAME = "bench-builds", "bench-trussform"
@@ -143,12 +142,7 @@ class ByTrussform(Pulumi):
     def __init__(self, folder: Path, registry: str) -> None:
         super().__init__(TRUSSFORM, folder)
         self.server, self.repository = folder / "server", f"{registry}/{NAME}"
-        (folder / "stacks").mkdir()
-        for name in ("Pulumi.yaml", "__main__.py"):
-            shutil.copy(ROOT / name, folder / name)
-        (folder / ".venv").symlink_to(sys.prefix)
-        stage = {"config": {"trussform:stage": {**STAGE, "registry": registry}}}
-        write_yaml(folder / f"stacks/Pulumi.{STACK}.yaml", stage)
+        write_project(folder, {**STAGE, "registry": registry})
 
     def give(self, server: Server) -> None:
         """Writes the server, as its author does."""
@@ -163,9 +157,7 @@ class ByTruss(Pulumi):
     def __init__(self, folder: Path, registry: str) -> None:
         super().__init__(TRUSS, folder)
         self.server, self.repository = folder / "server", f"{registry}/bench-truss"
-        (folder / ".venv").symlink_to(sys.prefix)
-        python = {"name": "python", "options": {"virtualenv": ".venv"}}
-        write_yaml(folder / "Pulumi.yaml", {"name": "truss", "runtime": python})
+        write_python_project(folder, "truss")
         program = TRUSS_PROGRAM.format(name=f"{self.repository}:latest")
         (folder / "__main__.py").write_text(program)
 
@@ -184,11 +176,8 @@ Contender = ByTrussform | ByTruss
 
 
 def missing() -> str | None:
-    if reason := engine_missing():
+    if reason := engine_missing() or absent("kubectl", "docker"):
         return reason
-    for program in ("kubectl", "docker"):
-        if shutil.which(program) is None:
-            return f"{program} is not on PATH"
     return None if settings.file() else "no cluster; run `make cluster`"
 
 
@@ -231,7 +220,7 @@ def edits(contender: Contender, base: str) -> Iterator[Figure]:
             before = after
         check(before.reference)
     finally:
-        contender.pulumi("destroy", "--yes", "--skip-preview")
+        contender.destroy()
         cost(["kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found"])
         remove_images(contender.repository)
 
@@ -253,7 +242,7 @@ def write(server: Server, folder: Path) -> None:
 
 def up(contender: Contender) -> Image:
     """Brings the stack up, and returns its image."""
-    contender.pulumi("up", "--yes", "--skip-preview")
+    contender.up()
     resources = json.loads(contender.state().read_text())["checkpoint"]["latest"]["resources"]
     (made,) = (each for each in resources if each["type"] == IMAGE_TYPE)
     reference = made["outputs"]["repoDigest"]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from docs.corpus import configs
 
-from bench.contenders import STACK, STAGE, write_project, write_yaml
+from bench.contenders import STACK, STAGE, write_chart, write_project, write_yaml
 from bench.figures import ROUNDS, Figure, compare
-from bench.processes import cost
+from bench.processes import cost, modules
 
 ROUNDS_OF = {1: 9, 61: ROUNDS, 1000: 2}
 """The rounds by the number of configs; 61 are the real configs of truss-examples."""
@@ -24,16 +24,6 @@ from truss.base.truss_config import TrussConfig
 for file in map(Path, sys.argv[1:]):
     TrussConfig.from_yaml(file)
 """
-MODULES = """
-import json, sys
-from trussform.cli import main
-sys.argv[1:] = ["render", "--stack", "bench", "--out", "out"]
-try:
-    main()
-finally:
-    print(json.dumps(list(sys.modules)), file=sys.stderr)
-"""
-"""Prints the modules that the command has imported at its end."""
 IMPORTS = """
 import importlib, json, sys
 from trussform.cli import start_lean
@@ -92,9 +82,13 @@ def renderers(folder: Path) -> Mapping[str, Run]:
     """Returns `trussform render` and the tools that print as many objects."""
     out = folder / "out"
     words = ("render", "--stack", STACK, "--out", str(out))
-    modules = cost([sys.executable, "-c", MODULES], folder).output.decode().splitlines()[-1]
-    names = [name for name in json.loads(modules) if name != "__main__"]
-    write_chart(folder, out)
+    names = [name for name in modules(folder, *words) if name != "__main__"]
+    files = sorted(out.glob("*/*.yaml"))
+    write_chart(
+        folder / "chart", {f"{file.parent.name}-{file.name}": file.read_text() for file in files}
+    )
+    resources = [str(file.relative_to(folder)) for file in files]
+    write_yaml(folder / "kustomization.yaml", {"resources": resources})
     found = {
         "trussform render": python(folder, "-m", "trussform.cli", *words),
         "Python and the imports of render": python(folder, "-c", IMPORTS, json.dumps(names)),
@@ -104,19 +98,6 @@ def renderers(folder: Path) -> Mapping[str, Run]:
     if shutil.which("kubectl"):
         found["kubectl kustomize"] = timed(folder, "kubectl", "kustomize", ".")
     return found
-
-
-def write_chart(folder: Path, out: Path) -> None:
-    """Writes a chart and a kustomization with the objects that `render` wrote."""
-    files = sorted(out.glob("*/*.yaml"))
-    templates = folder / "chart/templates"
-    templates.mkdir(parents=True)
-    write_yaml(folder / "chart/Chart.yaml", {"apiVersion": "v2", "name": "b", "version": "1.0.0"})
-    for file in files:
-        text = file.read_text().replace("{{", '{{ "{{" }}')
-        (templates / f"{file.parent.name}-{file.name}").write_text(text)
-    resources = [str(file.relative_to(folder)) for file in files]
-    write_yaml(folder / "kustomization.yaml", {"resources": resources})
 
 
 def trussform(folder: Path, command: str) -> Run:

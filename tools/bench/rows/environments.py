@@ -1,6 +1,5 @@
 """Environments of Trussform on the cluster of the tests, for the rows that send requests."""
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Generator
@@ -8,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pulumi.automation import CommandError
 from support.deployed import ByPulumi
 from support.programs import engine_missing
 from support.routes import ENVOY
 from testbed import settings
 
-from bench.processes import Failed
+from bench.contenders import write_yaml
+from bench.processes import Failed, absent
 
 STAGE: dict[str, Any] = {"route": ENVOY, "request_timeout": None}
 """Envoy Gateway, and no limit on a request, which is the default of a stage."""
@@ -23,11 +22,8 @@ STAGE: dict[str, Any] = {"route": ENVOY, "request_timeout": None}
 
 def missing(*programs: str) -> str | None:
     """Returns what this machine lacks: the engine, one of the programs, or a cluster with Envoy."""
-    if reason := engine_missing():
+    if reason := engine_missing() or absent("kubectl", *programs):
         return reason
-    for program in ("kubectl", *programs):
-        if shutil.which(program) is None:
-            return f"{program} is not on PATH"
     try:
         file = settings.file()
     except FileNotFoundError as error:
@@ -67,12 +63,12 @@ def write_server(deployed: ByPulumi, name: str, config: dict[str, Any]) -> Path:
     """Writes a config.yaml into the project; returns the file."""
     file = deployed.project.folder / "servers" / name / "config.yaml"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    write_yaml(file, config)
     return file
 
 
 def wait_for(problem: Callable[[], str | None], seconds: float = 60) -> None:
-    """Asks until there is no problem; raises `Failed` with the last one when the time is over."""
+    """Waits until there is no problem. Raises `Failed` with the last problem after `seconds`."""
     deadline = time.monotonic() + seconds
     while found := problem():
         if time.monotonic() > deadline:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.contenders import Project, Pulumi, namespace
-from bench.figures import Figure
+from bench.figures import Figure, in_turns
 from bench.rows import stacks
 from bench.rows.growth import WITHOUT_CHECKPOINTS
 
@@ -24,13 +24,13 @@ missing = stacks.missing
 
 
 def measure() -> Iterator[Figure]:
-    """Yields the seconds of an up, a preview without changes and a destroy in each variant."""
+    """Yields the seconds of `pulumi up`, `preview` and `destroy` for each variant."""
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder, namespace():
         programs = [program(Path(folder) / str(at), who, env)
                     for at, (who, env) in enumerate(VARIANTS.items())]  # fmt: skip
-        for turn in range(ROUNDS):
-            for each in programs[turn:] + programs[:turn]:
+        for turn in in_turns(programs, ROUNDS):
+            for each in turn:
                 operations = each.operations()
                 for what in ("up", "preview without changes", "destroy"):
                     seconds[f"{what}, {COUNT} servers", each.name].append(

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from bench.contenders import (
     Kubectl,
     Project,
     Pulumi,
+    Servers,
     Terraform,
     kubectl,
     namespace,
 )
-from bench.figures import ROUNDS, Figure
-from bench.processes import Failed
+from bench.figures import ROUNDS, Figure, in_turns
+from bench.processes import Failed, absent
 
 SIZES = {1: ROUNDS, 10: ROUNDS, 100: 1}
 """The rounds by the number of servers. Five of the largest would take an hour and a half."""
@@ -36,10 +37,8 @@ TRUSSFORM = "Trussform"
 
 
 def missing() -> str | None:
-    if reason := engine_missing():
+    if reason := engine_missing() or absent("kubectl"):
         return reason
-    if shutil.which("kubectl") is None:
-        return "kubectl is not on PATH"
     if subprocess.run(["kubectl", "version"], capture_output=True, check=False).returncode:
         return "no cluster answers; run `make cluster`"
     return None
@@ -52,26 +51,32 @@ def measure() -> Iterator[Figure]:
 
 
 def stacks(folder: Path, count: int, rounds: int) -> Iterator[Figure]:
-    """Yields the seconds of each operation and the memory of the longest one."""
+    """Yields the seconds of each operation."""
     project = Project(folder / "trussform", count)
-    contenders = present(folder, count)
+    contenders = present(folder)
+    versions = {mode: rendered(project, mode) for mode in ("second", "first")}
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
     with namespace():
         for contender in contenders:
-            contender.take(project.servers())
+            contender.take(versions["first"])
             contender.start()
-        for turn in range(rounds):
-            at = turn % len(contenders)
+        for turn in in_turns(contenders, rounds):
             seen: dict[str, str] = {}
-            for contender in contenders[at:] + contenders[:at]:
-                for operation, taken in one_round(contender, project, seen):
+            for contender in turn:
+                for operation, taken in one_round(contender, project, versions, seen):
                     seconds[f"{operation}, {counted(count)}", contender.name].append(taken)
             check_alike(seen)
     for (what, who), values in seconds.items():
         yield Figure(what, who, "s", tuple(values))
 
 
-def present(folder: Path, count: int) -> list[Contender]:
+def rendered(project: Project, mode: str) -> Servers:
+    """Returns the objects of the project with that value of the variable."""
+    project.edit(mode)
+    return project.servers()
+
+
+def present(folder: Path) -> list[Contender]:
     """Returns the contenders whose programs are on this machine."""
     found: list[Contender] = [
         Pulumi(TRUSSFORM, folder / "trussform"),
@@ -91,15 +96,15 @@ def counted(count: int) -> str:
 
 
 def one_round(
-    contender: Contender, project: Project, seen: dict[str, str]
+    contender: Contender, project: Project, versions: Mapping[str, Servers], seen: dict[str, str]
 ) -> Iterator[tuple[str, float]]:
     """Yields the seconds of each operation, from an empty namespace to an empty namespace."""
     project.edit("first")
-    contender.take(project.servers())
+    contender.take(versions["first"])
     for operation, run in contender.operations().items():
         if operation == EDIT:
             project.edit("second")
-            contender.take(project.servers())
+            contender.take(versions["second"])
         yield operation, run().seconds
         if operation == EDIT:
             seen[contender.name] = objects()

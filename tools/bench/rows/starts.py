@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-import yaml
 from support.clients import open_client
 from support.cluster import cluster
 from support.deployed import ByPulumi, kubectl
 
+from bench.contenders import write_yaml
 from bench.figures import ROUNDS, Figure, compare
 from bench.processes import Failed, cost
 from bench.rows import environments
@@ -175,7 +175,7 @@ def edit(deployed: ByPulumi, config: Path, seconds: Iterator[float], ups: list[f
     Appends the duration of `pulumi up`, which ends when the Deployment is ready.
     """
     version = new_version()
-    config.write_text(yaml.safe_dump(config_of(version, next(seconds))))
+    write_yaml(config, config_of(version, next(seconds)))
     up = ("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", ENVIRONMENT)
     with ThreadPoolExecutor(1) as pool:
         begun = time.time()

@@ -116,10 +116,10 @@ def resumed(name: str, contenders: list[Contender], model: Model, store: Store) 
 
     def turn(contender: Contender) -> float:
         rest = interrupt(contender, model, store)
-        before = sent(store)
+        before = store.sent.value
         seconds = run(contender)
         check(contender, model)
-        twice[contender.who].append((sent(store) - before - rest) / 1e6)
+        twice[contender.who].append((store.sent.value - before - rest) / 1e6)
         return rest / seconds / 1e6
 
     turns = {each.who: partial(turn, each) for each in contenders}
@@ -155,18 +155,18 @@ def second_pod(contender: Contender, model: Model, store: Store) -> float:
 
     Raises `Failed` if Trussform asks the store for anything.
     """
-    requests, before = store.requests.value, sent(store)
+    requests, before = store.requests.value, store.sent.value
     run(contender)
     check(contender, model)
     if contender.who == TRUSSFORM and store.requests.value != requests:
         raise Failed(f"a second pod made {store.requests.value - requests} requests")
-    return sent(store) - before
+    return store.sent.value - before
 
 
 def interrupt(contender: Contender, model: Model, store: Store) -> int:
     """Kills a fetch when half of the model is sent; returns the bytes that were not sent."""
     clear(contender)
-    before = sent(store)
+    before = store.sent.value
     process = subprocess.Popen(
         [str(word) for word in contender.command],
         cwd=contender.volume,
@@ -174,7 +174,7 @@ def interrupt(contender: Contender, model: Model, store: Store) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while sent(store) - before < model.size / 2:
+    while store.sent.value - before < model.size / 2:
         if process.poll() is not None:
             raise Failed(f"{contender.who} ended before half of the model was sent")
         time.sleep(0.005)
@@ -182,7 +182,7 @@ def interrupt(contender: Contender, model: Model, store: Store) -> int:
     process.wait()
     # The store notices the closed connections only at its next write.
     time.sleep(0.5)
-    return model.size - (sent(store) - before)
+    return model.size - (store.sent.value - before)
 
 
 def clear(contender: Contender) -> None:
@@ -273,10 +273,6 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def sent(store: Store) -> int:
-    return store.sent.value
-
-
 @contextmanager
 def serve(model: Model) -> Generator[Store]:
     """Runs the store in a process of its own."""
@@ -294,11 +290,8 @@ def serve(model: Model) -> Generator[Store]:
 
 
 def _serve(model: Model, requests: Any, total: Any, port: Connection) -> None:
-    class Handler(_Handler):
-        pass
-
-    Handler.model, Handler.requests, Handler.sent = model, requests, total
-    server = _Server(("127.0.0.1", 0), Handler)
+    _Handler.model, _Handler.requests, _Handler.sent = model, requests, total
+    server = _Server(("127.0.0.1", 0), _Handler)
     port.send(server.server_port)
     server.serve_forever()
 
