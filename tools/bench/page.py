@@ -168,6 +168,7 @@ GOALS = (
     ),
     _requests("the gateway alone", 0.95),
     _requests("Truss's nginx", 1),
+    _requests("the gateway and Truss's nginx", 1),
     _weights("hub", "hf download"),
     _weights("S3", "aws s3 cp"),
 )  # fmt: skip
