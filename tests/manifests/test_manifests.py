@@ -265,6 +265,20 @@ def test_an_update_takes_what_the_plan_allows(
     }
 
 
+@pytest.mark.parametrize("kind", ["http", "websocket", "grpc"])
+def test_the_service_finds_the_port_of_each_pod_by_name(plan: MakePlan, kind: str) -> None:
+    """An update may change the port: the old pods keep theirs."""
+    transport = {"runtime": {"transport": {"kind": kind}}}
+    names = set[str]()
+    for port in (8000, 9000):
+        made = plan({**transport, "docker_server": {"server_port": port}})
+        (target,) = by_kind(made)["Service"]["spec"]["ports"]
+        (container,) = by_kind(made)["Deployment"]["spec"]["template"]["spec"]["containers"]
+        assert container["ports"] == [{"name": target["targetPort"], "containerPort": port}]
+        names.add(target["targetPort"])
+    assert len(names) == 1
+
+
 def test_the_stages_service_account_is_the_pods(plan: MakePlan) -> None:
     assert (
         pod(plan(None, {"pod": {"service_account": "fetcher"}}))["serviceAccountName"] == "fetcher"

@@ -265,15 +265,13 @@ def _timeouts(plan: Plan) -> pulumi.CustomTimeouts:
     return pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout)
 
 
-# A route needs its policies: it would be open, or have the proxy's own limits. On destroy, it goes
-# before the Service, so that the proxy closes its connections and the pods need not wait for them.
-_ROUTE_NEEDS = ("SecurityPolicy", "Middleware", "BackendTrafficPolicy", "Service")
+# A route needs its policies: it would be open, or have the proxy's own limits. It needs the pods.
+# On destroy, it goes first, so that the proxy closes its connections and no pod waits for them.
+_ROUTE_NEEDS = ("SecurityPolicy", "Middleware", "BackendTrafficPolicy", "Service", "Deployment")
 _AFTER = {
     "HTTPRoute": _ROUTE_NEEDS,
     "GRPCRoute": _ROUTE_NEEDS,
     "Ingress": _ROUTE_NEEDS,
-    # The route waits for the Service, and so for the pods.
-    "Service": ("Deployment",),
     # The pods of a new version run the new program.
     "Deployment": ("ConfigMap",),
 }

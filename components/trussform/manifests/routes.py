@@ -13,7 +13,8 @@ def service(plan: Plan, values: DeployValues[Text]) -> Manifest:
     # Pulumi waits for the Deployment's pods. For a Service, it would wait another 10 seconds.
     annotations = {SKIP_AWAIT: "true"}
     protocol = plan.routes.protocol
-    port: Manifest = {"name": protocol, "port": SERVICE_PORT, "targetPort": plan.probes.port}
+    # By its name, so that old and new pods may have different ports during an update.
+    port: Manifest = {"name": protocol, "port": SERVICE_PORT, "targetPort": protocol}
     if protocol == "grpc":
         port["appProtocol"] = "kubernetes.io/h2c"
         if plan.routes.kind == "ingress" and plan.routes.controller == "traefik":
