@@ -238,8 +238,8 @@ class Terraform:
             "preview": lambda: self.terraform("plan"),
             "up": lambda: self.terraform("apply", "-auto-approve"),
             "preview without changes": lambda: self.terraform("plan", "-detailed-exitcode"),
+            # Each of these refreshes as well.
             "up with one edit": lambda: self.terraform("apply", "-auto-approve"),
-            "refresh": lambda: self.terraform("apply", "-refresh-only", "-auto-approve"),
             "destroy": lambda: self.terraform("destroy", "-auto-approve"),
         }
 

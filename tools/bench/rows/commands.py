@@ -55,7 +55,7 @@ def commands(folder: Path, count: int, rounds: int) -> Iterator[Figure]:
             "truss: load": python(folder, "-c", TRUSS, *files),
         },
         f"explain, {of}": {"trussform explain": trussform(folder, "explain")},
-        f"render, {of}": renderers(folder),
+        f"render, {of}": renderers(folder, count),
     }.items():
         for run in contenders.values():
             run()  # Leaves the bytecode that an installed package has.
@@ -78,8 +78,11 @@ def write_stack(folder: Path, files: Sequence[Path]) -> None:
     write_project(folder, {**stage, "servers": servers})
 
 
-def renderers(folder: Path) -> Mapping[str, Run]:
-    """Returns `trussform render` and the tools that print as many objects."""
+def renderers(folder: Path, count: int) -> Mapping[str, Run]:
+    """Returns `trussform render` and the tools that print as many objects.
+
+    kubectl takes three quarters of a minute for 1,000 configs, and is left out there.
+    """
     out = folder / "out"
     words = ("render", "--stack", STACK, "--out", str(out))
     names = [name for name in modules(folder, *words) if name != "__main__"]
@@ -95,7 +98,7 @@ def renderers(folder: Path) -> Mapping[str, Run]:
     }
     if shutil.which("helm"):
         found["helm template"] = timed(folder, "helm", "template", "bench", "chart")
-    if shutil.which("kubectl"):
+    if shutil.which("kubectl") and count < 1000:
         found["kubectl kustomize"] = timed(folder, "kubectl", "kustomize", ".")
     return found
 

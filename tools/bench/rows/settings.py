@@ -1,4 +1,4 @@
-"""Settings of Pulumi that a user has: what each saves in a stack of 100 servers."""
+"""Settings of Pulumi that a user has: what each saves in a stack of 40 servers."""
 
 import tempfile
 from collections import defaultdict
@@ -10,7 +10,7 @@ from bench.figures import Figure, in_turns
 from bench.rows import stacks
 from bench.rows.growth import WITHOUT_CHECKPOINTS
 
-COUNT, ROUNDS = 100, 1
+COUNT, ROUNDS = 40, 1
 VARIANTS = {
     "the defaults": {},
     "without checkpoints": WITHOUT_CHECKPOINTS,
