@@ -39,7 +39,7 @@ PROMPT = '{"prompt": "hello"}'
 
 CONNECTIONS = 32
 """The connections of wrk while it measures the rate."""
-SECONDS = 3
+SECONDS = 2
 """The duration of a turn of wrk."""
 STREAMS = 40
 """The streams of a turn; the turn's value is their median."""

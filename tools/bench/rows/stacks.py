@@ -12,6 +12,7 @@ from typing import Any
 from support.programs import engine_missing
 
 from bench.contenders import (
+    KINDS,
     NAMESPACE,
     ByHand,
     Contender,
@@ -108,12 +109,12 @@ def one_round(
         yield operation, run().seconds
         if operation == EDIT:
             seen[contender.name] = objects()
+    contender.end()
 
 
 def objects() -> str:
     """Returns the objects in the namespace, without what the cluster and the tool add."""
-    kinds = "deployments,services,httproutes"
-    made = json.loads(kubectl("get", kinds, "-n", NAMESPACE, "-o", "json"))["items"]
+    made = json.loads(kubectl("get", KINDS, "-n", NAMESPACE, "-o", "json"))["items"]
     return json.dumps([plain(each) for each in made], sort_keys=True, indent=1)
 
 

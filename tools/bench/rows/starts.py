@@ -35,7 +35,7 @@ FIRST = "first"
 """The version that every server has at first."""
 EVERY = 0.01
 """Seconds between an answer and the next request."""
-STARTS = 9
+STARTS = 7
 """The rounds of starts. A start ends at any time between two checks, so the values differ."""
 START = (3, 13)
 """The range of a start in seconds: ten wide, which is the period of the slower probe."""
