@@ -44,6 +44,8 @@ class Model(pydantic.BaseModel):
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """New names of fields by their former names; the error for a former name gives the new one."""
+    refused: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """The message and the fix for each field that is known and not supported."""
 
     model_config = pydantic.ConfigDict(
         extra="forbid",
@@ -127,6 +129,19 @@ def fit(model: type[M], source: Source) -> M:
     return value
 
 
+def _unknown_field(models: list[type[Model]], name: str) -> tuple[str, str]:
+    """Returns the message and the fix for a field that none of the models has."""
+    for model in models:
+        if name in model.refused:
+            return model.refused[name]
+        if new := model.renamed.get(name):
+            block, nested, _ = new.partition(".")
+            fix = f"move it to the block `{block}`" if nested else f"rename it to `{new}`"
+            return f"the field is now `{new}`", fix
+    others = [known for model in models for known in model.model_fields if known != name]
+    return "unknown field", _suggest_field(name, list(dict.fromkeys(others)))
+
+
 _TYPES = {
     "string_type": ("text", "put the value in quotes"),
     "int_type": ("a whole number", "write a number without quotes"),
@@ -153,14 +168,7 @@ def _problem(model: type[Model], source: Source, detail: ErrorDetails) -> Proble
         message, fix = "required field is missing", f"add `{path[-1]}: …` here"
     elif kind == "extra_forbidden":
         location = source.key_location(path)
-        name = str(path[-1])
-        if new := _new_names(model, detail["loc"]).get(name):
-            message = f"the field is now `{new}`"
-            fix = f"move it to the block `{new.partition('.')[0]}`"
-            fix = fix if "." in new else f"rename it to `{new}`"
-        else:
-            others = [known for known in _fields(model, detail["loc"]) if known != name]
-            message, fix = "unknown field", _suggest_field(name, others)
+        message, fix = _unknown_field(_models(model, detail["loc"]), str(path[-1]))
     elif kind == "invalid":
         message, fix = context["message"], context["fix"]
         if detail["loc"][-1:] == ("[key]",):
@@ -210,11 +218,6 @@ def _fields(model: type[Model], loc: tuple[Key, ...]) -> list[str]:
     """Returns the names of the fields that are allowed at the end of `loc`."""
     models = _models(model, loc)
     return list(dict.fromkeys(name for part in models for name in part.model_fields))
-
-
-def _new_names(model: type[Model], loc: tuple[Key, ...]) -> dict[str, str]:
-    """Returns the new names of renamed fields at the end of `loc`, by their former names."""
-    return {old: new for part in _models(model, loc) for old, new in part.renamed.items()}
 
 
 def _models(model: type[Model], loc: tuple[Key, ...]) -> list[type[Model]]:

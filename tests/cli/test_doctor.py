@@ -444,3 +444,110 @@ def test_a_deployment_of_another_stack_is_a_problem(
     else:
         fix = "use another `namespace` in the stage, or another name for the server"
         assert f"problem: Deployment models/server: {line}; {fix}\n" in shown
+
+
+METRICS = "get apiservices.apiregistration.k8s.io v1beta1.external.metrics.k8s.io"
+IN_KEDA = "keda-add-ons-http-"
+INTERCEPTOR = f"get deployment {IN_KEDA}interceptor --namespace keda"
+PROMETHEUS = "http://prometheus.monitoring.svc:9090"
+QUERY = (
+    "get --raw /api/v1/namespaces/monitoring/services/prometheus:9090/proxy/api/v1/query?query="
+    "envoy_cluster_upstream_rq_active"
+)
+
+
+def available(status: str, service: str = "keda-metrics-apiserver") -> Any:
+    return {
+        "spec": {"service": {"name": service}},
+        "status": {"conditions": [{"type": "Available", "status": status}]},
+    }
+
+
+def interceptor(**variables: str) -> Any:
+    env = [{"name": name, "value": text} for name, text in variables.items()]
+    return {"spec": {"template": {"spec": {"containers": [{"env": env}]}}}}
+
+
+KEDA: dict[str, Any] = {
+    **GOOD,
+    "get --raw /apis/policy/v1": kinds("PodDisruptionBudget"),
+    "get --raw /apis/keda.sh/v1alpha1": kinds("ScaledObject"),
+    "get --raw /apis/http.keda.sh/v1beta1": kinds("InterceptorRoute"),
+    "get --raw /apis/gateway.networking.k8s.io/v1beta1": kinds("ReferenceGrant"),
+    METRICS: available("True"),
+    f"get service {IN_KEDA}interceptor-proxy --namespace keda": {},
+    f"get service {IN_KEDA}external-scaler --namespace keda": {},
+    INTERCEPTOR: interceptor(KEDA_HTTP_MAX_IDLE_CONNS_PER_HOST="-1"),
+    QUERY: {"data": {"result": [{}]}},
+}
+TO_ZERO: dict[str, Any] = {**STAGE, "autoscaling": {"max_replica": 2}}
+BY_METRICS: dict[str, Any] = {
+    **STAGE,
+    "autoscaling": {"min_replica": 1, "max_replica": 2, "prometheus": PROMETHEUS},
+}
+
+
+def test_keda_and_its_add_on_are_there(machine: Machine) -> None:
+    result = machine.doctor(KEDA, TO_ZERO)
+    assert "fine: KEDA: its metrics server is available\n" in result.stdout
+    assert "fine: KEDA's HTTP add-on: its Services are in the namespace `keda`\n" in result.stdout
+    assert result.exit_code == 0, result.stdout
+
+
+def test_prometheus_has_the_metrics(machine: Machine) -> None:
+    result = machine.doctor(KEDA, BY_METRICS)
+    line = f"fine: Prometheus {PROMETHEUS}: it has `envoy_cluster_upstream_rq_active`\n"
+    assert line in result.stdout
+    assert "add-on" not in result.stdout
+    assert result.exit_code == 0
+
+
+def test_a_fixed_number_of_replicas_needs_no_keda(machine: Machine) -> None:
+    assert "KEDA" not in machine.doctor(GOOD).stdout
+
+
+SERVERS_AT_127: dict[str, Any] = {
+    "docker_server": {"start_command": "vllm serve m --port 8000"},
+    **CONFIG,
+}
+
+
+@pytest.mark.parametrize(
+    ("stage", "answers", "line"),
+    [
+        (TO_ZERO, {METRICS: None},
+         "problem: KEDA: the APIService v1beta1.external.metrics.k8s.io is missing; install KEDA"),
+        (TO_ZERO, {METRICS: available("False")},
+         "problem: KEDA: the APIService v1beta1.external.metrics.k8s.io is not available; check "
+         "the pods of the Service keda-metrics-apiserver, and of KEDA's operator"),
+        (TO_ZERO, {METRICS: available("True", "adapter")},
+         "problem: KEDA: the APIService v1beta1.external.metrics.k8s.io belongs to `adapter`, and "
+         "a cluster has one; let KEDA serve it"),
+        (TO_ZERO, {f"get service {IN_KEDA}external-scaler --namespace keda": None},
+         "problem: KEDA's HTTP add-on: the Service keda-add-ons-http-external-scaler is missing in "
+         "the namespace `keda`; install it, or correct `autoscaling.add_on_namespace` of the "
+         "stage"),
+        (TO_ZERO, {INTERCEPTOR: interceptor()},
+         "warning: KEDA's HTTP add-on: the interceptor keeps idle connections, and a stopping pod "
+         "waits for them; set KEDA_HTTP_MAX_IDLE_CONNS_PER_HOST of the Deployment "
+         "keda-add-ons-http-interceptor to -1"),
+        (BY_METRICS, {QUERY: None},
+         f"problem: Prometheus {PROMETHEUS}: the Service prometheus is missing in the namespace "
+         "`monitoring`; correct `autoscaling.prometheus` of the stage"),
+        (BY_METRICS, {QUERY: {"data": {"result": []}}},
+         f"warning: Prometheus {PROMETHEUS}: it has no `envoy_cluster_upstream_rq_active`; let it "
+         "read the metrics of the gateway's proxies and of the servers' pods"),
+        (BY_METRICS, {QUERY: "Error from server (ServiceUnavailable): no endpoints"},
+         f"problem: Prometheus {PROMETHEUS}: it does not answer: the cluster does not answer: "
+         "Error from server (ServiceUnavailable): no endpoints; check its pods"),
+        ({**STAGE, "autoscaling": {**BY_METRICS["autoscaling"],
+                                   "prometheus": "https://metrics.example.com"}}, {},
+         "warning: Prometheus https://metrics.example.com: not checked: it is outside the cluster; "
+         "ask it for `envoy_cluster_upstream_rq_active` yourself"),
+    ],
+)  # fmt: skip
+def test_what_autoscaling_lacks_is_one_line_with_a_fix(
+    machine: Machine, stage: dict[str, Any], answers: dict[str, Any], line: str
+) -> None:
+    result = machine.doctor({**KEDA, **answers}, stage, SERVERS_AT_127)
+    assert f"{line}\n" in result.stdout

@@ -41,6 +41,7 @@ def test_the_picture_has_every_part_of_a_server() -> None:
         ({"route": {"kind": "none"}}, "inside the cluster"),
         ({"replicas": "autoscaled"}, "pods, autoscaled"),
         ({"replicas": 1}, "1 pod "),
+        ({"autoscaling": {"max_replica": 4}}, "0 to 4 pods"),
     ],
 )
 def test_the_picture_shows_the_stage(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from trussform.deploy import diagnosis
+from trussform.deploy import diagnosis, docker_server, kubectl
 
 KUBECTL = f"""#!{sys.executable}
 import json, pathlib, sys
@@ -87,7 +87,7 @@ def test_an_image_that_is_not_there(report: Report, tmp_path: Path) -> None:
         "  Failed: manifest unknown",
     ]
     pods, events = (tmp_path / "asked").read_text().splitlines()
-    assert "-n models --selector=app.kubernetes.io/name=server -o json" in pods
+    assert "--namespace=models --selector=app.kubernetes.io/name=server --output=json" in pods
     assert "--field-selector=type=Warning,involvedObject.name=server-1" in events
     assert "--request-timeout=20s" in pods
 
@@ -162,7 +162,7 @@ def test_without_a_kubectl_that_answers_there_is_a_command_to_run(
 
 
 def test_a_kubectl_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnosis, "TIMEOUT", 0.1)
+    monkeypatch.setattr(kubectl, "TIMEOUT", 0.1)
     (tmp_path / "kubectl").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     (tmp_path / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -174,7 +174,7 @@ def failed(operation: str, **inputs: Any) -> bool:
     args = pulumi.ErrorHookArgs(
         "urn", "id", "server-deployment", "type", failed_operation=operation, **inputs
     )
-    return diagnosis._show(args)  # pyright: ignore[reportPrivateUsage]
+    return docker_server._failed(args)  # pyright: ignore[reportPrivateUsage]
 
 
 def test_what_looks_like_a_secret_is_not_shown_and_nothing_is_tried_again(

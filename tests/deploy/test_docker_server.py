@@ -84,7 +84,7 @@ def test_only_an_update_that_takes_the_server_away_says_how_long_the_last_one_to
         name: list(recorder.requests[f"{name}-deployment"].hooks.before_update)
         for name in ("away", "there")
     }
-    assert hooks == {"away": ["away-downtime"], "there": []}
+    assert hooks == {"away": ["away-downtime", "away-pause"], "there": ["there-pause"]}
 
 
 def test_the_login_of_a_base_is_not_for_what_fetches_weights(

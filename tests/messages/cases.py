@@ -350,6 +350,46 @@ STAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {},
         {"auth": {"kind": "api-key", "existing": "clients"}, "route": ENVOY},
     ),
+    "two owners of the replicas": ({}, {"replicas": 2, "autoscaling": {}}),
+    "autoscaling that Baseten would refuse": (
+        {},
+        {
+            "autoscaling": {
+                "min_replica": -1,
+                "scale_down_delay": 4000,
+                "target_in_flight_tokens": 5,
+                "prometheus": "prometheus:9090",
+                "triggers": [{"metadata": {}}],
+            }
+        },
+    ),
+    "a trigger with a number": (
+        {},
+        {
+            "autoscaling": {
+                "triggers": [{"type": "cron", "metadata": {"desiredReplicas": 2}}],
+            }
+        },
+    ),
+    "gRPC through KEDA": (GRPC, {"autoscaling": {"max_replica": 2}, "route": ENVOY}),
+    "bounds in the wrong order": ({}, {"autoscaling": {"min_replica": 3, "max_replica": 2}}),
+    "zero without a route": ({}, {"autoscaling": {}, "route": {"kind": "none"}}),
+    "zero with an Ingress": ({}, {"autoscaling": {}, "route": NGINX}),
+    "zero on GKE": ({}, {"autoscaling": {}, "route": {**GATEWAY, "controller": "gke"}}),
+    "a load that nothing counts": (
+        {},
+        {"autoscaling": {"min_replica": 1}, "route": {"kind": "none"}},
+    ),
+    "zero with a short timeout": ({}, {"autoscaling": {}, "request_timeout": 60}),
+    "auth that pods can pass by through KEDA": (
+        {},
+        {
+            "autoscaling": {},
+            "auth": {"kind": "api-key", "existing": "clients"},
+            "route": ENVOY,
+            "ingress_from": [{"namespace": "gateways"}],
+        },
+    ),
     "offline": ({}, {"render_to": "out", "secrets": {"existing": "s"}}),
     "not locked": ({}, {"tags": "locked"}),
     "no builder": ({"requirements": ["six"]}, {"builder": "none"}),

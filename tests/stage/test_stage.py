@@ -429,3 +429,40 @@ def test_the_apiserver_is_asked_about_every_field_of_a_stage() -> None:
     fields = {field for model in models for field in model.get("properties", {})}
     by_the_workspace = {"environment", "domain", "registry"}
     assert fields - set(keys(FORMS)) == {*by_the_workspace, "render_to"}
+
+
+@pytest.mark.parametrize(
+    ("autoscaling", "complaint"),
+    [
+        ({"min_replica": -1}, "autoscaling.min_replica: "),
+        ({"max_replica": 0}, "autoscaling.max_replica: "),
+        ({"autoscaling_window": 9}, "autoscaling.autoscaling_window: "),
+        ({"autoscaling_window": 3601}, "autoscaling.autoscaling_window: "),
+        ({"scale_down_delay": 3601}, "autoscaling.scale_down_delay: "),
+        ({"max_scale_down_rate": 51}, "autoscaling.max_scale_down_rate: "),
+        ({"target_utilization_percentage": 0}, "autoscaling.target_utilization_percentage: "),
+        ({"target_utilization_percentage": 101}, "autoscaling.target_utilization_percentage: "),
+        ({"prometheus": "prometheus:9090"}, "autoscaling.prometheus: the URL has no scheme"),
+        ({"triggers": [{"metadata": {"a": "b"}}]}, "autoscaling.triggers: a trigger has no `type`"),
+        ({"triggers": [{"type": "cpu"}]}, "autoscaling.triggers: a trigger has no `type`"),
+        (
+            {"triggers": [{"type": "cron", "metadata": {"desiredReplicas": 2}}]},
+            "autoscaling.triggers: KEDA takes text in `metadata`",
+        ),
+        ({"target_in_flight_tokens": 5}, "autoscaling.target_in_flight_tokens: no gateway and no "),
+        ({"min_replicas": 1}, "autoscaling.min_replicas: unknown field"),
+    ],
+)
+def test_autoscaling_has_the_bounds_of_baseten(
+    workspace: Workspace, autoscaling: dict[str, Any], complaint: str
+) -> None:
+    (found,) = complaints(workspace, {"autoscaling": autoscaling})
+    assert found.startswith(complaint)
+
+
+def test_two_settings_cannot_own_the_number_of_replicas(workspace: Workspace) -> None:
+    both = {"replicas": 2, "autoscaling": {"min_replica": 1}}
+    (found,) = complaints(workspace, both)
+    assert "`replicas` and `autoscaling` both set the number of pods" in found
+    (found,) = complaints(workspace, {"servers": {"server": {"path": "server", **both}}})
+    assert found.startswith("servers.server: `replicas` and `autoscaling` both set")

@@ -121,6 +121,31 @@ FORMS: dict[str, dict[str, Any]] = {
         "pod": _POD,
         "deadlines": {"provisioning": 60, "weights": 60, "pull": 60, "startup": 60},
     },
+    "to zero": {
+        "route": _ENVOY,
+        "auth": "none",
+        "ingress_from": [{"namespace": "gateways"}],
+        "autoscaling": {
+            "min_replica": 0,
+            "max_replica": 4,
+            "autoscaling_window": 30,
+            "scale_down_delay": 300,
+            "max_scale_down_rate": 25,
+            "concurrency_target": 32,
+            "target_utilization_percentage": 80,
+            "add_on_namespace": "default",
+            "triggers": [{"type": "cpu", "metricType": "Utilization", "metadata": {"value": "80"}}],
+        },
+    },
+    "by metrics": {
+        "route": _ENVOY,
+        "auth": "none",
+        "autoscaling": {
+            "min_replica": 1,
+            "max_replica": 4,
+            "prometheus": "http://prometheus.monitoring.svc:9090",
+        },
+    },
     "a server of its own": {
         "deadlines": {"drain": 60},
         "digests": {"python:3.11-slim": f"sha256:{'0' * 64}"},

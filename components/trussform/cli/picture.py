@@ -95,6 +95,8 @@ def _pods(plan: Plan) -> Panel:
         str(plan.rollout).partition("; ")[2],
     )
     title = "pods, autoscaled" if replicas is None else counted(replicas, "pod")
+    if plan.autoscaling.metric != "none":
+        title = f"{plan.autoscaling.minimum} to {counted(plan.autoscaling.maximum, 'pod')}"
     return _box(title, each, "cyan")
 
 

@@ -41,6 +41,8 @@ def write(plans: dict[str, Plan], out: Path) -> Iterator[Path]:
 
 def _file_name(plan: Plan, manifest: Manifest) -> str:
     kind, name = manifest["kind"].lower(), manifest["metadata"]["name"]
+    if kind == "referencegrant":
+        return f"{kind}.yaml"  # Its name has the namespace, which is not the server's.
     if name == plan.names.auth_policy:
         return f"auth-{kind}.yaml"  # Sorts before the routes, so that none is ever open.
     return f"{kind}{name.removeprefix(plan.name)}.yaml"
@@ -132,6 +134,9 @@ _KINDS = (
     "gcpbackendpolicy",
     "ingress",
     "middleware",
+    "interceptorroute",
+    "referencegrant",
+    "scaledobject",
 )
 """The beginnings of the names of rendered files; a new render deletes the old ones."""
 

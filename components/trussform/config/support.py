@@ -87,7 +87,7 @@ SUPPORT: dict[str, FieldSupport] = {
     ),
     "resources.fabric": _refused("remove it; a server has one node"),
     "runtime.predict_concurrency": _supported(
-        "a hint for autoscalers; Trussform does not enforce it"
+        "the default of `autoscaling.concurrency_target`; Trussform does not enforce it"
     ),
     "runtime.transport": _mapped("the kind of route and probes"),
     "runtime.transport.ping_interval_seconds": _ignored(

@@ -4,45 +4,36 @@ Pulumi names the state of a container; the scheduler's word, the events and the 
 asked for here, by kubectl and the kubeconfig of the shell that runs Pulumi.
 """
 
-import json
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import pulumi
 
+from trussform.deploy import kubectl
+from trussform.deploy.kubectl import Object
 from trussform.manifests.metadata import NAME_LABEL
 from trussform.problem import one_line
 
 LOG_LINES = 15
 PODS = 3
 """Pods that are shown; more would say the same."""
-TIMEOUT = 20
-"""Seconds that an answer of the cluster may take."""
-
-Object = dict[str, Any]
 
 
-def hook(name: str) -> pulumi.ErrorHook:
-    """Shows, when the operation on a Deployment fails, why; nothing is tried again."""
-    return pulumi.ErrorHook(f"{name}-diagnosis", _show)
-
-
-def _show(args: pulumi.ErrorHookArgs) -> bool:
+def show(args: pulumi.ErrorHookArgs) -> None:
+    """Logs why the operation on a Deployment has failed."""
     if not args.new_inputs:  # The Deployment is being deleted.
-        return False
+        return
     about: Object = args.new_inputs["metadata"]
     namespace, name = str(about["namespace"]), str(about["name"])
     if lines := [one_line(line) for line in report(namespace, name)]:
         pulumi.log.error("\n".join((f"{args.name}: the pods are not ready:", *lines)))
-    return False
 
 
 def report(namespace: str, name: str) -> Iterator[str]:
     """Yields a line for each trouble of the pods that are not ready, and their last log lines."""
     try:
         pods = _get("pods", namespace, f"--selector={NAME_LABEL}={name}")
-    except (OSError, subprocess.SubprocessError, ValueError):
+    except kubectl.FAILURES:
         fix = f"kubectl get pods,events --namespace {namespace}"
         yield f"kubectl cannot read the pods here; run: {fix}"
         return
@@ -104,7 +95,7 @@ def _last_words(pod: Object) -> Iterator[str]:
         words = ["logs", about["name"], "-n", about["namespace"], "-c", status["name"]]
         for which in ([], ["--previous"]):
             try:
-                text = _kubectl(*words, f"--tail={LOG_LINES}", *which)
+                text = kubectl.run(*words, f"--tail={LOG_LINES}", *which)
             except subprocess.SubprocessError:
                 continue
             if text.strip():
@@ -114,12 +105,4 @@ def _last_words(pod: Object) -> Iterator[str]:
 
 
 def _get(kind: str, namespace: str, chosen: str) -> list[Object]:
-    return json.loads(_kubectl("get", kind, "-n", namespace, chosen, "-o", "json"))["items"]
-
-
-def _kubectl(*words: str) -> str:
-    command = ["kubectl", *words, f"--request-timeout={TIMEOUT}s"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=2 * TIMEOUT, errors="replace"
-    )
-    return done.stdout
+    return kubectl.get(kind, f"--namespace={namespace}", chosen)["items"]

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from trussform import manifests, planning
-from trussform.deploy import diagnosis, downtime
+from trussform.deploy import diagnosis, downtime, scaling
 from trussform.deploy.field_manager import with_field_manager
 from trussform.deploy.image import image, registry_provider, resolved
 from trussform.deploy.secrets import Values, api_keys, login, secret
@@ -267,13 +267,18 @@ def _timeouts(plan: Plan) -> pulumi.CustomTimeouts:
 
 # A route needs its policies: it would be open, or have the proxy's own limits. It needs the pods.
 # On destroy, it goes first, so that the proxy closes its connections and no pod waits for them.
-_ROUTE_NEEDS = ("SecurityPolicy", "Middleware", "BackendTrafficPolicy", "Service", "Deployment")
+_ROUTE_NEEDS = (
+    *("SecurityPolicy", "Middleware", "BackendTrafficPolicy", "Service", "Deployment"),
+    *("InterceptorRoute", "ReferenceGrant"),
+)
 _AFTER = {
     "HTTPRoute": _ROUTE_NEEDS,
     "GRPCRoute": _ROUTE_NEEDS,
     "Ingress": _ROUTE_NEEDS,
     # The pods of a new version run the new program.
     "Deployment": ("ConfigMap",),
+    # The first pod has been ready then, and a request finds its way to it.
+    "ScaledObject": ("Deployment", "HTTPRoute", "GRPCRoute"),
 }
 """The kinds of objects that a kind needs first; all others are registered side by side."""
 
@@ -282,8 +287,12 @@ def _register(
     name: str, plan: Plan, made: Iterable[Manifest], server: pulumi.ComponentResource
 ) -> None:
     hooks = pulumi.ResourceHookBinding(
-        before_update=[downtime.hook(name, server)] if plan.rollout.downtime else [],
-        on_error=[diagnosis.hook(name)],
+        before_update=[
+            *([downtime.hook(name, server)] if plan.rollout.downtime else []),
+            *scaling.before_update(name, plan),
+        ],
+        after_update=scaling.after_update(name, plan),
+        on_error=[pulumi.ErrorHook(f"{name}-diagnosis", _failed)],
     )
     registered: dict[str, list[pulumi.Resource]] = {}
     for manifest in made:
@@ -297,6 +306,14 @@ def _register(
             ignore_changes=_ignored(plan) if kind == "Deployment" else None,
         )
         registered.setdefault(kind, []).append(_resource(name, plan, manifest, opts))
+
+
+def _failed(args: pulumi.ErrorHookArgs) -> bool:
+    """Says why a Deployment has failed, and leaves it to KEDA; nothing is tried again."""
+    diagnosis.show(args)
+    if scaling.is_scaled(args.old_inputs) or scaling.is_scaled(args.new_inputs):
+        scaling.release(args)
+    return False
 
 
 def _ignored(plan: Plan) -> list[str]:
@@ -325,7 +342,9 @@ def _resource(
 ) -> pulumi.Resource:
     kind = manifest["kind"]
     # One object of a kind is `llama-deployment`; several are `llama-ingress-predict`, ….
-    suffix = manifest["metadata"]["name"].removeprefix(plan.name)
+    # The name of a ReferenceGrant has the namespace, which may be an output.
+    one = kind == "ReferenceGrant"
+    suffix = "" if one else manifest["metadata"]["name"].removeprefix(plan.name)
     child = f"{name}-{kind.lower()}{suffix}"
     body = {part: manifest[part] for part in manifest.keys() - {"apiVersion", "kind", "metadata"}}
     body["metadata"] = with_field_manager(manifest["metadata"])

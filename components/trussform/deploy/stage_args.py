@@ -59,6 +59,37 @@ class AuthArgs(TypedDict, total=False):
     client's own headers. Default: none."""
 
 
+class AutoscalingArgs(TypedDict, total=False):
+    """The number of pods follows the requests in flight, by KEDA and in Baseten's words."""
+
+    min_replica: int
+    """The smallest number of pods. At 0, idle pods go, and the next request waits for a new pod:
+    KEDA's HTTP add-on holds it. Default: 0."""
+    max_replica: int
+    """The largest number of pods. Default: 1."""
+    autoscaling_window: int
+    """Seconds of load that decide the number of pods, 10 to 3,600. Default: 60."""
+    scale_down_delay: int
+    """Seconds of lower load before pods stop, 0 to 3,600. Default: 900."""
+    max_scale_down_rate: int
+    """The share of pods in percent that may stop at once, 1 to 50; part of a pod counts as one.
+    Default: 50."""
+    concurrency_target: int
+    """The requests in flight that one pod shall have. Default: `predict_concurrency` of the
+    config, which is 1 by default."""
+    target_utilization_percentage: int
+    """The share of `concurrency_target` in percent from which pods are added, 1 to 100. Default:
+    70."""
+    prometheus: str
+    """The URL of the Prometheus that reads the metrics of Envoy Gateway or of the servers. From
+    `min_replica: 1` on, requests then do not pass KEDA's HTTP add-on. Default: none."""
+    add_on_namespace: str
+    """The namespace of KEDA's HTTP add-on. Default: `keda`."""
+    triggers: list[dict[str, Any]]
+    """Further triggers of KEDA's ScaledObject, as they are: `[{type: cron, metadata: …}]`.
+    Default: none."""
+
+
 class DeadlinesArgs(TypedDict, total=False):
     """The maximum duration of each part of a rollout, in seconds."""
 
@@ -219,7 +250,11 @@ class ServerArgs(TypedDict, total=False):
     """Changes to the config as a JSON Merge Patch (RFC 7396): lists replace, null deletes.
     Default: none."""
     replicas: int | str
-    """The number of pods, or `autoscaled`. Default: the stage's."""
+    """The number of pods, or `autoscaled`. It switches the stage's `autoscaling` off for this
+    server. Default: the stage's."""
+    autoscaling: "AutoscalingArgs"
+    """The server's own fields of `autoscaling`; the stage's apply to the rest. Default: the
+    stage's."""
     spare_gpus: int
     """Free GPUs of the server's kind that a rollout may use. Default: the stage's."""
     weights: "WeightsArgs"
@@ -273,6 +308,9 @@ class StageArgs(TypedDict, total=False):
     replicas: int | str
     """The number of pods of each server. `autoscaled`: an autoscaler of yours owns the number.
     Default: 1."""
+    autoscaling: "AutoscalingArgs"
+    """A number of pods that follows the load, in place of `replicas`. KEDA sets the number.
+    Default: none."""
     spare_gpus: int
     """Free GPUs of a server's kind that a rollout may use. Without enough of them, an old pod
     stops before its replacement starts. Default: 0."""

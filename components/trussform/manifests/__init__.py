@@ -1,6 +1,7 @@
 """Plan -> manifests: the plan as Kubernetes objects, plain data."""
 
 from trussform.manifests.auth import auth_policies
+from trussform.manifests.autoscaling import scaled_objects
 from trussform.manifests.availability import disruption_budgets
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text, deploy_values
 from trussform.manifests.deployment import deployment
@@ -36,6 +37,7 @@ def render_objects(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
         *traffic_policies(plan, values),
         *backend_policies(plan, values),
         *routes(plan, values),
+        *scaled_objects(plan, values),
     ]
 
 

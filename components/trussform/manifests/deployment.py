@@ -8,7 +8,7 @@ from typing import Any
 from trussform.manifests import weights
 from trussform.manifests.availability import topology_spread
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text
-from trussform.manifests.metadata import NAME_LABEL, model_metadata
+from trussform.manifests.metadata import NAME_LABEL, deployment_metadata
 from trussform.manifests.resources import with_limits
 from trussform.manifests.yaml_text import to_same_yaml
 from trussform.plan import Plan
@@ -29,7 +29,7 @@ def deployment(plan: Plan, values: DeployValues[Text]) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": model_metadata(plan, values),
+        "metadata": deployment_metadata(plan, values),
         "spec": {
             **({} if rollout.replicas is None else {"replicas": rollout.replicas}),
             "progressDeadlineSeconds": plan.deadlines.progress,

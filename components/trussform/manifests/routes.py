@@ -1,6 +1,7 @@
 """The Service, and the objects that route to it: a route of the Gateway API, or Ingresses."""
 
 from trussform.manifests.auth import AUTH_LABEL, nginx_annotations
+from trussform.manifests.autoscaling import backend, interceptor_routes
 from trussform.manifests.deploy_values import DeployValues, Manifest, Text
 from trussform.manifests.envoy import request_id_filters
 from trussform.manifests.metadata import NAME_LABEL, SKIP_AWAIT, metadata
@@ -32,7 +33,8 @@ def routes(plan: Plan, values: DeployValues[Text]) -> list[Manifest]:
     if plan.routes.kind == "none":
         return []
     if plan.routes.kind == "gateway":
-        return [_gateway_route(plan, values)]
+        through = interceptor_routes(plan, values, host(plan, values))
+        return [*through, _gateway_route(plan, values)]
     if plan.routes.protocol == "grpc":
         return [_grpc_ingress(plan, values)]
     spell = _traefik if plan.routes.controller == "traefik" else _nginx
@@ -78,7 +80,7 @@ def _gateway_rules(plan: Plan) -> list[Manifest]:
     if plan.routes.protocol == "grpc":
         filters = [*_auth_filters(plan), *request_id_filters(plan)]
         filtered = {"filters": filters} if filters else {}
-        return [{**filtered, "backendRefs": [{"name": plan.name, "port": SERVICE_PORT}]}]
+        return [{**filtered, "backendRefs": [backend(plan)]}]
     # A rule that replaces a prefix may match one path only.
     return [_http_rule(plan, rule, path) for rule in plan.routes.rules for path in rule.paths]
 
@@ -98,7 +100,7 @@ def _http_rule(plan: Plan, rule: Rule, outside: str) -> Manifest:
             {"type": "URLRewrite", "urlRewrite": {"path": path}},
             *request_id_filters(plan),
         ],
-        "backendRefs": [{"name": plan.name, "port": SERVICE_PORT}],
+        "backendRefs": [backend(plan)],
     }
     if plan.routes.backend_policies:
         return spec  # GKE rejects a route with a timeout; its policy sets it.

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from trussform.plan.autoscaling import AutoscalingPlan
 from trussform.plan.rollout import RolloutPlan
 from trussform.problem import Problem, counted
 
@@ -25,9 +26,12 @@ class AvailabilityPlan(NamedTuple):
         )
 
 
-def plan_availability(rollout: RolloutPlan) -> AvailabilityPlan:
+def plan_availability(rollout: RolloutPlan, autoscaling: AutoscalingPlan) -> AvailabilityPlan:
     """Decides the disruption budget and the topology spread, from two replicas on."""
     replicas = rollout.replicas
+    if autoscaling.metric != "none" and autoscaling.maximum < 2:
+        why = "a disruption budget for one replica would block every node drain"
+        return AvailabilityPlan(None, False, why)
     if replicas is not None and replicas < 2:
         why = "a disruption budget for one replica would block every node drain"
         if replicas == 0:

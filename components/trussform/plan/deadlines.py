@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from trussform.plan.autoscaling import AutoscalingPlan
 from trussform.plan.drain import DrainPlan
 from trussform.plan.given import Given
 from trussform.plan.probes import LATE, ProbesPlan
@@ -13,7 +14,7 @@ SHORTEST_SLACK, LONGEST_SLACK = 10, 60
 """The slack between a deadline and the next one, in seconds: a tenth of the first, within these
 bounds."""
 AUTOSCALED = 10
-"""The number of replicas that the Pulumi timeout of an autoscaled server allows for."""
+"""The most replicas that the Pulumi timeout of an autoscaled server allows for."""
 
 
 class DeadlinesPlan(NamedTuple):
@@ -43,13 +44,15 @@ def plan_deadlines(
     weights: WeightsPlan,
     drain: DrainPlan,
     rollout: RolloutPlan,
+    autoscaling: AutoscalingPlan,
 ) -> DeadlinesPlan:
     """Decides the deadlines from the longest time that each step of a rollout may take."""
     limits = given.stage.deadlines
     until_ready = drain.grace + limits.provisioning + rollout.until_ready
     slack = min(LONGEST_SLACK, max(SHORTEST_SLACK, until_ready // 10))
     progress = until_ready + slack
-    batches = AUTOSCALED if rollout.replicas is None else max(1, rollout.replicas)
+    most = min(autoscaling.maximum or AUTOSCALED, AUTOSCALED)
+    batches = max(1, most if rollout.replicas is None else rollout.replicas)
     times = f"{batches} times as long" if batches > 1 else "as long"
     fetch = f"weights {weights.deadline} + " if weights.deadline else ""
     why = (

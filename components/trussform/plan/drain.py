@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from trussform.plan.command import CommandPlan
 from trussform.plan.given import Given
+from trussform.plan.load import Load
 from trussform.plan.routes import RoutesPlan
 from trussform.plan.servers import Server
 from trussform.problem import Problem
@@ -54,10 +55,10 @@ class DrainPlan(NamedTuple):
         )
 
 
-def plan_drain(given: Given, command: CommandPlan, routes: RoutesPlan) -> DrainPlan:
+def plan_drain(given: Given, command: CommandPlan, routes: RoutesPlan, load: Load) -> DrainPlan:
     """Decides the time of SIGTERM and the grace period."""
     seconds = _seconds(given)
-    waits, why = _waits(given, command, routes, seconds)
+    waits, why = _waits(given, command, routes, load, seconds)
     grace = seconds + MARGIN
     return DrainPlan(
         DELAY, seconds, waits, grace, min(HUNG_GRACE, grace), why, tuple(_two_limits(given))
@@ -85,14 +86,18 @@ def _seconds(given: Given) -> int:
     return max(LONG_DRAIN, stage.request_timeout or 0)
 
 
-def _waits(given: Given, command: CommandPlan, routes: RoutesPlan, seconds: int) -> tuple[int, str]:
+def _waits(
+    given: Given, command: CommandPlan, routes: RoutesPlan, load: Load, seconds: int
+) -> tuple[int, str]:
     """Returns the seconds that SIGTERM waits for connections, and the reason."""
     if not command.argv:
         return 0, "the image may have no shell, which a preStop hook needs to wait for clients"
     servers, transport = command.servers, given.config.runtime.transport.kind
     if servers and transport == "http" and all(server.drains for server in servers):
         return 0, f"{_names(servers)} finishes running requests after SIGTERM"
-    if transport == "grpc" and routes.controller not in _CLOSING:
+    # One connection of KEDA's HTTP add-on has all calls, and so is never idle.
+    stays = load.intercepted or routes.controller not in _CLOSING
+    if transport == "grpc" and stays:
         return (
             0,
             "gRPC clients may stay connected when idle, so the server itself must finish its calls",

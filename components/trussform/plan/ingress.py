@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from trussform.plan.autoscaling import AutoscalingPlan
 from trussform.plan.given import Given
 from trussform.problem import Problem
 from trussform.stage import CidrPeer, NoRoute
@@ -27,16 +29,17 @@ class IngressPlan(NamedTuple):
         return f"open to {', '.join(sources)}" if sources else "closed"
 
 
-def plan_ingress(given: Given) -> IngressPlan:
-    """Decides the sources from the stage's `ingress_from`."""
+def plan_ingress(given: Given, autoscaling: AutoscalingPlan) -> IngressPlan:
+    """Decides the sources from the stage's `ingress_from`, and adds those of the autoscaling."""
     stage = given.stage
     if stage.ingress_from is None:
         why = "the stage has no `ingress_from`"
         return IngressPlan(False, (), (), why, tuple(_past_the_gateway(given)))
     peers = stage.ingress_from
+    listed = [peer.namespace for peer in peers if not isinstance(peer, CidrPeer)]
     plan = IngressPlan(
         restricted=True,
-        namespaces=tuple(peer.namespace for peer in peers if not isinstance(peer, CidrPeer)),
+        namespaces=tuple(dict.fromkeys([*listed, *_scalers(autoscaling)])),
         cidrs=tuple(peer.cidr for peer in peers if isinstance(peer, CidrPeer)),
         why="`ingress_from` of the stage; the network must enforce NetworkPolicies",
     )
@@ -49,6 +52,17 @@ def plan_ingress(given: Given) -> IngressPlan:
     )
     fix = "add the namespace of the Gateway's pods, or the CIDR of its nodes"
     return plan._replace(problems=(Problem("stage", ("ingress_from",), message, fix, "warning"),))
+
+
+def _scalers(autoscaling: AutoscalingPlan) -> Iterator[str]:
+    """Yields the namespaces of KEDA's HTTP add-on, and of a Prometheus that reads the pods."""
+    if autoscaling.intercepted:
+        yield autoscaling.add_on
+    if autoscaling.gauges:
+        # `prometheus.monitoring.svc`: the namespace is the second label of a Service's name.
+        labels = (urlsplit(autoscaling.prometheus).hostname or "").split(".")
+        if labels[2:3] in ([], ["svc"]) and len(labels) > 1:
+            yield labels[1]
 
 
 def _past_the_gateway(given: Given) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 from trussform.plan.auth import AuthPlan, plan_auth
+from trussform.plan.autoscaling import AutoscalingPlan, plan_autoscaling
 from trussform.plan.availability import AvailabilityPlan, plan_availability
 from trussform.plan.command import CommandPlan, plan_command
 from trussform.plan.concurrency import ConcurrencyPlan, plan_concurrency
@@ -20,6 +21,7 @@ from trussform.plan.gpu import GpuPlan, plan_gpu
 from trussform.plan.image import ImagePlan, plan_base_digest, plan_image
 from trussform.plan.ingress import IngressPlan, plan_ingress
 from trussform.plan.labels import LabelsPlan, plan_labels
+from trussform.plan.load import find_load
 from trussform.plan.names import NamesPlan, plan_names
 from trussform.plan.namespace import NamespacePlan, plan_namespace
 from trussform.plan.platform import PlatformPlan, plan_platform
@@ -58,6 +60,7 @@ class Plan(NamedTuple):
     weights: WeightsPlan
     fetcher: FetcherPlan
     rollout: RolloutPlan
+    autoscaling: AutoscalingPlan
     availability: AvailabilityPlan
     drain: DrainPlan
     deadlines: DeadlinesPlan
@@ -96,11 +99,14 @@ def build_plan(given: Given) -> Plan:
     weights = plan_weights(given, names)
     routes = plan_routes(given, names)
     auth = plan_auth(given)
-    drain = plan_drain(given, command, routes)
+    load = find_load(given, command, routes)
+    drain = plan_drain(given, command, routes, load)
     rollout = plan_rollout(given, probes, weights, drain)
     files = plan_files(given, image)
     gpu = plan_gpu(given)
     driver = plan_driver(given)
+    concurrency = plan_concurrency(given)
+    autoscaling = plan_autoscaling(given, load, concurrency, gpu, rollout, routes, auth)
     return Plan(
         names=names,
         namespace=plan_namespace(given),
@@ -111,7 +117,7 @@ def build_plan(given: Given) -> Plan:
         pull=plan_pull(given, image),
         command=command,
         variables=plan_variables(given, names, command, weights, files, driver),
-        concurrency=plan_concurrency(given),
+        concurrency=concurrency,
         resources=plan_resources(given),
         gpu=gpu,
         driver=driver,
@@ -120,15 +126,16 @@ def build_plan(given: Given) -> Plan:
         weights=weights,
         fetcher=plan_fetcher(given, weights),
         rollout=rollout,
-        availability=plan_availability(rollout),
+        autoscaling=autoscaling,
+        availability=plan_availability(rollout, autoscaling),
         drain=drain,
-        deadlines=plan_deadlines(given, probes, weights, drain, rollout),
+        deadlines=plan_deadlines(given, probes, weights, drain, rollout, autoscaling),
         secrets=plan_secrets(given, names, weights, auth),
         security=plan_security(given, weights),
         files=files,
         routes=routes,
         auth=auth,
-        ingress=plan_ingress(given),
+        ingress=plan_ingress(given, autoscaling),
         egress=plan_egress(given, weights),
         portability=plan_portability(given, digest, command),
     )

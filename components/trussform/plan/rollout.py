@@ -35,7 +35,8 @@ def plan_rollout(
 ) -> RolloutPlan:
     """Decides the update strategy from the replicas, the spare GPUs and the weights' volume."""
     stage = given.stage
-    replicas = None if stage.replicas == "autoscaled" else stage.replicas
+    autoscaled = stage.autoscaling is not None
+    replicas = None if autoscaled or stage.replicas == "autoscaled" else stage.replicas
     accelerator = given.config.resources.accelerator
     gpus, spare = accelerator.count if accelerator else 0, stage.spare_gpus
     until_ready = weights.deadline + stage.deadlines.pull + probes.startup_budget + LATE

@@ -36,6 +36,8 @@ class Server(NamedTuple):
     """The number of arguments between the command and its first option."""
     drains: bool | None = None
     """True if it finishes running requests after SIGTERM without a time limit; None: unknown."""
+    gauges: tuple[str, ...] = ()
+    """The metrics that it always reports at `/metrics`: the requests that run, and that wait."""
 
 
 _BIND = ("--bind", "-b")
@@ -54,6 +56,7 @@ SERVERS = (
         "aborted): github.com/vllm-project/vllm/pull/34730 and 43208",
         instead=("--uds",),
         drains=False,
+        gauges=("vllm:num_requests_running", "vllm:num_requests_waiting"),
     ),
     Server(
         "Aphrodite",

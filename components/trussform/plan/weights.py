@@ -427,10 +427,13 @@ def _nested_mounts(sources: tuple[Source, ...]) -> list[Problem]:
 
 def _shared_volume(plan: WeightsPlan, stage: ServerStage) -> Iterator[Problem]:
     """Yields a warning if several replicas need a volume of one node."""
-    if plan.one_node and stage.replicas not in (0, 1):
+    autoscaling = stage.autoscaling
+    most = autoscaling.max_replica if autoscaling else stage.replicas
+    if plan.one_node and most not in (0, 1):
         message = f"only one node at a time can mount the volume of `{stage.server}`'s replicas"
         fix = "write `access_mode: ReadWriteMany` or `kind: node` in `weights.storage` of the stage"
-        yield Problem("stage", stage.path("replicas"), message, fix, "warning")
+        path = stage.path("autoscaling", "max_replica") if autoscaling else stage.path("replicas")
+        yield Problem("stage", path, message, fix, "warning")
 
 
 def _small_claim(given: Given, volume: Volume) -> Iterator[Problem]:

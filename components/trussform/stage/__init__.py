@@ -1,6 +1,7 @@
 """The stage block -> Stage: the settings of one environment."""
 
 from trussform.stage.auth import ApiKeyAuth, Auth, ForwardAuth
+from trussform.stage.autoscaling import Autoscaling
 from trussform.stage.gpu import Dialect, Gpu
 from trussform.stage.ingress import CidrPeer, NamespacePeer, Peer
 from trussform.stage.names import Digest, is_digest
@@ -14,6 +15,7 @@ __all__ = [
     "Amounts",
     "ApiKeyAuth",
     "Auth",
+    "Autoscaling",
     "CidrPeer",
     "ClaimStorage",
     "Dialect",

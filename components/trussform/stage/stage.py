@@ -9,6 +9,7 @@ from trussform.config.runtime import WEEK
 from trussform.problem import FieldPath, Key
 from trussform.schema import Int, Model, invalid, number_or, text_or_number
 from trussform.stage.auth import Auth
+from trussform.stage.autoscaling import Autoscaling
 from trussform.stage.gpu import Gpu
 from trussform.stage.ingress import Peer
 from trussform.stage.names import (
@@ -61,7 +62,11 @@ class Server(Model):
     """Changes to the config as a JSON Merge Patch (RFC 7396): lists replace, null deletes. Default:
     none."""
     replicas: Replicas | None = None
-    """The number of pods, or `autoscaled`. Default: the stage's."""
+    """The number of pods, or `autoscaled`. It switches the stage's `autoscaling` off for this
+    server. Default: the stage's."""
+    autoscaling: Autoscaling | None = None
+    """The server's own fields of `autoscaling`; the stage's apply to the rest. Default: the
+    stage's."""
     spare_gpus: Int | None = Field(default=None, ge=0, le=1000)
     """Free GPUs of the server's kind that a rollout may use. Default: the stage's."""
     weights: Weights | None = None
@@ -73,6 +78,12 @@ class Server(Model):
     image: ImageByDigest | None = None
     """A finished image with its digest. Trussform runs it as it is, and builds nothing. Default:
     none."""
+
+    @model_validator(mode="after")
+    def _check_replicas(self) -> "Server":
+        if self.replicas is not None and self.autoscaling is not None:
+            raise _two_owners()
+        return self
 
 
 class Settings(Model):
@@ -127,6 +138,9 @@ class Settings(Model):
     replicas: Replicas = 1
     """The number of pods of each server. `autoscaled`: an autoscaler of yours owns the number.
     Default: 1."""
+    autoscaling: Autoscaling | None = None
+    """A number of pods that follows the load, in place of `replicas`. KEDA sets the number.
+    Default: none."""
     spare_gpus: Int = Field(default=0, ge=0, le=1000)
     """Free GPUs of a server's kind that a rollout may use. Without enough of them, an old pod stops
     before its replacement starts. Default: 0."""
@@ -187,6 +201,12 @@ class Stage(Settings):
             raise invalid(message, "add `secrets: {existing: NAME}`")
         return self
 
+    @model_validator(mode="after")
+    def _check_replicas(self) -> "Stage":
+        if "replicas" in self.model_fields_set and self.autoscaling is not None:
+            raise _two_owners()
+        return self
+
     def for_server(self, name: str) -> ServerStage:
         """Returns the settings for the server `name`; the stage's if `servers` does not list it."""
         server = self.servers.get(name)
@@ -194,20 +214,44 @@ class Stage(Settings):
         own = {field: value for field, value in settings.items() if value is not None}
         values = {field: getattr(self, field) for field in Settings.model_fields}
         values |= {**own, "pod": self.pod.merged(server.pod) if server else self.pod}
+        values["autoscaling"] = self._autoscaling(server)
         # No validation: the stage is already valid.
         return ServerStage.model_construct(
             None,
             **values,
             server=name,
             listed=server is not None,
-            own=frozenset([*((field,) for field in own), *_paths(server.pod if server else None)]),
+            own=frozenset([*((field,) for field in own), *self._paths(server)]),
             image=server.image if server else None,
         )
 
+    def _autoscaling(self, server: Server | None) -> Autoscaling | None:
+        """Returns the autoscaling of a server; None if its number of pods is fixed."""
+        own = server.autoscaling if server else None
+        if own is None:
+            return None if server and server.replicas is not None else self.autoscaling
+        return self.autoscaling.merged(own) if self.autoscaling else own
 
-def _paths(pod: Pod | None) -> Iterator[FieldPath]:
+    def _paths(self, server: Server | None) -> Iterator[FieldPath]:
+        """Yields the path of each field that a server sets in its own `pod` and `autoscaling`."""
+        if server is None:
+            return
+        yield from _pod_paths(server.pod)
+        if server.autoscaling and not self.autoscaling:
+            yield ("autoscaling",)
+        elif server.autoscaling:
+            yield from (("autoscaling", field) for field in server.autoscaling.model_fields_set)
+
+
+def _two_owners() -> Exception:
+    """Returns the error for a number of pods that two settings own."""
+    fix = "remove one of them; `min_replica` is the smallest number"
+    return invalid("`replicas` and `autoscaling` both set the number of pods", fix)
+
+
+def _pod_paths(pod: Pod) -> Iterator[FieldPath]:
     """Yields the path of each field that a server's own `pod` sets, and of each key of these."""
-    for field in pod.model_fields_set if pod else ():
+    for field in pod.model_fields_set:
         value = getattr(pod, field)
         if isinstance(value, Amounts):
             yield from (("pod", field, name) for name in value.model_fields_set)

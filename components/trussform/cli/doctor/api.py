@@ -22,6 +22,8 @@ _SOURCES = {
     "gateway.envoyproxy.io": "install Envoy Gateway",
     "traefik.io": "install Traefik with its CRDs",
     "networking.gke.io": "enable the Gateway API of the GKE cluster",
+    "keda.sh": "install KEDA",
+    "http.keda.sh": "install KEDA's HTTP add-on, 0.15 or later",
     "external-secrets.io": "install the External Secrets Operator",
     "cilium.io": "install Cilium",
 }

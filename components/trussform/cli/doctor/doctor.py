@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from trussform.cli.doctor.admission import check_admission
 from trussform.cli.doctor.api import MINIMUM, check_kinds
+from trussform.cli.doctor.autoscaling import check_autoscaling
 from trussform.cli.doctor.finding import Finding, not_checked
 from trussform.cli.doctor.gateway import check_gateways
 from trussform.cli.doctor.kubectl import Forbidden, Kubectl
@@ -23,6 +24,7 @@ CHECKS: dict[str, Check] = {
     "namespace": check_namespaces,
     "owners": check_owners,
     "Gateway": check_gateways,
+    "autoscaling": check_autoscaling,
     "nodes": check_nodes,
     "existing objects": check_references,
     "admission": check_admission,

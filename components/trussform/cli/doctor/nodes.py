@@ -131,7 +131,9 @@ def _room(plan: Plan, nodes: list[Node], subject: str, level: Level, later: str)
                 text = f"the nodes offer no `{name}`"
                 fix = "check the GPU's device plugin, and `gpu.resource` of the stage"
             return Finding(level, subject, text, f"{fix}{later}")
-    replicas = 1 if plan.rollout.replicas is None else plan.rollout.replicas
+    replicas = plan.rollout.replicas
+    if replicas is None:
+        replicas = max(1, plan.autoscaling.minimum)
     room = sum(_fits(node.free, requests) for node in nodes)
     if room >= replicas:
         _take(nodes, requests, replicas)
