@@ -23,6 +23,7 @@ from support.clients import DOMAIN
 from support.cluster import cluster
 from support.deployed import ByPulumi, kubectl, pods
 from support.routes import ENVOY, KEY
+from support.scaling import resolvable
 from testbed.docker import in_registry
 from testbed.places import NGINX_IMAGE
 
@@ -33,6 +34,8 @@ from bench.rows.environments import STAGE, environment, wait_for, write_server
 
 ENVIRONMENT = "bench-requests"
 NAMESPACE = f"models-{ENVIRONMENT}"
+SCALED = "scaled"
+"""The server whose requests pass KEDA's HTTP add-on; only on a cluster with KEDA."""
 SERVER_PORT, TRUSS_PORT = 9000, 8080
 ANSWER = '{"text": "hello"}'
 PROMPT = '{"prompt": "hello"}'
@@ -185,12 +188,15 @@ def serving(deployed: ByPulumi) -> Generator[dict[str, Contender]]:
     fast = {"path": "servers/fast", "config": {"base_image": CONFIG["base_image"]}}
     keys = {"kind": "api-key", "keys": ["bench"]}
     servers = {"open": fast, "locked": {**fast, "auth": keys}}
+    if cluster().keda:
+        servers[SCALED] = {**fast, "autoscaling": {"min_replica": 1}}
     deployed.up(ENVIRONMENT, {**STAGE, "servers": servers}, bench=KEY)
     peers = json.dumps({"apiVersion": "v1", "kind": "List", "items": by_hand(truss_nginx(file))})
     try:
         kubectl("apply", "--filename=-", input=peers)
         kubectl("wait", "--for=condition=Ready", "pod/truss", "-n", NAMESPACE, "--timeout=60s")
-        yield ways()
+        with resolvable(NAMESPACE, *(servers.keys() & {SCALED})):
+            yield ways()
     finally:
         # Envoy keeps idle connections of the plain route for an hour; the pod would wait for them.
         kubectl("delete", "--filename=-", "--ignore-not-found", input=peers)
@@ -270,11 +276,13 @@ def ways() -> dict[str, Contender]:
     trussform = Contender(gateway, f"open.{DOMAIN}", f"{base}/predict", f"{base}/sync/stream")
     plain = Contender(gateway, f"plain.{DOMAIN}", "/predict", "/stream")
     model = "/v1/models/model:predict"
+    scaled = {"Trussform through KEDA's HTTP add-on": trussform._replace(host=f"{SCALED}.{DOMAIN}")}
     return {
         "the pod alone": Contender(f"http://{alone}", alone, "/predict", "/stream"),
         "the gateway alone": plain,
         "Trussform": trussform,
         "Trussform with API keys": trussform._replace(host=f"locked.{DOMAIN}", key=KEY),
+        **(scaled if cluster().keda else {}),
         "Truss's nginx": Contender(f"http://{truss}", truss, model, "/stream"),
         "the gateway and Truss's nginx": plain._replace(host=f"truss.{DOMAIN}", predict=model),
     }
