@@ -7,11 +7,11 @@ DRAWN = --ignore tests/messages --deselect tests/test_generated_pages.py::test_t
 PICTURED = examples/servers/vllm-llama-3.1-8b
 CLIENTS = tests/cluster/real_clients
 
-SOAKED = languages rollouts failures probes pods secrets access tls nginx security policies scanners
+SOAKED = languages autoscaling rollouts failures probes pods secrets access tls nginx security policies scanners
 HOSTILE = tests/test_hostile.py tests/test_bombs.py tests/config/test_paths.py tests/plan/test_names.py
 BESIDE = tests/engine/test_policy_pack.py $(HOSTILE)
 
-.PHONY: help demo test fuzz bench bench-smoke e2e soak corpus demo-cluster cluster cluster-down lint format docs site lock dist versions clean
+.PHONY: help demo test fuzz bench bench-smoke e2e soak keda corpus demo-cluster cluster cluster-down lint format docs site lock dist versions clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
@@ -36,10 +36,13 @@ e2e: .venv/.dev  ## Boot a real cluster, test on it, end it (Linux, root); or us
 	PYTHONPATH=tools $(BIN)/python -m testbed run \
 		$(BIN)/python -m pytest -n 5 --no-loadscope-reorder tests/cluster tests/engine/test_cluster.py $(BESIDE)
 
-soak: .venv/.dev  ## Test on the cluster at length what must not fail; writes docs/reliability.md
+soak: keda  ## Test on the cluster at length what must not fail; writes docs/reliability.md
 	SOAK=1 HOSTILE_CASES=12000 PYTHONPATH=tools $(BIN)/python -m testbed run \
 		$(BIN)/python -m pytest $(BESIDE) \
 		$(addprefix tests/cluster/test_,$(addsuffix .py,$(SOAKED)))
+
+keda: .venv/.dev  ## Build KEDA and Prometheus once (12 minutes); the cluster then has them
+	@PYTHONPATH=tools $(BIN)/python -m testbed keda
 
 demo-cluster: .venv/.dev  ## Boot a real cluster, bring up an example and ask it; or use cluster.yaml's
 	@$(BIN)/python tools/demo/program.py

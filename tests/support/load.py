@@ -53,6 +53,10 @@ class Load:
         self.lost.append(f"{datetime.now(UTC):%H:%M:%S.%f} {why}")
         time.sleep(0.1)  # A server that is away is not asked as fast as it refuses.
 
+    def enough(self, requests: int) -> bool:
+        """Returns true when that many requests were answered."""
+        return len(self.served) >= requests
+
     def __str__(self) -> str:
         return f"{len(self.lost)} of {len(self.served) + len(self.lost):,} requests lost"
 

@@ -1,6 +1,7 @@
 """`python -m testbed up`: boots the cluster, and keeps it; `down` ends it and takes away what it
 had. `with COMMAND…` runs a command on it. `run COMMAND…` boots and ends it, unless it is kept;
-where there is a cluster.yaml, these two use the cluster that it describes, and boot nothing."""
+where there is a cluster.yaml, these two use the cluster that it describes, and boot nothing.
+`keda` builds KEDA and Prometheus, which the cluster then has as well."""
 
 import os
 import shutil
@@ -15,6 +16,7 @@ from testbed import (
     external_secrets,
     gateway,
     images,
+    keda,
     keys,
     kube_router,
     kubernetes,
@@ -28,6 +30,7 @@ from testbed.places import (
     ENVOY_PORT,
     GATEWAY_PORT,
     HOME,
+    KEDA_SETTINGS,
     KEPT,
     NGINX_PORT,
     RUN,
@@ -51,7 +54,11 @@ def up() -> None:
     nginx.up()
     external_secrets.up()
     cert_manager.up()
-    settings.write(SETTINGS, SETTINGS_FILE)
+    if programs.has_keda():
+        keda.up()
+        settings.write(SETTINGS.model_copy(update={"keda": KEDA_SETTINGS}), SETTINGS_FILE)
+    else:
+        settings.write(SETTINGS, SETTINGS_FILE)
     say("the cluster is up; to use it:")
     for name, value in ENVIRONMENT.items():
         shown = value.replace('"', '\\"').replace(os.environ["PATH"], "$PATH")
@@ -63,6 +70,7 @@ def up() -> None:
 
 def down() -> None:
     programs.check_rights()
+    keda.down()
     cert_manager.down()
     external_secrets.down()
     envoy.down()
@@ -115,6 +123,9 @@ if __name__ == "__main__":
             keep()
         elif sys.argv[1:] == ["down"]:
             down()
+        elif sys.argv[1:] == ["keda"]:
+            programs.check_machine()
+            programs.build_keda()
         elif sys.argv[1:2] == ["with"] and len(sys.argv) > 2:
             if not settings.file():
                 keep()

@@ -8,8 +8,16 @@ import json
 import time
 from typing import Any
 
+from testbed import firewall
 from testbed.kubernetes import apply, define, kubectl
-from testbed.places import BASE_IMAGE, BIN, ENVOY_ADMIN_PORT, ENVOY_PORT, KUBECONFIG
+from testbed.places import (
+    BASE_IMAGE,
+    BIN,
+    ENVOY_ADMIN_PORT,
+    ENVOY_METRICS_PORT,
+    ENVOY_PORT,
+    KUBECONFIG,
+)
 from testbed.processes import Failed, run, say, succeeds, until
 from testbed.programs import envoy_definitions
 
@@ -79,7 +87,6 @@ _PROXY_POD = {
     "volumes": [_CACHE],
 }
 _PROXY = {
-    "telemetry": {"metrics": {"prometheus": {"disable": True}}},
     "provider": {
         "type": "Kubernetes",
         "kubernetes": {
@@ -107,10 +114,8 @@ _ON_LOOPBACK = {
 }
 
 
-_PORTS = "8080,8081,18000,18002,19003"
+_PORTS = (8080, 8081, 18000, 18002, ENVOY_METRICS_PORT, 19003)
 """The ports on which the two listen on all addresses, whatever their settings."""
-_SHUT = ("INPUT", "!", "-i", "lo", "-p", "tcp", "-m", "multiport", "--dports", _PORTS,
-         "-j", "REJECT")  # fmt: skip
 
 
 def _object(version: str, kind: str, name: str, namespace: str = "", **rest: Any) -> dict[str, Any]:
@@ -149,7 +154,7 @@ def _gateway() -> list[dict[str, Any]]:
 
 
 def up() -> None:
-    _shut()
+    firewall.shut(_PORTS)
     define(envoy_definitions())
     apply("-", input=json.dumps(_object("v1", "Namespace", _NAMESPACE)))
     # Makes the keys of both as Secrets, unless they are there.
@@ -169,13 +174,4 @@ def up() -> None:
 
 def down() -> None:
     """The pods go with the others; what is left is the firewall's."""
-    for iptables in ("iptables", "ip6tables"):
-        succeeds(iptables, "-D", *_SHUT)
-
-
-def _shut() -> None:
-    if not succeeds("iptables", "-C", *_SHUT):
-        run("iptables", "-I", *_SHUT)
-    # Where this fails there is no such protocol.
-    if not succeeds("ip6tables", "-C", *_SHUT):
-        succeeds("ip6tables", "-I", *_SHUT)
+    firewall.forget(_PORTS)

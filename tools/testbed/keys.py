@@ -26,6 +26,8 @@ CERTIFICATES = {
     "kubelet": (f"/O=system:nodes/CN=system:node:{NODE}", f"DNS:{NODE},IP:{NODE_IP}"),
     "controller-manager": ("/CN=system:kube-controller-manager", ""),
     "scheduler": ("/CN=system:kube-scheduler", ""),
+    "front-proxy": ("/CN=front-proxy", ""),
+    "keda": ("/CN=keda", _LOCAL),
     "admin": ("/O=system:masters/CN=admin", ""),
 }
 """Subject and alternative names by name."""

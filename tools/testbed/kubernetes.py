@@ -88,6 +88,7 @@ def _control_plane() -> None:
     certificate, key = _key("apiserver")
     etcd_certificate, etcd_key = _key("apiserver-etcd")
     kubelet_certificate, kubelet_key = _key("apiserver-kubelet")
+    proxy_certificate, proxy_key = _key("front-proxy")
     accounts = PKI / "service-accounts.key"
     ca = PKI / "ca.crt"
     # On loopback only, so no endpoint of the service `kubernetes` is published: no pod needs it.
@@ -104,6 +105,13 @@ def _control_plane() -> None:
         f"--service-account-key-file={accounts}", f"--service-account-signing-key-file={accounts}",
         f"--service-cluster-ip-range={SERVICE_CIDR}", "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+        # For KEDA's API of metrics, which is asked at its endpoint.
+        "--enable-aggregator-routing=true", f"--requestheader-client-ca-file={ca}",
+        "--requestheader-allowed-names=front-proxy",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={proxy_certificate}", f"--proxy-client-key-file={proxy_key}",
         ready=lambda: succeeds(*_KUBECTL, "get", "--raw", "/readyz"),
     )  # fmt: skip
     start(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from testbed.settings import VARIABLE, Images, PrivateRegistry, Settings
+from testbed.settings import VARIABLE, Images, Keda, PrivateRegistry, Settings
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trussform-cluster"
 """Programs and the root file system of the base image, which are built once."""
@@ -58,6 +58,16 @@ OPERATOR_PORT = 8004
 """The port of the External Secrets Operator's health check."""
 CERTIFICATES_PORT = 8005
 """The port of cert-manager's health check."""
+ENVOY_METRICS_PORT = 19001
+"""The port of Envoy's metrics, by Envoy Gateway's choice."""
+KEDA_HEALTH_PORT, KEDA_METRICS_PORT = 8006, 8007
+"""The ports of the operator's health check and of the adapter's own metrics."""
+KEDA_SERVICE_PORT, KEDA_API_PORT = 9666, 6445
+"""The ports at which the operator tells the adapter a load, and the adapter the API server."""
+INTERCEPTOR_PORT, INTERCEPTOR_ADMIN_PORT = 8020, 8021
+SCALER_PORT = 9090
+"""The port at which KEDA asks its HTTP add-on, by the name of a Service."""
+PROMETHEUS_PORT = 8022
 NAMES = HOME / "names"
 """Files of addresses and names, as in /etc/hosts, for those who ask a server of names."""
 GPUS = 4
@@ -87,6 +97,8 @@ SETTINGS = Settings(
     has_external_secrets=True,
     has_cert_manager=True,
 )
+KEDA_SETTINGS = Keda(prometheus=f"http://127.0.0.1:{PROMETHEUS_PORT}")
+"""A part of the settings if KEDA is built."""
 
 ENVIRONMENT = {
     "KUBECONFIG": str(KUBECONFIG),

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from testbed.places import BIN, CHECKOV_HOME, CLIENTS_HOME
@@ -55,6 +56,12 @@ CERT_MANAGER = "v1.21.2"
 CERT_MANAGER_MODULE = "github.com/cert-manager/cert-manager"
 CERT_MANAGER_PROGRAM = Path(__file__).with_name("cert_manager.go")
 """The program that starts its controllers; a change builds it anew."""
+KEDA = "v2.21.0"
+KEDA_MODULE = "github.com/kedacore/keda/v2"
+KEDA_ADD_ON = "v0.15.0"
+KEDA_ADD_ON_MODULE = "github.com/kedacore/http-add-on"
+PROMETHEUS = "v0.316.0"
+"""Prometheus 3.16, as Go counts it."""
 CLIENTS_LOCK = Path(__file__).parents[2] / "tests/cluster/real_clients/requirements.lock"
 """The libraries of clients that the tests run; others are installed anew."""
 
@@ -101,8 +108,7 @@ def install_packages() -> None:
 
 def build() -> None:
     """Build what the cache does not have yet: some 37 minutes on two cores."""
-    BIN.mkdir(parents=True, exist_ok=True)
-    for name, version, minutes, make in (
+    _build_all(
         ("Kubernetes", KUBERNETES, 7, _build_kubernetes),
         ("Traefik", TRAEFIK, 7, _build_traefik),
         ("Envoy", f"{ENVOY_GATEWAY}-{ENVOY}", 7, _build_envoy),
@@ -114,12 +120,34 @@ def build() -> None:
         ("clients", _digest(CLIENTS_LOCK), 1, _install_clients),
         ("external-secrets", EXTERNAL_SECRETS, 5, _build_external_secrets),
         ("cert-manager", f"{CERT_MANAGER}-{_digest(CERT_MANAGER_PROGRAM)}", 2, _build_cert_manager),
-    ):
-        made = BIN / f"{name.lower()}-{version}"
+    )
+
+
+def build_keda() -> None:
+    """Build what scales servers, unless the cache has it: some 12 minutes on two cores more.
+
+    `make e2e` does without it where it is not built, so that a first run takes an hour at most.
+    """
+    _build_all(*_SCALING)
+
+
+def has_keda() -> bool:
+    return all(_made(name, version).exists() for name, version, _, _ in _SCALING)
+
+
+def _build_all(*wanted: "Program") -> None:
+    BIN.mkdir(parents=True, exist_ok=True)
+    for name, version, minutes, make in wanted:
+        made = _made(name, version)
         if not made.exists():
             say(f"building {name} {version} (once; some {minutes} minutes on two cores)")
             make()
             made.touch()
+
+
+def _made(name: str, version: str) -> Path:
+    """The file that says that a program of this version is in the cache."""
+    return BIN / f"{name.lower()}-{version}"
 
 
 def _digest(file: Path) -> str:
@@ -156,6 +184,16 @@ def external_secrets_definitions() -> Path:
 def cert_manager_definitions() -> Path:
     """The folder of cert-manager's custom resource definitions."""
     return _source(CERT_MANAGER_MODULE, CERT_MANAGER) / "deploy/crds"
+
+
+def keda_definitions() -> Path:
+    """The folder of KEDA's custom resource definitions."""
+    return _source(KEDA_MODULE, KEDA) / "config/crd/bases"
+
+
+def keda_add_on_definitions() -> Path:
+    """The folder of the custom resource definitions of KEDA's HTTP add-on."""
+    return _source(KEDA_ADD_ON_MODULE, KEDA_ADD_ON) / "config/crd/bases"
 
 
 def _source(module: str, version: str) -> Path:
@@ -236,7 +274,37 @@ def _build_cert_manager() -> None:
             CGO_ENABLED="0", GOFLAGS="-mod=mod")  # fmt: skip
 
 
+def _build_keda() -> None:
+    source = _source(KEDA_MODULE, KEDA)
+    for name in ("operator", "adapter"):
+        say(f"  {name}")
+        run("go", "build", "-C", source, "-ldflags", "-s -w", "-o", BIN / f"keda-{name}",
+            f"./cmd/{name}", CGO_ENABLED="0", GOWORK="off")  # fmt: skip
+
+
+def _build_keda_add_on() -> None:
+    source = _source(KEDA_ADD_ON_MODULE, KEDA_ADD_ON)
+    for name in ("interceptor", "scaler"):
+        say(f"  {name}")
+        run("go", "build", "-C", source, "-ldflags", "-s -w", "-o", BIN / f"keda-{name}",
+            f"./{name}", CGO_ENABLED="0", GOWORK="off")  # fmt: skip
+
+
+def _build_prometheus() -> None:
+    source = _source("github.com/prometheus/prometheus", PROMETHEUS)
+    run("go", "build", "-C", source, "-ldflags", "-s -w", "-o", BIN / "prometheus",
+        "./cmd/prometheus", CGO_ENABLED="0", GOWORK="off")  # fmt: skip
+
+
 def _build_kubernetes() -> None:
+    _build_of_kubernetes(*KUBERNETES_PROGRAMS)
+
+
+def _build_kube_proxy() -> None:
+    _build_of_kubernetes("kube-proxy")
+
+
+def _build_of_kubernetes(*programs: str) -> None:
     """Kubernetes' own go.mod points at folders that its module does not hold, so a module made
     here asks for their published versions."""
     source = _source("k8s.io/kubernetes", f"v{KUBERNETES}")
@@ -257,7 +325,18 @@ def _build_kubernetes() -> None:
             f"//go:build programs\n\npackage cluster\n\nimport (\n{imports}\n)\n"
         )
         run("go", "mod", "tidy", "-C", folder, "-e", GOFLAGS="-mod=mod")
-        for name in KUBERNETES_PROGRAMS:
+        for name in programs:
             say(f"  {name}")
             run("go", "build", "-C", folder, "-ldflags", f"-s -w {version}", "-o", BIN / name,
                 f"k8s.io/kubernetes/cmd/{name}", CGO_ENABLED="0", GOFLAGS="-mod=mod")  # fmt: skip
+
+
+Program = tuple[str, str, int, Callable[[], None]]
+"""A name, a version, the minutes of its build on two cores, and the build."""
+_SCALING: tuple[Program, ...] = (
+    ("kube-proxy", KUBERNETES, 1, _build_kube_proxy),
+    ("KEDA", KEDA, 6, _build_keda),
+    ("KEDA's HTTP add-on", KEDA_ADD_ON, 2, _build_keda_add_on),
+    ("Prometheus", PROMETHEUS, 4, _build_prometheus),
+)
+"""KEDA and what it needs: its HTTP add-on reaches Services by their cluster IPs."""

@@ -33,6 +33,10 @@ class PrivateRegistry(Part):
     nodes_have_a_login: bool = False
 
 
+class Keda(Part):
+    prometheus: str
+
+
 class Settings(Part):
     registry: str
     images: Images
@@ -46,6 +50,7 @@ class Settings(Part):
     enforces_network_policies: bool = False
     has_external_secrets: bool = False
     has_cert_manager: bool = False
+    keda: Keda | None = None
 
 
 def file() -> Path | None:
