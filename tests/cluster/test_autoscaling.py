@@ -11,7 +11,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from pulumi.automation import CommandError
-from support.clients import DOMAIN, call_of, open_channel, open_client, open_socket
+from support.clients import COLD_START, DOMAIN, call_of, open_channel, open_client, open_socket
 from support.cluster import cluster, needed
 from support.deployed import ByPulumi, kubectl, pods
 from support.load import Load, load, wait_for_answer
@@ -134,7 +134,7 @@ async def many(count: int) -> list[float]:
         assert (answer.status_code, answer.text) == (200, "token " * 10 + "1"), answer.text[:200]
         return time.monotonic() - begun
 
-    async with httpx.AsyncClient(limits=limits, timeout=600) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=COLD_START) as client:
         return await asyncio.gather(*(ask(client) for _ in range(count)))
 
 
@@ -147,7 +147,7 @@ async def talk() -> str:
 def call() -> list[bytes]:
     """Returns the answers of a call and of a stream; the first waits for the server."""
     with open_channel("calls", "envoy") as channel:
-        said = call_of(channel, "Say")(b"hello", timeout=600)
+        said = call_of(channel, "Say")(b"hello", timeout=COLD_START)
         count: Any = cast(Any, channel).unary_stream("/test.Echo/Count")
         return [said, *count(b"3", timeout=60)]
 
@@ -269,7 +269,7 @@ def test_at_zero_a_new_version_is_tried(scaled: ByPulumi) -> None:
 def version() -> str:
     """Returns the version that answers."""
     with open_client("tokens", "scaled", "envoy") as client:
-        answer = client.post("/predict", content=b"a prompt", timeout=300)
+        answer = client.post("/predict", content=b"a prompt", timeout=COLD_START)
     assert answer.status_code == 200, answer.text[:200]
     return answer.text.split()[-1]
 

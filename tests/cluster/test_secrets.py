@@ -81,7 +81,7 @@ def canary_stage(folder: Path) -> dict[str, Any]:
         "request_timeout": 1,
         "auth": {"kind": "api-key", "keys": ["client"]},
         "builder": "buildkit",
-        "deadlines": {"pull": 0, "startup": 20},
+        "deadlines": {"pull": 60, "startup": 60},
         "ingress_from": [{"cidr": "0.0.0.0/0"}],
         "servers": {
             "private": {"path": "servers/small", "config": image},
@@ -137,7 +137,7 @@ def tell(
     stack, name = engine.stack("canary"), "models-canary"
     engine.project.write("canary", stage)
     engine.secrets("canary", **first)
-    told["preview of a wrong login"] = canaries.run(stack, "preview")
+    told["preview of a wrong login"] = canaries.run(stack, "preview", fails=True)
     assert b"401" in told["preview of a wrong login"]
     engine.secrets("canary", login=second["login"])
     told["preview"] = canaries.run(stack, "preview", diff=True)
@@ -154,8 +154,9 @@ def tell(
     told |= canaries.image(stack.outputs()["built"].value["image"])
 
     stage["servers"]["private"]["config"]["docker_server"] = {"start_command": CRASH}
+    stage["deadlines"] = {"pull": 0, "startup": 20}
     engine.project.write("canary", stage)
-    told["failing up"] = canaries.run(stack, "up", diff=True)
+    told["failing up"] = canaries.run(stack, "up", fails=True, diff=True)
     assert b"exit code 1" in told["failing up"]
     assert b"[secret]" in told["failing up"].partition(b"last lines of container")[2]
     told |= canaries.objects(name)

@@ -52,9 +52,10 @@ def holds(text: bytes, value: str) -> bool:
     return any(form in text for form in forms(value))
 
 
-def run(stack: Stack, operation: str, **options: Any) -> bytes:
-    """All that an operation prints and reports, whether or not it fails."""
+def run(stack: Stack, operation: str, fails: bool = False, **options: Any) -> bytes:
+    """Returns all that an operation prints and reports; it must end as `fails` says."""
     said: list[str] = []
+    failed = False
 
     def on_event(event: Any) -> None:
         said.append(json.dumps(event, default=vars))
@@ -65,6 +66,8 @@ def run(stack: Stack, operation: str, **options: Any) -> bytes:
         )
     except CommandError as error:
         said.append(str(error))
+        failed = True
+    assert failed == fails, "\n".join(said)
     return "\n".join(said).encode()
 
 

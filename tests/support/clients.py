@@ -12,6 +12,8 @@ from support.cluster import cluster
 DOMAIN = "models.localhost"
 GATEWAYS: dict[str, Gateway] = {"nginx-in": "nginx"}
 """The gateway of each environment that does not use Traefik."""
+COLD_START = 600
+"""Seconds that the first request to a server at zero may wait."""
 
 
 def open_client(server: str, environment: str, gateway: Gateway | None = None) -> httpx.Client:
@@ -33,7 +35,7 @@ def open_socket(
 ) -> Any:
     url = f"ws://{server}.{DOMAIN}/environments/{environment}/{path}"
     gateway = _gateway(gateway_name or _of(environment))
-    return connect(url, host=gateway.host, port=gateway.port)
+    return connect(url, host=gateway.host, port=gateway.port, open_timeout=COLD_START)
 
 
 def _of(environment: str) -> Gateway:
