@@ -175,6 +175,7 @@ class Pulumi:
 
     def start(self) -> None:
         cost(["pulumi", "stack", "init", STACK, "--non-interactive"], self.folder, self.env)
+        shutil.copytree(self.folder / "state", self.folder / "empty-state")
 
     def up(self) -> Cost:
         return self.pulumi("up", "--yes", "--skip-preview")
@@ -193,7 +194,9 @@ class Pulumi:
         }
 
     def end(self) -> None:
-        """`destroy` removed them."""
+        delete_objects()
+        shutil.rmtree(self.folder / "state")
+        shutil.copytree(self.folder / "empty-state", self.folder / "state")
 
     def state(self) -> Path:
         return self.folder / f"state/.pulumi/stacks/{project_name(self.folder)}/{STACK}.json"
@@ -206,8 +209,9 @@ def project_name(folder: Path) -> str:
 class ByHand(Pulumi):
     """A program with the same objects: `component` has one component a server, `flat` none."""
 
-    def __init__(self, name: str, folder: Path, program: str, **env: str) -> None:
-        super().__init__(name, folder, **env)
+    def __init__(self, name: str, folder: Path, program: str) -> None:
+        # As in the Pulumi.yaml of Trussform.
+        super().__init__(name, folder, PULUMI_K8S_UPSERT_EXISTING_OBJECTS="true")
         shutil.copy(PROGRAMS / "by_hand.py", folder)
         shutil.copy(PROGRAMS / f"{program}.py", folder / "__main__.py")
         write_python_project(folder, program)
@@ -250,13 +254,11 @@ class Terraform:
         return {
             "preview": lambda: self.terraform("plan"),
             "up": lambda: self.terraform("apply", "-auto-approve"),
+            # This refreshes as well, and takes nearly all of the time of an edit.
             "preview without changes": lambda: self.terraform("plan", "-detailed-exitcode"),
-            # Each of these refreshes as well.
-            "up with one edit": lambda: self.terraform("apply", "-auto-approve"),
         }
 
     def end(self) -> None:
-        # `terraform destroy` of 100 servers took four minutes.
         delete_objects()
         (self.folder / "terraform.tfstate").unlink()
 
@@ -285,11 +287,10 @@ class Helm:
             "preview": lambda: self.helm("template", "bench", "."),
             "up": lambda: self.helm(*upgrade),
             "up with one edit": lambda: self.helm(*upgrade),
-            "destroy": lambda: self.helm("uninstall", "bench"),
         }
 
     def end(self) -> None:
-        """`helm uninstall` removed them."""
+        self.helm("uninstall", "bench")
 
 
 class Kubectl:

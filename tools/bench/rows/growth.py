@@ -21,25 +21,20 @@ missing = engine_missing
 
 
 def measure() -> Iterator[Figure]:
-    for count, rounds in ((FEW, 3), (MANY, 1)):
-        with tempfile.TemporaryDirectory() as folder:
-            project = Project(Path(folder) / "project", count, RENDERED)
-            yield from growth(project, count, rounds)
+    for count in (FEW, MANY):
+        cost, size = grown(count)
+        for what, unit, value in (
+            ("up", "s", cost.seconds),
+            ("memory of the largest process", "MB", cost.megabytes),
+            ("state", "MB", size),
+        ):
+            yield Figure(f"{what}, {count:,} servers", "Trussform", unit, (value,))
 
 
-def growth(project: Project, count: int, rounds: int) -> Iterator[Figure]:
-    """Yields the seconds, the memory and the state of `pulumi up` for this project."""
-    program = Pulumi("Trussform", project.folder, **WITHOUT_CHECKPOINTS)
-    program.start()
-    costs: list[Cost] = []
-    sizes: list[float] = []
-    for _ in range(rounds):
-        costs.append(program.up())
-        sizes.append(program.state().stat().st_size / 1e6)
-        program.destroy()
-    for what, unit, values in (
-        ("up", "s", [cost.seconds for cost in costs]),
-        ("memory of the largest process", "MB", [cost.megabytes for cost in costs]),
-        ("state", "MB", sizes),
-    ):
-        yield Figure(f"{what}, {count:,} servers", program.name, unit, tuple(values))
+def grown(count: int) -> tuple[Cost, float]:
+    """Returns the cost of the first `pulumi up` of so many servers, and the megabytes of state."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project(Path(folder) / "project", count, RENDERED)
+        program = Pulumi("Trussform", project.folder, **WITHOUT_CHECKPOINTS)
+        program.start()
+        return program.up(), program.state().stat().st_size / 1e6

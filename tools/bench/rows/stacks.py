@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from support.programs import engine_missing
 
@@ -26,15 +26,35 @@ from bench.contenders import (
     namespace,
 )
 from bench.figures import ROUNDS, Figure, in_turns
-from bench.processes import Failed, absent
-
-SIZES = {1: ROUNDS, 10: ROUNDS, 100: 1}
-"""The rounds by the number of servers. Five of the largest would take an hour and a half."""
+from bench.processes import Cost, Failed, absent
 
 EDIT = "up with one edit"
 BY_HAND = "Pulumi by hand, components"
 FLAT = "Pulumi by hand, flat"
 TRUSSFORM = "Trussform"
+CHANGES = {"up", EDIT}
+"""The operations after which the objects of all contenders are compared."""
+
+
+class Size(NamedTuple):
+    """A stack, and what is measured with it."""
+
+    servers: int
+    rounds: int
+    without: Container[str]
+    """The operations and the contenders that are left out."""
+
+    @property
+    def words(self) -> str:
+        return "1 server" if self.servers == 1 else f"{self.servers} servers"
+
+
+SIZES = (
+    Size(1, ROUNDS, {FLAT, Terraform.name}),
+    Size(10, ROUNDS, {"refresh", "destroy", Terraform.name}),
+    Size(100, 1, {"refresh", "destroy", FLAT}),
+)
+"""All of it in five rounds would take some hours."""
 
 
 def missing() -> str | None:
@@ -46,26 +66,28 @@ def missing() -> str | None:
 
 
 def measure() -> Iterator[Figure]:
-    for count, rounds in SIZES.items():
+    for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
-            yield from stacks(Path(folder), count, rounds)
+            yield from stacks(Path(folder), size)
 
 
-def stacks(folder: Path, count: int, rounds: int) -> Iterator[Figure]:
+def stacks(folder: Path, size: Size) -> Iterator[Figure]:
     """Yields the seconds of each operation."""
-    project = Project(folder / "trussform", count)
-    contenders = present(folder)
+    project = Project(folder / "trussform", size.servers)
+    contenders = [each for each in present(folder) if each.name not in size.without]
     versions = {mode: rendered(project, mode) for mode in ("second", "first")}
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
     with namespace():
         for contender in contenders:
             contender.take(versions["first"])
             contender.start()
-        for turn in in_turns(contenders, rounds):
-            seen: dict[str, str] = {}
+        for turn in in_turns(contenders, size.rounds):
+            seen: dict[tuple[str, str], str] = {}
             for contender in turn:
-                for operation, taken in one_round(contender, project, versions, seen):
-                    seconds[f"{operation}, {counted(count)}", contender.name].append(taken)
+                for operation, run in one_round(contender, project, versions, size.without):
+                    seconds[f"{operation}, {size.words}", contender.name].append(run().seconds)
+                    if operation in CHANGES:
+                        seen[operation, contender.name] = objects()
             check_alike(seen)
     for (what, who), values in seconds.items():
         yield Figure(what, who, "s", tuple(values))
@@ -92,23 +114,19 @@ def present(folder: Path) -> list[Contender]:
     return found
 
 
-def counted(count: int) -> str:
-    return "1 server" if count == 1 else f"{count} servers"
-
-
 def one_round(
-    contender: Contender, project: Project, versions: Mapping[str, Servers], seen: dict[str, str]
-) -> Iterator[tuple[str, float]]:
-    """Yields the seconds of each operation, from an empty namespace to an empty namespace."""
+    contender: Contender, project: Project, versions: Mapping[str, Servers], without: Container[str]
+) -> Iterator[tuple[str, Callable[[], Cost]]]:
+    """Yields the operations, each to be run, from an empty namespace to an empty namespace."""
     project.edit("first")
     contender.take(versions["first"])
     for operation, run in contender.operations().items():
+        if operation in without:
+            continue
         if operation == EDIT:
             project.edit("second")
             contender.take(versions["second"])
-        yield operation, run().seconds
-        if operation == EDIT:
-            seen[contender.name] = objects()
+        yield operation, run
     contender.end()
 
 
@@ -126,8 +144,8 @@ def plain(made: dict[str, Any]) -> dict[str, Any]:
     return {"kind": made["kind"], "name": about["name"], "labels": labels, "spec": spec}
 
 
-def check_alike(seen: dict[str, str]) -> None:
-    """Raises `Failed` if a contender ended in other objects than Trussform."""
-    for name, found in seen.items():
-        if found != seen[TRUSSFORM]:
-            raise Failed(f"{name} ended in other objects than Trussform")
+def check_alike(seen: Mapping[tuple[str, str], str]) -> None:
+    """Raises `Failed` if a contender ended an operation in other objects than Trussform."""
+    for (operation, name), found in seen.items():
+        if found != seen[operation, TRUSSFORM]:
+            raise Failed(f"{name} ended `{operation}` in other objects than Trussform")
