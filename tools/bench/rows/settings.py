@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.contenders import Project, Pulumi, delete_objects, namespace
+from bench.contenders import Project, Pulumi, namespace
 from bench.figures import Figure
 from bench.rows import stacks
 from bench.rows.growth import WITHOUT_CHECKPOINTS
@@ -31,7 +31,7 @@ def measure() -> Iterator[Figure]:
             for what in ("up", "refresh"):
                 seconds = operations[what]().seconds
                 yield Figure(f"{what}, {COUNT} servers", each.name, "s", (seconds,))
-            delete_objects()
+            each.end()
 
 
 def program(folder: Path, who: str, env: dict[str, str]) -> Pulumi:
