@@ -43,13 +43,15 @@ def _always(answer: Any) -> Callable[..., Any]:
 class Service:
     """The answers to the engine, and what it stores."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: bool = False) -> None:
+        """With a journal, the engine sends its steps, which nothing here reads, and no state."""
         self.url = ""
         self.environments: dict[str, Any] = {}
         """The definitions by name: `models/dev`."""
         self.opened: dict[str, Any] = {}
         self.stacks: dict[str, dict[str, Any]] = {}
         self.states: dict[str, dict[str, Any]] = {}
+        run = {"version": 1, "token": "lease", "journalVersion": int(journal)}
         self.routes: list[tuple[str, str, Callable[..., Any]]] = [
             ("GET", "/api/user", _always({"githubLogin": USER, "organizations": []})),
             ("GET", "/api/user/organizations/default", _always({"GitHubLogin": USER})),
@@ -63,10 +65,11 @@ class Service:
             ("GET", _STACK + "/updates/latest", _always({"info": {"version": 1}})),
             ("POST", _STACK + "/decrypt/log-batch-decryption", _always({})),
             ("POST", _RUN, _always({"updateID": "run"})),
-            ("POST", _RUN + "/run", _always({"version": 1, "token": "lease"})),
+            ("POST", _RUN + "/run", _always(run)),
             ("GET", _RUN + "/run", _always({"status": "succeeded", "events": []})),
             ("PATCH", _RUN + "/run/checkpoint", self.store),
             ("PATCH", _RUN + "/run/checkpointverbatim", self.store_verbatim),
+            ("PATCH", _RUN + "/run/journalentries", _always({})),
             ("POST", _RUN + "/run/(?:events/batch|renew_lease|complete)", _always({})),
             ("POST", "/api/esc/environments/[^/]+/yaml/open", self.open),
             ("GET", "/api/esc/environments/[^/]+/yaml/open/(?P<session>.+)", self.value),
@@ -128,9 +131,9 @@ def _evaluated(value: Any, secret: bool = False) -> Any:
 
 
 @contextmanager
-def pulumi_service() -> Generator[Service]:
+def pulumi_service(journal: bool = False) -> Generator[Service]:
     """Serves on loopback until the end of the block."""
-    service = Service()
+    service = Service(journal)
 
     class Handler(BaseHTTPRequestHandler):
         def do(self) -> None:

@@ -1,6 +1,6 @@
-"""`python -m bench [ROW…]`: measures the rows, all of them by default, and writes the page.
+"""`python -m bench [ROW…]`: measures rows, by default all but those at length, and writes the page.
 
-A row without its programs is left out, and its figures stay as they were, with their date.
+A row that does not run keeps its figures, with their date.
 """
 
 import sys
@@ -8,29 +8,32 @@ import time
 
 from bench import figures, page
 from bench.processes import Failed
-from bench.rows import ROWS
+from bench.rows import AT_LENGTH, ROWS, Row
 
 
 def main(names: list[str]) -> None:
-    if unknown := [name for name in names if name not in ROWS]:
-        sys.exit(f"bench: no row {', '.join(unknown)}; the rows are {', '.join(ROWS)}")
+    rows = ROWS | AT_LENGTH
+    if unknown := [name for name in names if name not in rows]:
+        sys.exit(f"bench: no row {', '.join(unknown)}; the rows are {', '.join(rows)}")
     failed = False
     for name in names or ROWS:
-        if reason := ROWS[name].missing():
+        if reason := rows[name].missing():
             print(f"{name}: left out: {reason}", flush=True)
             continue
-        failed |= not measure(name)
+        failed |= not measure(name, rows[name])
+    if not names:
+        print(f"left out, because it takes long: make bench ROWS='{' '.join(AT_LENGTH)}'")
     page.write()
     if failed:
         sys.exit(1)
 
 
-def measure(name: str) -> bool:
+def measure(name: str, row: Row) -> bool:
     """Measures a row and keeps its figures; returns false and says why if it fails."""
     begun = time.monotonic()
     found: list[figures.Figure] = []
     try:
-        for figure in ROWS[name].measure():
+        for figure in row.measure():
             found.append(figure)
             spread = f"{min(figure.values):,.3g} to {max(figure.values):,.3g}"
             print(f"{name}: {figure.what}: {figure.who}: {figure.median:,.3g} {figure.unit} "

@@ -159,12 +159,12 @@ class Contender(Protocol):
 
 
 class Pulumi:
-    """A program of Pulumi, with its state in a folder."""
+    """A program of Pulumi, with its state in a folder, or at the URL of a service."""
 
-    def __init__(self, name: str, folder: Path, **env: str) -> None:
+    def __init__(self, name: str, folder: Path, service: str = "", **env: str) -> None:
         self.name, self.folder = name, folder
         (folder / "state").mkdir(parents=True)
-        self.env = {**Engine(folder).environment, **env}
+        self.env = {**Engine(folder, service).environment, **env}
 
     def take(self, servers: Servers) -> None:
         """Trussform reads the project itself."""
@@ -209,9 +209,9 @@ def project_name(folder: Path) -> str:
 class ByHand(Pulumi):
     """A program with the same objects: `component` has one component a server, `flat` none."""
 
-    def __init__(self, name: str, folder: Path, program: str) -> None:
+    def __init__(self, name: str, folder: Path, program: str, **env: str) -> None:
         # As in the Pulumi.yaml of Trussform.
-        super().__init__(name, folder, PULUMI_K8S_UPSERT_EXISTING_OBJECTS="true")
+        super().__init__(name, folder, PULUMI_K8S_UPSERT_EXISTING_OBJECTS="true", **env)
         shutil.copy(PROGRAMS / "by_hand.py", folder)
         shutil.copy(PROGRAMS / f"{program}.py", folder / "__main__.py")
         write_python_project(folder, program)
@@ -250,12 +250,17 @@ class Terraform:
     def terraform(self, *words: str) -> Cost:
         return cost(["terraform", *words, "-input=false", "-no-color"], self.folder)
 
+    def apply(self, *words: str) -> Cost:
+        return self.terraform("apply", "-auto-approve", *words)
+
     def operations(self) -> Mapping[str, Callable[[], Cost]]:
         return {
             "preview": lambda: self.terraform("plan"),
-            "up": lambda: self.terraform("apply", "-auto-approve"),
-            # This refreshes as well, and takes nearly all of the time of an edit.
+            "up": self.apply,
             "preview without changes": lambda: self.terraform("plan", "-detailed-exitcode"),
+            "up with one edit": self.apply,
+            "refresh": lambda: self.apply("-refresh-only"),
+            "destroy": lambda: self.apply("-destroy"),
         }
 
     def end(self) -> None:
@@ -287,10 +292,11 @@ class Helm:
             "preview": lambda: self.helm("template", "bench", "."),
             "up": lambda: self.helm(*upgrade),
             "up with one edit": lambda: self.helm(*upgrade),
+            "destroy": lambda: self.helm("uninstall", "bench", "--wait"),
         }
 
     def end(self) -> None:
-        self.helm("uninstall", "bench")
+        """`destroy` has left none."""
 
 
 class Kubectl:
@@ -318,6 +324,7 @@ class Kubectl:
         return {
             "up": lambda: self.kubectl(*apply),
             "up with one edit": lambda: self.kubectl(*apply),
+            "destroy": lambda: self.kubectl("delete"),
         }
 
     def end(self) -> None:

@@ -8,7 +8,17 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from bench.figures import Figure
-from bench.rows import builds, commands, growth, requests, settings, stacks, starts, weights
+from bench.rows import (
+    builds,
+    commands,
+    growth,
+    hundreds,
+    requests,
+    settings,
+    stacks,
+    starts,
+    weights,
+)
 
 
 class Row(Protocol):
@@ -21,7 +31,6 @@ class Row(Protocol):
 
 ROWS: dict[str, Row] = {
     "stacks": stacks,
-    "settings": settings,
     "growth": growth,
     "commands": commands,
     "builds": builds,
@@ -29,3 +38,6 @@ ROWS: dict[str, Row] = {
     "requests": requests,
     "weights": weights,
 }
+
+AT_LENGTH: dict[str, Row] = {"hundreds": hundreds, "settings": settings}
+"""The rows that run only by their names, because they take long."""

@@ -11,6 +11,7 @@ from bench.figures import Figure
 from bench.processes import Cost
 
 FEW, MANY = 100, 1000
+ROUNDS = 3
 RENDERED = {"render_to": "out", "secrets": {"existing": "none"}}
 """The stage of a stack without a cluster."""
 WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
@@ -22,13 +23,13 @@ missing = engine_missing
 
 def measure() -> Iterator[Figure]:
     for count in (FEW, MANY):
-        cost, size = grown(count)
-        for what, unit, value in (
-            ("up", "s", cost.seconds),
-            ("memory of the largest process", "MB", cost.megabytes),
-            ("state", "MB", size),
+        costs, sizes = zip(*(grown(count) for _ in range(ROUNDS)), strict=True)
+        for what, unit, values in (
+            ("up", "s", [cost.seconds for cost in costs]),
+            ("memory of the largest process", "MB", [cost.megabytes for cost in costs]),
+            ("state", "MB", sizes),
         ):
-            yield Figure(f"{what}, {count:,} servers", "Trussform", unit, (value,))
+            yield Figure(f"{what}, {count:,} servers", "Trussform", unit, tuple(values))
 
 
 def grown(count: int) -> tuple[Cost, float]:

@@ -1,12 +1,16 @@
-"""Rows 1 and 2: the operations on a stack of 1, 10 and 100 servers, against other tools."""
+"""Rows 1 and 2: the operations on a stack of 1 and of 10 servers, against other tools.
+
+`hundreds` measures larger stacks.
+"""
 
 import json
 import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from support.programs import engine_missing
@@ -40,21 +44,19 @@ class Size(NamedTuple):
     """A stack, and what is measured with it."""
 
     servers: int
-    rounds: int
-    without: Container[str]
-    """The operations and the contenders that are left out."""
+    rounds: int = ROUNDS
+    fewer: Mapping[str, int] = MappingProxyType({})
+    """The contenders that have fewer rounds; one with none is left out."""
+    env: Mapping[str, str] = MappingProxyType({})
+    """Environment variables of the contenders of Pulumi."""
+
+    def has(self, who: str, turn: int) -> bool:
+        """Returns true if the contender takes part in that turn, counted from 0."""
+        return turn < self.fewer.get(who, self.rounds)
 
     @property
     def words(self) -> str:
         return "1 server" if self.servers == 1 else f"{self.servers} servers"
-
-
-SIZES = (
-    Size(1, ROUNDS, {FLAT, Terraform.name}),
-    Size(10, ROUNDS, {"refresh", "destroy", Terraform.name}),
-    Size(100, 1, {"refresh", "destroy", FLAT}),
-)
-"""All of it in five rounds would take some hours."""
 
 
 def missing() -> str | None:
@@ -66,26 +68,32 @@ def missing() -> str | None:
 
 
 def measure() -> Iterator[Figure]:
-    for size in SIZES:
+    return measure_sizes([Size(1), Size(10)])
+
+
+def measure_sizes(sizes: Iterable[Size]) -> Iterator[Figure]:
+    for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             yield from stacks(Path(folder), size)
 
 
 def stacks(folder: Path, size: Size) -> Iterator[Figure]:
-    """Yields the seconds of each operation."""
+    """Yields the seconds of each operation, and prints them as they come."""
     project = Project(folder / "trussform", size.servers)
-    contenders = [each for each in present(folder) if each.name not in size.without]
+    contenders = [each for each in present(folder, size.env) if size.has(each.name, 0)]
     versions = {mode: rendered(project, mode) for mode in ("second", "first")}
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
     with namespace():
         for contender in contenders:
             contender.take(versions["first"])
             contender.start()
-        for turn in in_turns(contenders, size.rounds):
+        for turn, order in enumerate(in_turns(contenders, size.rounds)):
             seen: dict[tuple[str, str], str] = {}
-            for contender in turn:
-                for operation, run in one_round(contender, project, versions, size.without):
-                    seconds[f"{operation}, {size.words}", contender.name].append(run().seconds)
+            for contender in (each for each in order if size.has(each.name, turn)):
+                for operation, run in one_round(contender, project, versions):
+                    took = run().seconds
+                    print(f"{contender.name}: {operation}, {size.words}: {took:.2f} s", flush=True)
+                    seconds[f"{operation}, {size.words}", contender.name].append(took)
                     if operation in CHANGES:
                         seen[operation, contender.name] = objects()
             check_alike(seen)
@@ -99,12 +107,12 @@ def rendered(project: Project, mode: str) -> Servers:
     return project.servers()
 
 
-def present(folder: Path) -> list[Contender]:
-    """Returns the contenders whose programs are on this machine."""
+def present(folder: Path, env: Mapping[str, str]) -> list[Contender]:
+    """Returns the contenders whose programs are on this machine; `env` is for those of Pulumi."""
     found: list[Contender] = [
-        Pulumi(TRUSSFORM, folder / "trussform"),
-        ByHand(BY_HAND, folder / "component", "component"),
-        ByHand(FLAT, folder / "flat", "flat"),
+        Pulumi(TRUSSFORM, folder / "trussform", **env),
+        ByHand(BY_HAND, folder / "component", "component", **env),
+        ByHand(FLAT, folder / "flat", "flat", **env),
         Kubectl(folder / "kubectl"),
     ]
     if shutil.which("helm"):
@@ -115,14 +123,12 @@ def present(folder: Path) -> list[Contender]:
 
 
 def one_round(
-    contender: Contender, project: Project, versions: Mapping[str, Servers], without: Container[str]
+    contender: Contender, project: Project, versions: Mapping[str, Servers]
 ) -> Iterator[tuple[str, Callable[[], Cost]]]:
     """Yields the operations, each to be run, from an empty namespace to an empty namespace."""
     project.edit("first")
     contender.take(versions["first"])
     for operation, run in contender.operations().items():
-        if operation in without:
-            continue
         if operation == EDIT:
             project.edit("second")
             contender.take(versions["second"])
