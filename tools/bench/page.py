@@ -105,13 +105,13 @@ def _stacks(operation: str, count: int, bound: float) -> Goal:
     what = f"{operation}, {count} servers"
     words = f"{operation} of {count} servers, over components by hand"
     by_hand = "Pulumi by hand, components"
-    return Goal(words, "stacks", (what, "Trussform"), (what, by_hand), bound)
+    return Goal(words, "hundreds", (what, "Trussform"), (what, by_hand), bound)
 
 
 def _terraform(operation: str) -> Goal:
     what = f"{operation}, 100 servers"
     words = f"{operation} of 100 servers, Terraform over Trussform"
-    return Goal(words, "stacks", (what, "Terraform"), (what, "Trussform"), 3, least=True)
+    return Goal(words, "hundreds", (what, "Terraform"), (what, "Trussform"), 3, least=True)
 
 
 def _growth(what: str) -> Goal:
