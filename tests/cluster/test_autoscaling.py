@@ -13,7 +13,7 @@ import pytest
 from pulumi.automation import CommandError
 from support.clients import COLD_START, DOMAIN, call_of, open_channel, open_client, open_socket
 from support.cluster import cluster, needed
-from support.deployed import ByPulumi, kubectl
+from support.deployed import ByPulumi, kubectl, pods
 from support.load import Load, load, wait_for_answer
 from support.programs import wait_for
 from support.reliability import SOAK, record
@@ -304,6 +304,10 @@ def test_metrics_of_the_gateway_scale_without_a_hop(scaled: ByPulumi) -> None:
     with load("tokens", "scaled", CLIENTS) as running:
         wait_for(as_many_as_planned, "as many as the target says", 300)
         wait_for(lambda: running.enough(REQUESTS), "enough requests", 600)
+        wait_for(
+            lambda: len(pods(NAME, "tokens")) == numbers(NAME, "tokens")[0],
+            "as many pods as replicas",
+        )
         number = numbers(NAME, "tokens")[0]
     wait_for_replicas(NAME, "tokens", 1, 8 * DELAY + 60)
     record(
