@@ -69,7 +69,7 @@ def _by_count(axis: Axes, operation: str, every: Sequence[Kept]) -> None:
         axis.loglog(*zip(*points, strict=True), marker="o", color=colours[who], label=who)
     axis.set_title(operation)
     axis.set_xlabel("servers")
-    axis.set_xticks([1, 10, 100, 300], labels=["1", "10", "100", "300"])
+    axis.set_xticks([1, 10, 100], labels=["1", "10", "100"])
     axis.set_yticks([0.1, 1, 10, 100, 1000], labels=["0.1", "1", "10", "100", "1,000"])
 
 

@@ -31,6 +31,7 @@ from bench.contenders import (
 )
 from bench.figures import ROUNDS, Figure, in_turns
 from bench.processes import Cost, Failed, absent
+from bench.rows.growth import WITHOUT_CHECKPOINTS
 
 EDIT = "up with one edit"
 BY_HAND = "Pulumi by hand, components"
@@ -47,8 +48,8 @@ class Size(NamedTuple):
     rounds: int = ROUNDS
     fewer: Mapping[str, int] = MappingProxyType({})
     """The contenders that have fewer rounds; one with none is left out."""
-    env: Mapping[str, str] = MappingProxyType({})
-    """Environment variables of the contenders of Pulumi."""
+    checkpoints: bool = True
+    """False if Pulumi writes its state once, at the end."""
 
     def has(self, who: str, turn: int) -> bool:
         """Returns true if the contender takes part in that turn, counted from 0."""
@@ -56,7 +57,13 @@ class Size(NamedTuple):
 
     @property
     def words(self) -> str:
-        return "1 server" if self.servers == 1 else f"{self.servers} servers"
+        count = "1 server" if self.servers == 1 else f"{self.servers} servers"
+        return count if self.checkpoints else f"{count} without checkpoints"
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment variables of the contenders of Pulumi."""
+        return {} if self.checkpoints else WITHOUT_CHECKPOINTS
 
 
 def missing() -> str | None:
