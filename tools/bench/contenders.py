@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from bench.processes import Cost, cost
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).with_name("programs")
 NAMESPACE = "bench"
+"""The namespace of Trussform's objects; each other contender has one of its own."""
 STACK = "bench"
 KINDS = "deployments,services,httproutes"
 IMAGE = f"registry.example.com/server@sha256:{'a' * 64}"
@@ -120,18 +121,28 @@ def write_yaml(file: Path, data: Any) -> None:
 
 
 @contextmanager
-def namespace() -> Generator[None]:
-    """Makes the namespace of all contenders, and deletes it at the end."""
-    kubectl("create", "namespace", NAMESPACE)
-    try:
+def namespaces(*names: str) -> Generator[None]:
+    """Makes namespaces, and deletes them at the end."""
+    with ExitStack() as made:
+        for name in names:
+            kubectl("create", "namespace", name)
+            made.callback(kubectl, "delete", "namespace", name)
         yield
-    finally:
-        kubectl("delete", "namespace", NAMESPACE)
 
 
-def delete_objects() -> None:
+def moved(servers: Servers, namespace: str) -> Servers:
+    """Returns the same servers in another namespace."""
+    return {
+        name: [
+            {**each, "metadata": {**each["metadata"], "namespace": namespace}} for each in objects
+        ]
+        for name, objects in servers.items()
+    }
+
+
+def delete_objects(namespace: str) -> None:
     """Deletes the objects of all servers, and does not wait for one after the other."""
-    kubectl("delete", KINDS, "--all", "-n", NAMESPACE, "--wait=false")
+    kubectl("delete", KINDS, "--all", "-n", namespace, "--wait=false")
 
 
 def kubectl(*words: str) -> bytes:
@@ -139,9 +150,10 @@ def kubectl(*words: str) -> bytes:
 
 
 class Contender(Protocol):
-    """A tool in a folder of its own. Each operation runs once in a round, in this order."""
+    """A tool in a folder and a namespace of its own. Each operation runs once in a round."""
 
     name: str
+    namespace: str
 
     def take(self, servers: Servers) -> None:
         """Writes the files of the tool for these objects; it is not timed."""
@@ -160,6 +172,8 @@ class Contender(Protocol):
 
 class Pulumi:
     """A program of Pulumi, with its state in a folder, or at the URL of a service."""
+
+    namespace = NAMESPACE
 
     def __init__(self, name: str, folder: Path, service: str = "", **env: str) -> None:
         self.name, self.folder = name, folder
@@ -194,7 +208,7 @@ class Pulumi:
         }
 
     def end(self) -> None:
-        delete_objects()
+        delete_objects(self.namespace)
         shutil.rmtree(self.folder / "state")
         shutil.copytree(self.folder / "empty-state", self.folder / "state")
 
@@ -212,6 +226,7 @@ class ByHand(Pulumi):
     def __init__(self, name: str, folder: Path, program: str, **env: str) -> None:
         # As in the Pulumi.yaml of Trussform.
         super().__init__(name, folder, PULUMI_K8S_UPSERT_EXISTING_OBJECTS="true", **env)
+        self.namespace = f"{NAMESPACE}-{program}"
         shutil.copy(PROGRAMS / "by_hand.py", folder)
         shutil.copy(PROGRAMS / f"{program}.py", folder / "__main__.py")
         write_python_project(folder, program)
@@ -224,6 +239,7 @@ class Terraform:
     """The objects as `kubernetes_manifest`; the provider's typed Deployment lacks two fields."""
 
     name = "Terraform"
+    namespace = f"{NAMESPACE}-terraform"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -264,7 +280,7 @@ class Terraform:
         }
 
     def end(self) -> None:
-        delete_objects()
+        delete_objects(self.namespace)
         (self.folder / "terraform.tfstate").unlink()
 
 
@@ -272,6 +288,7 @@ class Helm:
     """A chart with the objects as its templates."""
 
     name = "Helm"
+    namespace = f"{NAMESPACE}-helm"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -284,7 +301,7 @@ class Helm:
         pass
 
     def helm(self, *words: str) -> Cost:
-        return cost(["helm", *words, "--namespace", NAMESPACE], self.folder)
+        return cost(["helm", *words, "--namespace", self.namespace], self.folder)
 
     def operations(self) -> Mapping[str, Callable[[], Cost]]:
         upgrade = ("upgrade", "bench", ".", "--install")
@@ -303,6 +320,7 @@ class Kubectl:
     """The objects as one file: the least that any tool has to do."""
 
     name = "kubectl"
+    namespace = f"{NAMESPACE}-kubectl"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -328,4 +346,4 @@ class Kubectl:
         }
 
     def end(self) -> None:
-        delete_objects()
+        delete_objects(self.namespace)

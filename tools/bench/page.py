@@ -1,6 +1,7 @@
 """The page docs/benchmarks.md: the text of benchmarks.md, with the tables, goals and plots."""
 
 import re
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,7 @@ Figures = dict[Key, Kept]
 
 
 class Goal(NamedTuple):
-    """A ratio of two medians, or one median, and its bound."""
+    """The median of a figure, or of its ratios to another in the same rounds, and a bound."""
 
     words: str
     row: str
@@ -92,13 +93,17 @@ def goals(every: Sequence[Goal]) -> str:
         ends = [goal.figure] if goal.over is None else [goal.figure, goal.over]
         if any(key not in found for key in ends):
             continue
-        medians = [found[key].figure.median for key in ends]
-        value = medians[0] / medians[1] if len(medians) == 2 else medians[0]
+        value = statistics.median(_rounds(*(found[key].figure.values for key in ends)))
         met = value >= goal.bound if goal.least else value <= goal.bound
         bound = f"{'at least' if goal.least else 'at most'} {goal.bound:g}"
         measured = f"{value:.2f} {goal.unit}" if value else f"0 {goal.unit}"
         lines.append(f"| {goal.words} | {bound} | {measured} | {'yes' if met else 'no'} |")
     return "\n".join(lines)
+
+
+def _rounds(values: Sequence[float], over: Sequence[float] | None = None) -> list[float]:
+    """Returns the values, or their ratios to those of the same rounds."""
+    return list(values) if over is None else [a / b for a, b in zip(values, over, strict=False)]
 
 
 def _stacks(operation: str, count: int, bound: float) -> Goal:

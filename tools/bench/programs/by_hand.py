@@ -21,18 +21,31 @@ def read_servers() -> dict[str, list[Object]]:
     return json.loads(Path("objects.json").read_text())
 
 
-def register(name: str, objects: list[Object], opts: pulumi.ResourceOptions) -> None:
-    """Registers the objects of a server, side by side."""
-    for each in objects:
-        kind = each["kind"]
-        child = f"{name}-{kind.lower()}"
-        body = {part: each[part] for part in each.keys() - {"apiVersion", "kind"}}
-        if kind in KINDS:
-            KINDS[kind](child, **body, opts=opts)
-        else:
-            kubernetes.apiextensions.CustomResource(
-                child, api_version=each["apiVersion"], kind=kind, **body, opts=opts
-            )
+def register(name: str, objects: list[Object], parent: pulumi.Resource | None = None) -> None:
+    """Registers the objects of a server; its route waits for the others, as Trussform's does."""
+    opts = pulumi.ResourceOptions(parent=parent)
+    routes = [each for each in objects if each["kind"] == "HTTPRoute"]
+    first = [
+        KINDS[each["kind"]](_child(name, each), **_body(each), opts=opts)
+        for each in objects
+        if each not in routes
+    ]
+    for route in routes:
+        kubernetes.apiextensions.CustomResource(
+            _child(name, route),
+            api_version=route["apiVersion"],
+            kind=route["kind"],
+            **_body(route),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=first),
+        )
+
+
+def _child(name: str, made: Object) -> str:
+    return f"{name}-{made['kind'].lower()}"
+
+
+def _body(made: Object) -> Object:
+    return {part: made[part] for part in made.keys() - {"apiVersion", "kind"}}
 
 
 def export(name: str) -> None:

@@ -7,7 +7,7 @@ import pulumi
 class Server(pulumi.ComponentResource):
     def __init__(self, name: str, objects: list[by_hand.Object]) -> None:
         super().__init__("bench:index:Server", name)
-        by_hand.register(name, objects, pulumi.ResourceOptions(parent=self))
+        by_hand.register(name, objects, parent=self)
         self.register_outputs({})
 
 

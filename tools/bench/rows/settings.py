@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from support.pulumi_service import pulumi_service
 
-from bench.contenders import Project, Pulumi, namespace
+from bench.contenders import NAMESPACE, Project, Pulumi, namespaces
 from bench.figures import Figure, in_turns
 from bench.rows import stacks
 from bench.rows.growth import WITHOUT_CHECKPOINTS
@@ -46,7 +46,7 @@ missing = stacks.missing
 def measure() -> Iterator[Figure]:
     """Yields the seconds of each operation by setting."""
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
-    with namespace():
+    with namespaces(NAMESPACE):
         for turn in in_turns(SETTINGS, ROUNDS):
             for setting in turn:
                 for operation, took in run(setting):

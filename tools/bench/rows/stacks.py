@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -27,13 +27,15 @@ from bench.contenders import (
     Servers,
     Terraform,
     kubectl,
-    namespace,
+    moved,
+    namespaces,
 )
 from bench.figures import ROUNDS, Figure, in_turns
 from bench.processes import Cost, Failed, absent
 from bench.rows.growth import WITHOUT_CHECKPOINTS
 
 EDIT = "up with one edit"
+OPERATIONS = ("preview", "up", "preview without changes", EDIT, "refresh", "destroy")
 BY_HAND = "Pulumi by hand, components"
 FLAT = "Pulumi by hand, flat"
 TRUSSFORM = "Trussform"
@@ -87,23 +89,19 @@ def measure_sizes(sizes: Iterable[Size]) -> Iterator[Figure]:
 def stacks(folder: Path, size: Size) -> Iterator[Figure]:
     """Yields the seconds of each operation, and prints them as they come."""
     project = Project(folder / "trussform", size.servers)
-    contenders = [each for each in present(folder, size.env) if size.has(each.name, 0)]
+    contenders = [each for each in installed(folder, size.env) if size.has(each.name, 0)]
     versions = {mode: rendered(project, mode) for mode in ("second", "first")}
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
-    with namespace():
+    with namespaces(*(each.namespace for each in contenders)):
+        give(contenders, versions["first"])
         for contender in contenders:
-            contender.take(versions["first"])
             contender.start()
         for turn, order in enumerate(in_turns(contenders, size.rounds)):
-            seen: dict[tuple[str, str], str] = {}
-            for contender in (each for each in order if size.has(each.name, turn)):
-                for operation, run in one_round(contender, project, versions):
-                    took = run().seconds
-                    print(f"{contender.name}: {operation}, {size.words}: {took:.2f} s", flush=True)
-                    seconds[f"{operation}, {size.words}", contender.name].append(took)
-                    if operation in CHANGES:
-                        seen[operation, contender.name] = objects()
-            check_alike(seen)
+            those = [each for each in order if size.has(each.name, turn)]
+            for operation, contender, run in one_round(those, project, versions):
+                took = run().seconds
+                print(f"{contender.name}: {operation}, {size.words}: {took:.2f} s", flush=True)
+                seconds[f"{operation}, {size.words}", contender.name].append(took)
     for (what, who), values in seconds.items():
         yield Figure(what, who, "s", tuple(values))
 
@@ -114,7 +112,7 @@ def rendered(project: Project, mode: str) -> Servers:
     return project.servers()
 
 
-def present(folder: Path, env: Mapping[str, str]) -> list[Contender]:
+def installed(folder: Path, env: Mapping[str, str]) -> list[Contender]:
     """Returns the contenders whose programs are on this machine; `env` is for those of Pulumi."""
     found: list[Contender] = [
         Pulumi(TRUSSFORM, folder / "trussform", **env),
@@ -130,22 +128,37 @@ def present(folder: Path, env: Mapping[str, str]) -> list[Contender]:
 
 
 def one_round(
-    contender: Contender, project: Project, versions: Mapping[str, Servers]
-) -> Iterator[tuple[str, Callable[[], Cost]]]:
-    """Yields the operations, each to be run, from an empty namespace to an empty namespace."""
+    contenders: Sequence[Contender], project: Project, versions: Mapping[str, Servers]
+) -> Iterator[tuple[str, Contender, Callable[[], Cost]]]:
+    """Yields each operation of each contender, to be run, from no objects to no objects.
+
+    All contenders run an operation before any runs the next: the speed of a machine changes less
+    from one to the other.
+    """
     project.edit("first")
-    contender.take(versions["first"])
-    for operation, run in contender.operations().items():
+    give(contenders, versions["first"])
+    for operation in OPERATIONS:
         if operation == EDIT:
             project.edit("second")
-            contender.take(versions["second"])
-        yield operation, run
-    contender.end()
+            give(contenders, versions["second"])
+        able = [each for each in contenders if operation in each.operations()]
+        for contender in able:
+            yield operation, contender, contender.operations()[operation]
+        if operation in CHANGES:
+            check_alike(operation, able)
+    for contender in contenders:
+        contender.end()
 
 
-def objects() -> str:
-    """Returns the objects in the namespace, without what the cluster and the tool add."""
-    made = json.loads(kubectl("get", KINDS, "-n", NAMESPACE, "-o", "json"))["items"]
+def give(contenders: Iterable[Contender], servers: Servers) -> None:
+    """Gives each contender the servers, in its own namespace."""
+    for contender in contenders:
+        contender.take(moved(servers, contender.namespace))
+
+
+def objects(namespace: str) -> str:
+    """Returns the objects in a namespace, without what the cluster and the tool add."""
+    made = json.loads(kubectl("get", KINDS, "-n", namespace, "-o", "json"))["items"]
     return json.dumps([plain(each) for each in made], sort_keys=True, indent=1)
 
 
@@ -157,8 +170,9 @@ def plain(made: dict[str, Any]) -> dict[str, Any]:
     return {"kind": made["kind"], "name": about["name"], "labels": labels, "spec": spec}
 
 
-def check_alike(seen: Mapping[tuple[str, str], str]) -> None:
-    """Raises `Failed` if a contender ended an operation in other objects than Trussform."""
-    for (operation, name), found in seen.items():
-        if found != seen[operation, TRUSSFORM]:
-            raise Failed(f"{name} ended `{operation}` in other objects than Trussform")
+def check_alike(operation: str, contenders: Iterable[Contender]) -> None:
+    """Raises `Failed` if a contender ended the operation in other objects than Trussform."""
+    right = objects(NAMESPACE)
+    for contender in contenders:
+        if objects(contender.namespace) != right:
+            raise Failed(f"{contender.name} ended `{operation}` in other objects than Trussform")
