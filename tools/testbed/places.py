@@ -48,7 +48,7 @@ BRIDGE = "trussform0"
 NODE_IP = "10.244.0.1"
 """The bridge's own address, so that the kubelet never listens on the machine's network."""
 POD_CIDR = "10.244.0.0/24"
-SERVICE_CIDR = "10.96.0.0/24"
+SERVICE_CIDR = "10.96.0.0/16"
 API_PORT = 6443
 ETCD_PORT, ETCD_PEER_PORT = 12379, 12380
 GATEWAY_PORT, GATEWAY_ADMIN_PORT, GATEWAY_TLS_PORT = 8000, 8001, 8443
