@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 import yaml
 from support.programs import Engine
 
-from bench.processes import Cost, cost
+from bench.processes import Cost, Failed, cost
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).with_name("programs")
@@ -138,6 +139,34 @@ def moved(servers: Servers, namespace: str) -> Servers:
         ]
         for name, objects in servers.items()
     }
+
+
+def settle(namespace: str) -> None:
+    """Waits until Kubernetes has done its part of a change; raises `Failed` after two minutes.
+
+    Its controllers make a number of objects a second. Who comes after a fast tool would wait for
+    what that one has left to do.
+    """
+    deadline = time.monotonic() + 120
+    kinds = f"{KINDS},replicasets,endpointslices"
+    while not _is_settled(json.loads(kubectl("get", kinds, "-n", namespace, "-o", "json"))):
+        if time.monotonic() > deadline:
+            raise Failed(f"Kubernetes does not come to rest in the namespace {namespace}")
+
+
+def _is_settled(found: Object) -> bool:
+    """Returns true if all Deployments and Services have what Kubernetes makes, and none is left."""
+    objects: list[Object] = found["items"]
+    first = [each for each in objects if each["kind"] in {"Deployment", "Service"}]
+    owners = {
+        owner["uid"] for each in objects for owner in each["metadata"].get("ownerReferences", [])
+    }
+    seen = all(
+        each["status"].get("observedGeneration") == each["metadata"]["generation"]
+        for each in first
+        if each["kind"] == "Deployment"
+    )
+    return seen and owners == {each["metadata"]["uid"] for each in first}
 
 
 def delete_objects(namespace: str) -> None:

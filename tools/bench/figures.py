@@ -43,11 +43,13 @@ class Kept(NamedTuple):
 def in_turns(items: Sequence[Item], rounds: int = ROUNDS) -> Iterator[list[Item]]:
     """Yields the items in the order of each round.
 
-    Each round begins with another item, so that no item always follows the same one.
+    Every second round has the order of the one before in reverse. The next one then begins with
+    another item. So no item always follows the same one.
     """
     for turn in range(rounds):
-        at = turn % len(items)
-        yield [*items[at:], *items[:at]]
+        at = turn // 2 % len(items)
+        order = [*items[at:], *items[:at]]
+        yield order[::-1] if turn % 2 else order
 
 
 def alternate(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bench import figures, plots
 from bench.figures import Kept
+from bench.rows.stacks import BY_HAND, OPERATIONS
 
 TEMPLATE = Path(__file__).with_name("benchmarks.md")
 PAGE = Path(__file__).parents[2] / "docs/benchmarks.md"
@@ -109,8 +110,7 @@ def _rounds(values: Sequence[float], over: Sequence[float] | None = None) -> lis
 def _stacks(operation: str, count: int, bound: float) -> Goal:
     what = f"{operation}, {count} servers"
     words = f"{operation} of {count} servers, over components by hand"
-    by_hand = "Pulumi by hand, components"
-    return Goal(words, "hundreds", (what, "Trussform"), (what, by_hand), bound)
+    return Goal(words, "hundreds", (what, "Trussform"), (what, BY_HAND), bound)
 
 
 def _terraform(operation: str) -> Goal:
@@ -149,9 +149,8 @@ def _weights(store: str, peer: str) -> Goal:
 
 
 GOALS = (
-    *(_stacks(operation, 100, 1.05) for operation in ("preview", "up", "preview without changes")),
-    _terraform("preview without changes"),
-    _terraform("up"),
+    *(_stacks(operation, 100, 1.05) for operation in OPERATIONS),
+    *(_terraform(operation) for operation in ("preview", "preview without changes", "up")),
     *(_growth(what) for what in ("up", "memory of the largest process", "state")),
     Goal(
         "check of 61 configs, truss over Trussform", "commands",
@@ -170,6 +169,10 @@ GOALS = (
     Goal(
         "first answer after the server could give it", "starts",
         ("from ready to the first answer", "Trussform"), None, 1.5, unit="s",
+    ),
+    Goal(
+        "first answer after a saved edit, without the server's own start", "starts",
+        ("from a saved edit to the first answer", "Trussform"), None, 1.5, unit="s",
     ),
     _requests("the gateway alone", 0.95),
     _requests("Truss's nginx", 1),

@@ -54,7 +54,7 @@ def cost(
         seconds = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise Failed(f"{' '.join(words)}: {output.decode(errors='replace')[-3000:]}")
+        raise Failed(f"{' '.join(words)}: {output.decode(errors='replace')}")
     return Cost(seconds, usage.ru_maxrss * 1024 / 1e6, output)
 
 

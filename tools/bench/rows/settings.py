@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from support.pulumi_service import pulumi_service
 
-from bench.contenders import NAMESPACE, Project, Pulumi, namespaces
+from bench.contenders import NAMESPACE, Project, Pulumi, namespaces, settle
 from bench.figures import Figure, in_turns
 from bench.rows import stacks
 from bench.rows.growth import WITHOUT_CHECKPOINTS
@@ -64,6 +64,7 @@ def run(setting: Setting) -> Iterator[tuple[str, float]]:
         for operation in ("preview", "up", *(() if url else ("refresh",))):
             yield operation, program.operations()[operation]().seconds
         program.end()
+        settle(NAMESPACE)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from bench.contenders import (
     kubectl,
     moved,
     namespaces,
+    settle,
 )
 from bench.figures import ROUNDS, Figure, in_turns
 from bench.processes import Cost, Failed, absent
@@ -144,10 +145,12 @@ def one_round(
         able = [each for each in contenders if operation in each.operations()]
         for contender in able:
             yield operation, contender, contender.operations()[operation]
+            settle(contender.namespace)
         if operation in CHANGES:
             check_alike(operation, able)
     for contender in contenders:
         contender.end()
+        settle(contender.namespace)
 
 
 def give(contenders: Iterable[Contender], servers: Servers) -> None:
