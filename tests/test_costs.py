@@ -3,6 +3,8 @@
 A count that grows by a tenth is a fault. One that falls by a tenth gets a new value here.
 """
 
+import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 import trussform
 from bench.contenders import STACK, Project
-from bench.processes import modules
+from bench.processes import cost, modules
 from pulumi.runtime.mocks import set_mocks
 from support.mocks import Answers, Recorder, run
 from support.workspace import ROOT
@@ -35,6 +37,19 @@ MODULES = {"check": 367, "explain": 457, "render": 384}
 
 CALLS = {"plan": 824, "render": 998}
 """The calls of Trussform's own functions for one server."""
+
+
+PROGRAM = """
+import json, runpy, sys
+from pulumi.runtime.mocks import set_mocks
+from support.mocks import Answers, Recorder, run
+recorder = Recorder(Answers())
+set_mocks(recorder.mocks, project="p", stack="bench", preview=False, monitor=recorder)
+run(lambda: runpy.run_path("__main__.py"))
+print(len(recorder.requests))
+print(json.dumps(list(sys.modules)))
+"""
+"""Runs the ready-made program in its folder; prints its resources and the imported modules."""
 
 
 class Counted(Recorder):
@@ -82,6 +97,18 @@ def test_the_modules_of_a_command(command: str, tmp_path: Path) -> None:
     found = modules(project.folder, command, "--stack", STACK)
     assert "pulumi" not in found
     assert len(found) == near(MODULES[command])
+
+
+def test_a_program_imports_no_class_of_an_object(tmp_path: Path) -> None:
+    """To import the classes of pulumi-kubernetes would double the imports of a program."""
+    project = Project(tmp_path / "project", 1)
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    *_, resources, found = cost(
+        [sys.executable, "-c", PROGRAM], project.folder, paths
+    ).output.splitlines()
+    assert int(resources) == PER_SERVER["RegisterResource"]
+    kinds = ("pulumi_kubernetes.apps.", "pulumi_kubernetes.core.")
+    assert not [name for name in json.loads(found) if name.startswith(kinds)]
 
 
 def test_the_work_of_a_server_and_its_growth(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """The component: one config and one stage become resources."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any, NotRequired, TypedDict, cast
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from trussform import manifests, planning
 from trussform.deploy import diagnosis, downtime, scaling
@@ -300,6 +300,7 @@ def _register(
         first = [one for needed in _AFTER.get(kind, ()) for one in registered.get(needed, ())]
         opts = pulumi.ResourceOptions(
             parent=server,
+            version=_VERSION,
             depends_on=first,
             custom_timeouts=_timeouts(plan),
             hooks=hooks if kind == "Deployment" else None,
@@ -325,16 +326,8 @@ def _ignored(plan: Plan) -> list[str]:
     return ["spec.replicas"] if plan.rollout.replicas is None else []
 
 
-_MODULES = {
-    "ConfigMap": "core",
-    "PersistentVolumeClaim": "core",
-    "Deployment": "apps",
-    "Service": "core",
-    "Ingress": "networking",
-    "PodDisruptionBudget": "policy",
-    "NetworkPolicy": "networking",
-}
-"""The modules of the SDK by kind. Each is imported where a server has such an object."""
+_VERSION = version("pulumi-kubernetes")
+"""The version of the provider, which is that of its SDK."""
 
 
 def _resource(
@@ -346,11 +339,9 @@ def _resource(
     one = kind == "ReferenceGrant"
     suffix = "" if one else manifest["metadata"]["name"].removeprefix(plan.name)
     child = f"{name}-{kind.lower()}{suffix}"
-    body = {part: manifest[part] for part in manifest.keys() - {"apiVersion", "kind", "metadata"}}
-    body["metadata"] = with_field_manager(manifest["metadata"])
-    if kind in _MODULES:
-        group: Any = getattr(kubernetes, _MODULES[kind])
-        return getattr(group.v1, kind)(child, **body, opts=opts)
-    return kubernetes.apiextensions.CustomResource(
-        child, api_version=manifest["apiVersion"], kind=kind, **body, opts=opts
-    )
+    body = {**manifest, "metadata": with_field_manager(manifest["metadata"])}
+    # pulumi-kubernetes has a class of each kind. To import the classes and to fill them with
+    # outputs that nobody reads takes a second in a stack of 60 servers.
+    api = manifest["apiVersion"]
+    group = api if "/" in api else f"core/{api}"
+    return pulumi.CustomResource(f"kubernetes:{group}:{kind}", child, body, opts)
