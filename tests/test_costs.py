@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 import trussform
-from bench.contenders import STACK, Project
+from bench.contenders import CONFIG, STACK, Project
 from bench.processes import cost, modules
 from pulumi.runtime.mocks import set_mocks
 from support.mocks import Answers, Recorder, run
@@ -41,10 +41,12 @@ CALLS = {"plan": 824, "render": 998}
 
 PROGRAM = """
 import json, runpy, sys
+from pulumi.runtime import set_config
 from pulumi.runtime.mocks import set_mocks
 from support.mocks import Answers, Recorder, run
 recorder = Recorder(Answers())
 set_mocks(recorder.mocks, project="p", stack="bench", preview=False, monitor=recorder)
+set_config("trussform:secrets", '{"token": "t"}')
 run(lambda: runpy.run_path("__main__.py"))
 print(len(recorder.requests))
 print(json.dumps(list(sys.modules)))
@@ -101,12 +103,13 @@ def test_the_modules_of_a_command(command: str, tmp_path: Path) -> None:
 
 def test_a_program_imports_no_class_of_an_object(tmp_path: Path) -> None:
     """To import the classes of pulumi-kubernetes would double the imports of a program."""
-    project = Project(tmp_path / "project", 1)
+    project = Project(tmp_path / "project", 1, {"create_namespace": True})
+    project.write(project.names[0], {**CONFIG, "secrets": {"token": None}})
     paths = {"PYTHONPATH": os.pathsep.join(sys.path)}
     *_, resources, found = cost(
         [sys.executable, "-c", PROGRAM], project.folder, paths
     ).output.splitlines()
-    assert int(resources) == PER_SERVER["RegisterResource"]
+    assert int(resources) == PER_SERVER["RegisterResource"] + len(["Namespace", "Secret"])
     kinds = ("pulumi_kubernetes.apps.", "pulumi_kubernetes.core.")
     assert not [name for name in json.loads(found) if name.startswith(kinds)]
 

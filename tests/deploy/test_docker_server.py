@@ -140,6 +140,8 @@ def test_secret_values_are_secret_and_only_in_the_secret(
     run(lambda: DockerServer("llama", given).predict_url)
     values = recorder.inputs("llama-secrets")["stringData"]
     assert values[SIGNATURE] == SECRET_SIGNATURE
+    answered = recorder.requests["llama-secrets"].additionalSecretOutputs
+    assert set(answered) == {"data", "stringData"}
     others = {
         name: request for name, request in recorder.requests.items() if name != "llama-secrets"
     }

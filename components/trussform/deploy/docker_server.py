@@ -1,15 +1,14 @@
 """The component: one config and one stage become resources."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any, NotRequired, TypedDict, cast
 
 import pulumi
 
 from trussform import manifests, planning
 from trussform.deploy import diagnosis, downtime, scaling
-from trussform.deploy.field_manager import with_field_manager
 from trussform.deploy.image import image, registry_provider, resolved
+from trussform.deploy.kubernetes_object import KubernetesObject
 from trussform.deploy.secrets import Values, api_keys, login, secret
 from trussform.deploy.stage_args import ServerArgs, StageArgs
 from trussform.manifests import Manifest
@@ -300,7 +299,6 @@ def _register(
         first = [one for needed in _AFTER.get(kind, ()) for one in registered.get(needed, ())]
         opts = pulumi.ResourceOptions(
             parent=server,
-            version=_VERSION,
             depends_on=first,
             custom_timeouts=_timeouts(plan),
             hooks=hooks if kind == "Deployment" else None,
@@ -326,10 +324,6 @@ def _ignored(plan: Plan) -> list[str]:
     return ["spec.replicas"] if plan.rollout.replicas is None else []
 
 
-_VERSION = version("pulumi-kubernetes")
-"""The version of the provider, which is that of its SDK."""
-
-
 def _resource(
     name: str, plan: Plan, manifest: Manifest, opts: pulumi.ResourceOptions
 ) -> pulumi.Resource:
@@ -339,9 +333,4 @@ def _resource(
     one = kind == "ReferenceGrant"
     suffix = "" if one else manifest["metadata"]["name"].removeprefix(plan.name)
     child = f"{name}-{kind.lower()}{suffix}"
-    body = {**manifest, "metadata": with_field_manager(manifest["metadata"])}
-    # pulumi-kubernetes has a class of each kind. To import the classes and to fill them with
-    # outputs that nobody reads takes a second in a stack of 60 servers.
-    api = manifest["apiVersion"]
-    group = api if "/" in api else f"core/{api}"
-    return pulumi.CustomResource(f"kubernetes:{group}:{kind}", child, body, opts)
+    return KubernetesObject(child, manifest, opts)

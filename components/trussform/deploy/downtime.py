@@ -10,7 +10,7 @@ from typing import Any
 
 import pulumi
 
-from trussform.deploy.field_manager import FIELD_MANAGER
+from trussform.deploy.kubernetes_object import FIELD_MANAGER
 
 
 def hook(name: str, server: pulumi.Resource) -> pulumi.ResourceHook:

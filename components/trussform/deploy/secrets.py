@@ -7,10 +7,8 @@ from contextlib import suppress
 from typing import cast
 
 import pulumi
-import pulumi_kubernetes as kubernetes
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
-from trussform.deploy.field_manager import with_field_manager
+from trussform.deploy.kubernetes_object import KubernetesObject
 from trussform.manifests import DeployValues
 from trussform.manifests.auth import key_entries
 from trussform.plan import Plan
@@ -51,13 +49,8 @@ def secret(
     if plan.secrets.source != "pulumi":
         return plan.secrets.secret
     names = (*plan.secrets.names, *plan.secrets.undeclared)
-    made = kubernetes.core.v1.Secret(
-        plan.names.secrets,
-        metadata=_metadata(plan, values),
-        string_data={name: pulumi.Output.secret(value_of(given, name)) for name in names},
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-    return made.metadata["name"]
+    data = {name: value_of(given, name) for name in names}
+    return _made(plan.names.secrets, plan, values, data, parent)
 
 
 def login(
@@ -72,14 +65,9 @@ def login(
         )
         for login in plan.pull.logins
     }
-    made = kubernetes.core.v1.Secret(
-        plan.names.registry_login,
-        metadata=_metadata(plan, values),
-        type="kubernetes.io/dockerconfigjson",
-        string_data={".dockerconfigjson": pulumi.Output.json_dumps({"auths": auths})},
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-    return made.metadata["name"]
+    data = {".dockerconfigjson": pulumi.Output.json_dumps({"auths": auths})}
+    kind = "kubernetes.io/dockerconfigjson"
+    return _made(plan.names.registry_login, plan, values, data, parent, type=kind)
 
 
 def api_keys(
@@ -90,15 +78,9 @@ def api_keys(
         return ""
     if plan.auth.existing is not None:
         return plan.auth.existing
-    made = kubernetes.core.v1.Secret(
-        plan.names.api_keys,
-        metadata=_metadata(plan, values),
-        string_data=pulumi.Output.all(
-            **{name: pulumi.Output.secret(value_of(given, name)) for name in plan.auth.keys}
-        ).apply(lambda keys: _credentials(plan.auth.rotating, keys)),
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-    return made.metadata["name"]
+    keys = pulumi.Output.all(**{name: value_of(given, name) for name in plan.auth.keys})
+    data = keys.apply(lambda keys: _credentials(plan.auth.rotating, keys))
+    return _made(plan.names.api_keys, plan, values, data, parent)
 
 
 def _credentials(rotating: Mapping[str, str], keys: Mapping[str, str]) -> dict[str, str]:
@@ -139,8 +121,26 @@ def _fault(key: str) -> str | None:
     return "has characters other than ASCII's letters, digits and signs"
 
 
-def _metadata(plan: Plan, values: Values) -> ObjectMetaArgsDict:
-    return with_field_manager({"namespace": values.namespace, "labels": dict(plan.labels.every)})
+def _made(
+    name: str,
+    plan: Plan,
+    values: Values,
+    data: pulumi.Input[Mapping[str, pulumi.Input[str]]],
+    parent: pulumi.Resource,
+    type: str | None = None,
+) -> pulumi.Output[str]:
+    """Returns the name of a new Secret in the cluster."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"namespace": values.namespace, "labels": dict(plan.labels.every)},
+        "type": type,
+        "stringData": pulumi.Output.secret(data),
+    }
+    # The provider answers with `data`, which the engine must encrypt as well.
+    hidden = ["data", "stringData"]
+    opts = pulumi.ResourceOptions(parent=parent, additional_secret_outputs=hidden)
+    return KubernetesObject(name, manifest, opts).metadata["name"]
 
 
 def account(login: Login, given: Secrets) -> pulumi.Output[tuple[str, str]]:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, cast
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from trussform import planning, stack_file
+from trussform import manifests, planning, stack_file
 from trussform.deploy.docker_server import DockerServerArgs, PlannedArgs, Platform
-from trussform.deploy.field_manager import with_field_manager
+from trussform.deploy.kubernetes_object import KubernetesObject
 from trussform.deploy.stage_args import ServerArgs, StageArgs
 from trussform.plan import Plan
 from trussform.plan.namespace import creates_namespace
@@ -152,10 +152,7 @@ def _namespace(stack: stack_file.Stack, provider: kubernetes.Provider | None) ->
         return name
     # It may have been there before, and others may have put something into it.
     opts = pulumi.ResourceOptions(provider=provider, retain_on_delete=provider is None)
-    made = kubernetes.core.v1.Namespace(
-        name, metadata=with_field_manager({"name": name}), opts=opts
-    )
-    return made.metadata["name"]
+    return KubernetesObject(name, manifests.namespace(name), opts).metadata["name"]
 
 
 def _value(secrets: pulumi.Output[Any] | None, name: str) -> pulumi.Output[str]:
