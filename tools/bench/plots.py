@@ -66,7 +66,7 @@ def _by_count(axis: Axes, operation: str, every: Sequence[Kept]) -> None:
         if seen := re.fullmatch(rf"{operation}, (\d+) servers?", kept.figure.what):
             lines.setdefault(kept.figure.who, []).append((int(seen[1]), kept.figure.median))
     for who, points in lines.items():
-        axis.loglog(*zip(*points, strict=True), marker="o", color=colours[who], label=who)
+        axis.loglog(*zip(*sorted(points), strict=True), marker="o", color=colours[who], label=who)
     axis.set_title(operation)
     axis.set_xlabel("servers")
     axis.set_xticks([1, 10, 100], labels=["1", "10", "100"])
