@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 import yaml
 from support.programs import Engine
 
-from bench.processes import Cost, Failed, cost
+from bench.processes import Cost, cost, wait_for
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).with_name("programs")
@@ -147,11 +146,14 @@ def settle(namespace: str) -> None:
     Its controllers make a number of objects a second. Who comes after a fast tool would wait for
     what that one has left to do.
     """
-    deadline = time.monotonic() + 120
     kinds = f"{KINDS},replicasets,endpointslices"
-    while not _is_settled(json.loads(kubectl("get", kinds, "-n", namespace, "-o", "json"))):
-        if time.monotonic() > deadline:
-            raise Failed(f"Kubernetes does not come to rest in the namespace {namespace}")
+
+    def problem() -> str | None:
+        found = json.loads(kubectl("get", kinds, "-n", namespace, "-o", "json"))
+        restless = f"Kubernetes does not come to rest in the namespace {namespace}"
+        return None if _is_settled(found) else restless
+
+    wait_for(problem, seconds=120)
 
 
 def _is_settled(found: Object) -> bool:

@@ -94,9 +94,10 @@ def keep(row: str, figures: Iterable[Figure]) -> None:
     """Writes figures into the file of a row, in their order, before those of absent contenders."""
     today = datetime.now(UTC).strftime("%-d %B %Y")
     new = {(one.what, one.who): Kept(one, today, machine()) for one in figures}
+    absent = {key: one for key, one in read(row).items() if key not in new}
     entries = [
         {**one.figure._asdict(), "date": one.date, "machine": one.machine}
-        for one in (new | read(row) | new).values()
+        for one in (new | absent).values()
     ]
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(entries, indent=1, ensure_ascii=False)

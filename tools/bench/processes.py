@@ -1,4 +1,4 @@
-"""Whole processes: their seconds and their memory."""
+"""Whole processes: their seconds, their memory, and the wait for what they leave to do."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,3 +77,12 @@ def _output(process: subprocess.Popen[bytes], input: bytes | None) -> bytes:
         process.stdin.close()
     assert process.stdout
     return process.stdout.read()
+
+
+def wait_for(problem: Callable[[], str | None], seconds: float = 60) -> None:
+    """Waits until there is no problem. Raises `Failed` with the last problem after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while found := problem():
+        if time.monotonic() > deadline:
+            raise Failed(f"after {seconds:.0f} s: {found}")
+        time.sleep(0.2)

@@ -50,7 +50,7 @@ def secret(
         return plan.secrets.secret
     names = (*plan.secrets.names, *plan.secrets.undeclared)
     data = {name: value_of(given, name) for name in names}
-    return _made(plan.names.secrets, plan, values, data, parent)
+    return _new_secret(plan.names.secrets, plan, values, data, parent)
 
 
 def login(
@@ -67,7 +67,7 @@ def login(
     }
     data = {".dockerconfigjson": pulumi.Output.json_dumps({"auths": auths})}
     kind = "kubernetes.io/dockerconfigjson"
-    return _made(plan.names.registry_login, plan, values, data, parent, type=kind)
+    return _new_secret(plan.names.registry_login, plan, values, data, parent, type=kind)
 
 
 def api_keys(
@@ -80,7 +80,7 @@ def api_keys(
         return plan.auth.existing
     keys = pulumi.Output.all(**{name: value_of(given, name) for name in plan.auth.keys})
     data = keys.apply(lambda keys: _credentials(plan.auth.rotating, keys))
-    return _made(plan.names.api_keys, plan, values, data, parent)
+    return _new_secret(plan.names.api_keys, plan, values, data, parent)
 
 
 def _credentials(rotating: Mapping[str, str], keys: Mapping[str, str]) -> dict[str, str]:
@@ -121,7 +121,7 @@ def _fault(key: str) -> str | None:
     return "has characters other than ASCII's letters, digits and signs"
 
 
-def _made(
+def _new_secret(
     name: str,
     plan: Plan,
     values: Values,

@@ -1,8 +1,7 @@
 """Environments of Trussform on the cluster of the tests, for the rows that send requests."""
 
 import tempfile
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,12 +64,3 @@ def write_server(deployed: ByPulumi, name: str, config: dict[str, Any]) -> Path:
     file.parent.mkdir(exist_ok=True)
     write_yaml(file, config)
     return file
-
-
-def wait_for(problem: Callable[[], str | None], seconds: float = 60) -> None:
-    """Waits until there is no problem. Raises `Failed` with the last problem after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while found := problem():
-        if time.monotonic() > deadline:
-            raise Failed(f"after {seconds:.0f} s: {found}")
-        time.sleep(0.2)

@@ -28,9 +28,9 @@ from testbed.docker import in_registry
 from testbed.places import NGINX_IMAGE
 
 from bench.figures import Figure, alternate, compare
-from bench.processes import Failed, cost
+from bench.processes import Failed, cost, wait_for
 from bench.rows import environments
-from bench.rows.environments import STAGE, environment, wait_for, write_server
+from bench.rows.environments import STAGE, environment, write_server
 
 ENVIRONMENT = "bench-requests"
 NAMESPACE = f"models-{ENVIRONMENT}"
