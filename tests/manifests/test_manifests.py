@@ -91,7 +91,7 @@ def test_readiness_stops_traffic_liveness_restarts_and_both_wait_for_the_start(
     assert container["startupProbe"]["httpGet"] == {"path": "/ready", "port": 8000}
     assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": 8000}
     assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": 8000}
-    assert container["startupProbe"]["failureThreshold"] == 901
+    assert container["startupProbe"]["failureThreshold"] == 1801
 
 
 @pytest.mark.parametrize(("request_timeout", "grace"), [(None, 30), (5, 15)])
@@ -534,7 +534,7 @@ def test_probes_wait_as_long_as_the_config_says(plan: MakePlan) -> None:
     container = server(plan({"runtime": checks}))
     assert container["livenessProbe"]["initialDelaySeconds"] == 7
     probes = [container[name] for name in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert [probe["periodSeconds"] for probe in probes] == [2, 10, 10]
+    assert [probe["periodSeconds"] for probe in probes] == [1, 10, 10]
     assert {probe["timeoutSeconds"] for probe in probes} == {5}
 
 

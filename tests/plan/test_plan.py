@@ -113,7 +113,7 @@ def test_probes_follow_the_configs_thresholds(plan: MakePlan) -> None:
         "restart_check_delay_seconds": 7,
     }
     probes = plan({"runtime": {"health_checks": checks}}).probes
-    assert (probes.startup.path, probes.startup.failures) == ("/ready", 49)
+    assert (probes.startup.path, probes.startup.failures) == ("/ready", 96)
     assert (probes.readiness.path, probes.readiness.failures) == ("/ready", 2)
     assert (probes.liveness.path, probes.liveness.failures, probes.liveness.delay) == (
         "/live",

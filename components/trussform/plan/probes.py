@@ -7,7 +7,7 @@ from trussform.problem import Problem
 
 PERIOD = 10
 """`periodSeconds` of the readiness and the liveness probe, as on Baseten."""
-STARTUP_PERIOD = 2
+STARTUP_PERIOD = 1
 """`periodSeconds` of the startup probe: the pod is ready soon after the first good answer."""
 LATE = 2 * PERIOD
 """The delay in seconds with which the kubelet may notice the end of a start."""

@@ -39,8 +39,8 @@ STARTS = 7
 """The rounds of starts. A start ends at any time between two checks, so the values differ."""
 START = (3, 13)
 """The range of a start in seconds: ten wide, which is the period of the slower probe."""
-SHORT_START = (3, 5)
-"""The same for Trussform's probe alone, whose period is two seconds."""
+SHORT_START = (3, 4)
+"""The same for Trussform's probe alone, whose period is one second."""
 
 COMMAND = """\
 python3 -c '
