@@ -27,7 +27,7 @@ from support.scaling import resolvable
 from testbed.docker import in_registry
 from testbed.places import NGINX_IMAGE
 
-from bench.figures import Figure, alternate, compare
+from bench.figures import ROUNDS, Figure, alternate, compare
 from bench.processes import Failed, cost, wait_for
 from bench.rows import environments
 from bench.rows.environments import STAGE, environment, write_server
@@ -42,8 +42,8 @@ PROMPT = '{"prompt": "hello"}'
 
 CONNECTIONS = 32
 """The connections of wrk while it measures the rate."""
-SECONDS = 2
-"""The duration of a turn of wrk."""
+TURNS = 15
+"""The rounds of the rate, with short turns: the speed of a machine changes from one to the next."""
 STREAMS = 40
 """The streams of a turn; the turn's value is their median."""
 PAUSE = 0.02
@@ -320,36 +320,38 @@ def client(contender: Contender) -> httpx.Client:
 
 def rates(contenders: dict[str, Contender]) -> Iterator[Figure]:
     what = f"requests by {CONNECTIONS} connections"
-    for name, found in runs(contenders, CONNECTIONS).items():
+    for name, found in runs(contenders, CONNECTIONS, seconds=1, rounds=TURNS).items():
         yield Figure(what, name, "requests/s", tuple(run.rate for run in found))
 
 
 def latencies(contenders: dict[str, Contender]) -> Iterator[Figure]:
     """Yields the latencies of one request at a time: none waits for another one."""
-    for name, found in runs(contenders, 1).items():
+    for name, found in runs(contenders, 1, seconds=2, rounds=ROUNDS).items():
         yield Figure("latency, p50", name, "ms", tuple(run.p50 for run in found))
         yield Figure("latency, p99", name, "ms", tuple(run.p99 for run in found))
 
 
-def runs(contenders: dict[str, Contender], connections: int) -> dict[str, list[Run]]:
-    """Returns the turns of each contender."""
+def runs(
+    contenders: dict[str, Contender], connections: int, seconds: int, rounds: int
+) -> dict[str, list[Run]]:
+    """Returns the turns of each contender, one in each round."""
     found: dict[str, list[Run]] = {name: [] for name in contenders}
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "requests.lua"
         script.write_text(SCRIPT)
 
         def turn(name: str) -> float:
-            found[name].append(load(contenders[name], connections, script))
+            found[name].append(load(contenders[name], connections, seconds, script))
             return found[name][-1].rate
 
-        alternate({name: partial(turn, name) for name in contenders})
+        alternate({name: partial(turn, name) for name in contenders}, rounds)
     return found
 
 
-def load(contender: Contender, connections: int, script: Path) -> Run:
-    """Returns what wrk measures in one turn; raises `Failed` if one request fails."""
+def load(contender: Contender, connections: int, seconds: int, script: Path) -> Run:
+    """Returns what wrk measures in a turn of some seconds; raises `Failed` if a request fails."""
     headers = [f"--header={name}: {text}" for name, text in contender.headers.items()]
-    options = ["--threads=1", f"--connections={connections}", f"--duration={SECONDS}s"]
+    options = ["--threads=1", f"--connections={connections}", f"--duration={seconds}s"]
     url = contender.address + contender.predict
     output = cost(["wrk", *options, f"--script={script}", *headers, url]).output.decode()
     seen = json.loads(output.splitlines()[-1])
