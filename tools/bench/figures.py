@@ -53,13 +53,13 @@ def in_turns(items: Sequence[Item], rounds: int = ROUNDS) -> Iterator[list[Item]
 
 
 def alternate(
-    contenders: Mapping[str, Callable[[], float]], rounds: int = ROUNDS
-) -> dict[str, tuple[float, ...]]:
+    contenders: Mapping[str, Callable[[], Item]], rounds: int = ROUNDS
+) -> dict[str, tuple[Item, ...]]:
     """Returns the values of each contender.
 
     The contenders run in turns, so that what else the machine does falls on all of them.
     """
-    values: dict[str, list[float]] = {name: [] for name in contenders}
+    values: dict[str, list[Item]] = {name: [] for name in contenders}
     for names in in_turns(list(contenders), rounds):
         for name in names:
             values[name].append(contenders[name]())

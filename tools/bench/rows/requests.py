@@ -333,19 +333,16 @@ def latencies(contenders: dict[str, Contender]) -> Iterator[Figure]:
 
 def runs(
     contenders: dict[str, Contender], connections: int, seconds: int, rounds: int
-) -> dict[str, list[Run]]:
+) -> dict[str, tuple[Run, ...]]:
     """Returns the turns of each contender, one in each round."""
-    found: dict[str, list[Run]] = {name: [] for name in contenders}
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "requests.lua"
         script.write_text(SCRIPT)
-
-        def turn(name: str) -> float:
-            found[name].append(load(contenders[name], connections, seconds, script))
-            return found[name][-1].rate
-
-        alternate({name: partial(turn, name) for name in contenders}, rounds)
-    return found
+        turns = {
+            name: partial(load, contender, connections, seconds, script)
+            for name, contender in contenders.items()
+        }
+        return alternate(turns, rounds)
 
 
 def load(contender: Contender, connections: int, seconds: int, script: Path) -> Run:
